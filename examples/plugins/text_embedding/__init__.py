@@ -1,0 +1,1 @@
+"""Sentence embeddings of text: `manifest` declares, `pipeline` runs in batch, `realtime` answers single requests."""

@@ -1,0 +1,1 @@
+"""The work itself: `core` handles the rows, `encoder` the model."""

@@ -1,0 +1,34 @@
+"""The platform's author tools and SDK; `from mixpeek import Mixpeek` is the client.
+
+Names are loaded on first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mixpeek.client import Mixpeek as Mixpeek
+
+    __version__: str
+
+__all__ = ["Mixpeek", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Mixpeek":
+        from mixpeek.client import Mixpeek
+
+        return Mixpeek
+    if name == "__version__":
+        return _installed_version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("mixpeek")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "1.0.0"

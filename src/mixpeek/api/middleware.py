@@ -1,0 +1,69 @@
+"""What surrounds every request: an id that comes back in a header, and a cap on the body."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mixpeek.api.errors import respond
+from mixpeek.errors import MixpeekError
+from mixpeek.logging import request_id
+
+
+class BodyTooLarge(MixpeekError):
+    """The request body is larger than this server accepts."""
+
+    status, type, code = 413, "BadRequestError", "request.body_too_large"
+    hint = "Send less at once, or raise MIXPEEK_MAX_BODY_BYTES"
+
+
+class RequestEnvelope:
+    """Gives each request its id and refuses bodies over the cap; signed uploads have a cap of their own."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        identifier = _given_id(scope) or f"req_{secrets.token_hex(8)}"
+        token = request_id.set(identifier)
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", identifier.encode())]
+            await send(message)
+
+        try:
+            if scope["path"].startswith("/v1/blobs/"):
+                await self._app(scope, receive, send_with_id)
+            else:
+                await self._capped(scope, receive, send_with_id)
+        finally:
+            request_id.reset(token)
+
+    async def _capped(self, scope: Scope, receive: Receive, send: Send) -> None:
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._max_body_bytes:
+            await respond(BodyTooLarge(f"{int(declared)} bytes were announced"))(scope, receive, send)
+            return
+        seen = 0
+
+        async def receive_capped() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max_body_bytes:
+                raise BodyTooLarge
+            return message
+
+        await self._app(scope, receive_capped, send)
+
+
+def _given_id(scope: Any) -> str | None:
+    value = dict(scope["headers"]).get(b"x-request-id", b"").decode("ascii", "ignore")
+    return value if 0 < len(value) <= 100 and value.isprintable() else None

@@ -1,0 +1,71 @@
+"""Pages of a list: `limit` and an opaque cursor, in the query or, as some documents write it, in the body."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Query
+
+from mixpeek.errors import InvalidRequest
+from mixpeek.wire import WireModel
+
+
+class ListBody(WireModel):
+    """The body of a list request."""
+
+    limit: int | None = None
+    cursor: str | None = None
+    return_vectors: bool = False
+    return_url: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    limit: int
+    cursor: str | None
+
+    @property
+    def after(self) -> str:
+        """Return the key the page starts behind; "" for the first page."""
+        if not self.cursor:
+            return ""
+        try:
+            return base64.urlsafe_b64decode(self.cursor.encode()).decode()
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise InvalidRequest("The cursor is not one of this server's", hint="Start without a cursor") from error
+
+    def within(self, body: ListBody | None) -> Page:
+        """Return this page with what the body asks for instead."""
+        if body is None:
+            return self
+        limit = min(max(body.limit or self.limit, 1), 10_000)
+        return Page(limit, body.cursor or self.cursor)
+
+
+def _page(
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: Annotated[str | None, Query()] = None
+) -> Page:
+    return Page(limit, cursor)
+
+
+PageDep = Annotated[Page, Depends(_page)]
+
+
+def wire_page(page: Page, results: Sequence[Any], last_key: str | None) -> dict[str, Any]:
+    """Return the documented list body; `last_key` is the key of the last result when there may be more."""
+    more = len(results) == page.limit and last_key is not None
+    cursor = base64.urlsafe_b64encode(last_key.encode()).decode() if more and last_key else None
+    pagination = {
+        "total": None,
+        "page": None,
+        "page_size": page.limit,
+        "total_pages": None,
+        "next_page": None,
+        "previous_page": None,
+        "next_cursor": cursor,
+    }
+    return {"results": list(results), "pagination": pagination}

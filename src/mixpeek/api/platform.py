@@ -1,0 +1,44 @@
+"""Everything a request may need, built once per API process."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from mixpeek.config import Settings
+from mixpeek.db.pool import Database
+from mixpeek.deployments.replicas import Replicas
+from mixpeek.documents.port import DocumentStore
+from mixpeek.execution.sandbox import SandboxStatus
+from mixpeek.objects.signing import Signer
+from mixpeek.objects.store import ObjectStore
+from mixpeek.registry.models import PluginVersion
+from mixpeek.registry.service import Registry
+from mixpeek.retrieval.service import Executor
+from mixpeek.tenancy.service import Keyring
+
+
+@dataclass
+class Platform:
+    """The rooms of one API process, wired together."""
+
+    settings: Settings
+    database: Database
+    objects: ObjectStore
+    signer: Signer
+    keyring: Keyring
+    registry: Registry
+    documents: DocumentStore
+    replicas: Replicas
+    sandbox: SandboxStatus
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def executor(self) -> Executor:
+        return Executor(self.database, self.documents, self.registry, self.predict)
+
+    def predict(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Any:
+        """Ask a plugin from a worker thread; hosts are spoken to on the server's loop."""
+        call = self.replicas.predict(version, inputs, parameters)
+        return asyncio.run_coroutine_threadsafe(call, self.loop).result()

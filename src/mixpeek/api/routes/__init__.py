@@ -1,0 +1,1 @@
+"""One module per resource; a route checks, calls its slice, and shapes the answer."""

@@ -1,0 +1,46 @@
+"""Server-signed URLs: PUT and GET of one stored object, allowed by the signature alone."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+from fastapi import APIRouter, Request, Response
+
+from mixpeek.api.access import PlatformDep
+from mixpeek.objects.store import ObjectTooLarge
+
+router = APIRouter(prefix="/v1/blobs", tags=["blobs"])
+COPY_BYTES = 1 << 20
+
+
+@router.put("/{token}")
+async def put_blob(request: Request, platform: PlatformDep, token: str) -> Response:
+    """Store the body under the signed key; the ETag is its sha256."""
+    grant = platform.signer.verify(token, "PUT")
+    with tempfile.TemporaryFile() as spool:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > grant.limit_bytes:
+                raise ObjectTooLarge(f"The upload exceeds its limit of {grant.limit_bytes} bytes")
+            spool.write(chunk)
+        spool.seek(0)
+        stored = await asyncio.to_thread(
+            platform.objects.put, grant.key, _chunks(spool), limit_bytes=grant.limit_bytes
+        )
+    return Response(status_code=200, headers={"ETag": f'"{stored.sha256}"'})
+
+
+@router.get("/{token}")
+def get_blob(platform: PlatformDep, token: str) -> Response:
+    """Return the bytes under the signed key."""
+    grant = platform.signer.verify(token, "GET")
+    return Response(platform.objects.read(grant.key), media_type="application/octet-stream")
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while chunk := file.read(COPY_BYTES):
+        yield chunk

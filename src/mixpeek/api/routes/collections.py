@@ -1,0 +1,63 @@
+"""Collections, and triggering their batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from mixpeek.api.access import Deleter, HeaderNamespace, PlatformDep, Writer
+from mixpeek.api.paging import ListBody, PageDep, wire_page
+from mixpeek.batches import service as batches
+from mixpeek.collections import queries, service
+from mixpeek.collections.schemas import CreateCollection, Trigger
+
+router = APIRouter(prefix="/v1/collections", tags=["collections"])
+
+
+@router.post("")
+def create_collection(
+    platform: PlatformDep, namespace: HeaderNamespace, caller: Writer, body: CreateCollection
+) -> dict[str, Any]:
+    return service.create_collection(platform.registry, namespace.namespace_id, body).wire()
+
+
+@router.post("/list")
+def list_collections(
+    platform: PlatformDep, namespace: HeaderNamespace, page: PageDep, body: ListBody | None = None
+) -> dict[str, Any]:
+    page = page.within(body)
+    with platform.database.transaction() as connection:
+        found = queries.list_collections(connection, namespace.namespace_id, page.limit, page.after)
+    return wire_page(page, [c.wire() for c in found], found[-1].collection_id if found else None)
+
+
+@router.get("/{collection_identifier}")
+def get_collection(platform: PlatformDep, namespace: HeaderNamespace, collection_identifier: str) -> dict[str, Any]:
+    with platform.database.transaction() as connection:
+        return service.get_collection(connection, namespace.namespace_id, collection_identifier).wire()
+
+
+@router.delete("/{collection_identifier}")
+def delete_collection(
+    platform: PlatformDep, namespace: HeaderNamespace, caller: Deleter, collection_identifier: str
+) -> dict[str, Any]:
+    """Delete a collection with its documents and generations."""
+    with platform.database.transaction() as connection:
+        collection = service.get_collection(connection, namespace.namespace_id, collection_identifier)
+        queries.delete_collection(connection, collection.collection_id)
+    return {"success": True, "collection_id": collection.collection_id, "message": "Deleted"}
+
+
+@router.post("/{collection_identifier}/trigger", status_code=202)
+def trigger_collection(
+    platform: PlatformDep,
+    namespace: HeaderNamespace,
+    caller: Writer,
+    collection_identifier: str,
+    body: Trigger | None = None,
+) -> dict[str, Any]:
+    """Run the extractor over every object of the collection's buckets."""
+    with platform.database.transaction() as connection:
+        collection = service.get_collection(connection, namespace.namespace_id, collection_identifier)
+        return batches.trigger(connection, namespace, collection, body.include_buckets if body else None)

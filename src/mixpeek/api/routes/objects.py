@@ -1,0 +1,58 @@
+"""Objects of a bucket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from mixpeek.api.access import HeaderNamespace, PlatformDep, Writer
+from mixpeek.api.paging import ListBody, PageDep, wire_page
+from mixpeek.catalog import queries, service
+from mixpeek.catalog.schemas import CreateObject, CreateObjects
+
+router = APIRouter(prefix="/v1/buckets/{bucket_identifier}/objects", tags=["objects"])
+
+
+@router.post("")
+def create_object(
+    platform: PlatformDep, namespace: HeaderNamespace, caller: Writer, bucket_identifier: str, body: CreateObject
+) -> dict[str, Any]:
+    with platform.database.transaction() as connection:
+        bucket = service.get_bucket(connection, namespace.namespace_id, bucket_identifier)
+        return service.create_object(connection, bucket, body).wire()
+
+
+@router.post("/batch")
+def create_objects(
+    platform: PlatformDep, namespace: HeaderNamespace, caller: Writer, bucket_identifier: str, body: CreateObjects
+) -> dict[str, Any]:
+    """Create up to 1,000 objects; those that are not valid are listed under `failed`, the others are kept."""
+    with platform.database.transaction() as connection:
+        bucket = service.get_bucket(connection, namespace.namespace_id, bucket_identifier)
+        return service.create_objects(connection, bucket, body.objects)
+
+
+@router.post("/list")
+def list_objects(
+    platform: PlatformDep,
+    namespace: HeaderNamespace,
+    bucket_identifier: str,
+    page: PageDep,
+    body: ListBody | None = None,
+) -> dict[str, Any]:
+    page = page.within(body)
+    after = int(page.after) if page.after.isdigit() else 0
+    with platform.database.transaction() as connection:
+        bucket = service.get_bucket(connection, namespace.namespace_id, bucket_identifier)
+        found = queries.list_objects(connection, bucket.bucket_id, page.limit, after)
+    return wire_page(page, [stored.wire() for stored in found], str(found[-1].sequence) if found else None)
+
+
+@router.get("/{object_id}")
+def get_object(
+    platform: PlatformDep, namespace: HeaderNamespace, bucket_identifier: str, object_id: str
+) -> dict[str, Any]:
+    with platform.database.transaction() as connection:
+        bucket = service.get_bucket(connection, namespace.namespace_id, bucket_identifier)
+        return service.get_object(connection, bucket, object_id).wire()

@@ -1,0 +1,70 @@
+"""Retrievers and their execution."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from mixpeek.api.access import HeaderNamespace, PlatformDep, Writer
+from mixpeek.api.paging import ListBody, PageDep, wire_page
+from mixpeek.retrieval import queries, service
+from mixpeek.retrieval.schemas import CreateRetriever, Execute
+from mixpeek.retrieval.stages import STAGES
+
+router = APIRouter(prefix="/v1/retrievers", tags=["retrievers"])
+
+
+@router.post("")
+def create_retriever(
+    platform: PlatformDep, namespace: HeaderNamespace, caller: Writer, body: CreateRetriever
+) -> dict[str, Any]:
+    with platform.database.transaction() as connection:
+        retriever = service.create_retriever(connection, namespace.namespace_id, body)
+    return {"success": True, "retriever": retriever.wire(), "retriever_id": retriever.retriever_id}
+
+
+@router.post("/list")
+def list_retrievers(
+    platform: PlatformDep, namespace: HeaderNamespace, page: PageDep, body: ListBody | None = None
+) -> dict[str, Any]:
+    page = page.within(body)
+    with platform.database.transaction() as connection:
+        found = queries.list_retrievers(connection, namespace.namespace_id, page.limit, page.after)
+    return wire_page(page, [r.wire() for r in found], found[-1].retriever_id if found else None)
+
+
+@router.get("/stages")
+def list_stages(platform: PlatformDep, namespace: HeaderNamespace) -> list[dict[str, Any]]:
+    """List the stages a retriever can be made of, with the schema of their parameters."""
+    return [
+        {
+            "stage_id": kind.stage_id,
+            "description": kind.description,
+            "category": kind.category,
+            "icon": None,
+            "parameter_schema": kind.parameters.model_json_schema(),
+        }
+        for kind in STAGES.values()
+    ]
+
+
+@router.get("/{retriever_identifier}")
+def get_retriever(platform: PlatformDep, namespace: HeaderNamespace, retriever_identifier: str) -> dict[str, Any]:
+    with platform.database.transaction() as connection:
+        retriever = service.get_retriever(connection, namespace.namespace_id, retriever_identifier)
+    return {"success": True, "retriever": retriever.wire(), "retriever_id": retriever.retriever_id}
+
+
+@router.post("/{retriever_identifier}/execute")
+def execute_retriever(
+    platform: PlatformDep,
+    namespace: HeaderNamespace,
+    retriever_identifier: str,
+    body: Execute,
+    return_vectors: Annotated[bool, Query()] = False,
+) -> dict[str, Any]:
+    """Run the retriever's stages and return the documents, best first."""
+    return platform.executor.execute(
+        namespace.namespace_id, retriever_identifier, body, return_vectors=return_vectors
+    )

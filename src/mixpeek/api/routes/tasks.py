@@ -1,0 +1,42 @@
+"""Tasks: how asynchronous work stands."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+
+from mixpeek.api.access import PlatformDep, Reader
+from mixpeek.tenancy.service import get_namespace
+from mixpeek.wire import WireModel
+from mixpeek.workflows import tasks
+
+router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
+
+
+class ListTasks(WireModel):
+    status: str | None = None
+
+
+@router.get("/{task_id}")
+def get_task(platform: PlatformDep, caller: Reader, task_id: str) -> dict[str, Any]:
+    """Return a task; tasks are kept, also after they ended."""
+    with platform.database.transaction() as connection:
+        return tasks.get_task(connection, caller.organization_id, task_id).wire()
+
+
+@router.post("/list")
+def list_tasks(
+    platform: PlatformDep,
+    caller: Reader,
+    body: ListTasks | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    x_namespace: Annotated[str | None, Header()] = None,
+) -> dict[str, Any]:
+    with platform.database.transaction() as connection:
+        namespace = get_namespace(connection, caller.organization_id, x_namespace) if x_namespace else None
+        namespace_id = namespace.namespace_id if namespace else None
+        status = body.status if body else None
+        found = tasks.list_tasks(connection, caller.organization_id, namespace_id, status, limit, offset)
+    return {"results": [task.wire() for task in found], "pagination": {"total": None, "next_cursor": None}}

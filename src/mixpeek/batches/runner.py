@@ -1,0 +1,202 @@
+"""Runs the chunks of a batch: a few hosts compute side by side, one thread stores what they made.
+
+A chunk's documents, vectors, row outcomes and its commit are one transaction, so a crash repeats nothing stored.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import queue
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from mixpeek.batches import queries
+from mixpeek.batches.models import Chunk, Outcome, Row
+from mixpeek.batches.rows import Recipe, rows_from_object
+from mixpeek.batches.tables import Checked, check_output, table_from_rows
+from mixpeek.catalog.queries import find_objects
+from mixpeek.contract.manifest import Manifest
+from mixpeek.db.pool import Database
+from mixpeek.documents.port import DocumentStore, Index
+from mixpeek.errors import MixpeekError, PluginCrashed, PluginError, PluginTimedOut
+from mixpeek.execution.blocking import BlockingExecution, BlockingHost
+from mixpeek.execution.port import CALL_TIMEOUT_S, HostSpec
+from mixpeek.workflows import tasks
+
+log = logging.getLogger(__name__)
+
+# Calls of one chunk that may hang or kill their host before the chunk's remaining rows are given up on.
+COSTLY_FAULTS = 16
+
+
+@dataclass(frozen=True)
+class Job:
+    """What running one collection's part of a batch needs."""
+
+    task_id: str
+    recipe: Recipe
+    index: Index
+    manifest: Manifest
+    parameters: dict[str, Any]
+    spec: HostSpec
+
+
+@dataclass(frozen=True)
+class Done:
+    """A chunk that has been computed and waits to be stored."""
+
+    chunk: Chunk
+    rows: int
+    checked: Checked
+
+
+@dataclass
+class _Slot:
+    """One host and the chunks it takes; the host is replaced when it dies."""
+
+    runner: ChunkRunner
+    job: Job
+    batch_id: str
+    host: BlockingHost | None = None
+    costly_faults: int = 0
+    known_causes: set[str] = field(default_factory=set)
+
+    def compute(self, chunk: Chunk) -> Done:
+        with self.runner.database.transaction() as connection:
+            objects = find_objects(connection, chunk.object_ids)
+        rows = [row for stored in objects for row in rows_from_object(stored, self.job.recipe)]
+        self.costly_faults = 0
+        checked = self._run(rows) if rows else Checked([], [])
+        if rows and len(checked.outcomes) == len(rows) and not checked.documents:
+            # Nothing of this chunk could be stored: the same fault need not be bisected in the next one.
+            self.known_causes = {outcome.message for outcome in checked.outcomes}
+        return Done(chunk, len(rows), checked)
+
+    def _run(self, rows: list[Row]) -> Checked:
+        """Run rows in one call; where it fails, halve until the rows at fault stand alone."""
+        try:
+            table = self._call(rows)
+        except PluginError as error:
+            if isinstance(error, PluginTimedOut | PluginCrashed):
+                self.costly_faults += 1
+            hopeless = error.message in self.known_causes or self.costly_faults > COSTLY_FAULTS
+            if len(rows) == 1 or hopeless:
+                return Checked([], [_failed_row(row, error) for row in rows])
+            middle = len(rows) // 2
+            left, right = self._run(rows[:middle]), self._run(rows[middle:])
+            return Checked(left.documents + right.documents, left.outcomes + right.outcomes)
+        return check_output(table, rows, self.job.manifest.embeddings, self.batch_id)
+
+    def _call(self, rows: list[Row]) -> Any:
+        profile = self.job.manifest.compute_profile
+        calls = math.ceil(len(rows) / profile.batch_size)
+        limit = (profile.timeout_s or CALL_TIMEOUT_S) * calls
+        return self.ready_host().run(table_from_rows(rows), batch_rows=profile.batch_size, timeout_s=limit)
+
+    def ready_host(self) -> BlockingHost:
+        """Return a living host with the pipeline built, starting one where there is none."""
+        if self.host is not None and self.host.alive:
+            return self.host
+        host = self.runner.execution.start(self.job.spec)
+        try:
+            host.build(self.job.parameters, version=self.job.manifest.version)
+        except PluginError:
+            host.close()
+            raise
+        self.host = host
+        return host
+
+    def close(self) -> None:
+        if self.host is not None:
+            self.host.close()
+
+
+class ChunkRunner:
+    """Computes and stores chunks until none is open."""
+
+    def __init__(
+        self, database: Database, documents: DocumentStore, execution: BlockingExecution, hosts: int
+    ) -> None:
+        self.database = database
+        self.execution = execution
+        self._documents = documents
+        self._hosts = hosts
+
+    def run(self, job: Job, batch_id: str, chunks: list[Chunk]) -> None:
+        """Compute `chunks` on up to `hosts` hosts and store each as it is done.
+
+        Raises: PluginError: a host cannot be started or its pipeline not be built at all.
+        """
+        todo: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
+        for chunk in chunks:
+            todo.put(chunk)
+        done: queue.Queue[Done | None] = queue.Queue(maxsize=self._hosts * 2)
+        abandoned = threading.Event()
+        count = min(self._hosts, len(chunks))
+        with ThreadPoolExecutor(count + 1, thread_name_prefix="batch") as pool:
+            storing = pool.submit(self._store_all, job, done, abandoned)
+            slots = [pool.submit(self._compute_all, job, batch_id, todo, done, abandoned) for _ in range(count)]
+            _wait_for(slots)
+            done.put(None)
+            storing.result()
+            for slot in slots:
+                slot.result()
+
+    def _compute_all(
+        self,
+        job: Job,
+        batch_id: str,
+        todo: queue.SimpleQueue[Chunk],
+        done: queue.Queue[Done | None],
+        abandoned: threading.Event,
+    ) -> None:
+        slot = _Slot(self, job, batch_id)
+        try:
+            slot.ready_host()
+            while not abandoned.is_set():
+                try:
+                    chunk = todo.get_nowait()
+                except queue.Empty:
+                    return
+                done.put(slot.compute(chunk))
+        except BaseException:
+            abandoned.set()
+            raise
+        finally:
+            slot.close()
+
+    def _store_all(self, job: Job, done: queue.Queue[Done | None], abandoned: threading.Event) -> None:
+        failure: BaseException | None = None
+        while (item := done.get()) is not None:
+            # After a failure the queue is still emptied, so that no computing thread waits on it for ever.
+            if failure is None:
+                try:
+                    self._store(job, item)
+                except Exception as error:
+                    abandoned.set()
+                    failure = error
+        if failure is not None:
+            raise failure
+
+    def _store(self, job: Job, item: Done) -> None:
+        with self.database.transaction() as connection:
+            outcomes = item.checked.outcomes
+            if not queries.commit_chunk(connection, item.chunk, item.rows, len(item.checked.documents), outcomes):
+                log.warning("chunk %s of %s was committed before", item.chunk.chunk, item.chunk.batch_id)
+                return
+            self._documents.upsert(connection, job.index, item.checked.documents)
+            counts = queries.totals(connection, item.chunk.batch_id)
+            tasks.update_task(connection, job.task_id, "PROCESSING", progress={"progress": counts})
+
+
+def _failed_row(row: Row, error: MixpeekError) -> Outcome:
+    details = {"frames": error.details.get("frames") or [], "step": error.details.get("step")}
+    return Outcome(row, "failed", error.code.removeprefix("plugin."), error.message, details)
+
+
+def _wait_for(slots: list[Future[None]]) -> None:
+    for slot in slots:
+        slot.exception()

@@ -1,0 +1,31 @@
+"""How a batch ended. Pure: counts in, status and words out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Verdict:
+    status: str
+    error: str | None
+
+
+def judge(rows: int, written: int, stored: int, causes: dict[str, int], first_message: str | None) -> Verdict:
+    """Return COMPLETED only when every row is stored; a batch that stores nothing of what it had is FAILED.
+
+    Args:
+        rows: rows that were run. written: rows the ledger says were written. stored: documents the store has for
+            the batch's objects.
+    """
+    if stored < written:
+        return Verdict("FAILED", f"{written} documents were written but {stored} are stored; run the batch again")
+    if rows == 0:
+        return Verdict("COMPLETED", None)
+    if written == rows:
+        return Verdict("COMPLETED", None)
+    listed = ", ".join(f"{count} {cause}" for cause, count in causes.items())
+    words = f"{rows - written} of {rows} rows were not stored: {listed}"
+    if first_message:
+        words += f". First: {first_message}"
+    return Verdict("FAILED" if written == 0 else "COMPLETED_WITH_ERRORS", words)

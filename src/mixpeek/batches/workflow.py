@@ -1,0 +1,130 @@
+"""The batch workflow: plan the chunks, run those still open, reconcile what is stored with what was expected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mixpeek.batches import queries
+from mixpeek.batches.models import Batch
+from mixpeek.batches.rows import Recipe
+from mixpeek.batches.runner import ChunkRunner, Job
+from mixpeek.batches.service import RUN_BATCH
+from mixpeek.batches.verdict import judge
+from mixpeek.collections.models import Collection
+from mixpeek.collections.queries import find_collection
+from mixpeek.db.pool import Connection, Database
+from mixpeek.deployments.rollout import describe_failure, host_spec
+from mixpeek.documents.port import Index
+from mixpeek.errors import MixpeekError, PlatformError
+from mixpeek.registry.service import Registry
+from mixpeek.workflows import tasks
+from mixpeek.workflows.port import Steps, Workflow
+
+# Batches that one worker runs side by side; each has hosts of its own.
+CONCURRENT_BATCHES = 2
+
+
+class BatchWorkflow:
+    """Carries a batch from PENDING to its end."""
+
+    def __init__(self, database: Database, registry: Registry, runner: ChunkRunner, chunk_rows: int) -> None:
+        self._database = database
+        self._registry = registry
+        self._runner = runner
+        self._chunk_rows = chunk_rows
+
+    def workflow(self) -> Workflow:
+        return Workflow(RUN_BATCH, self.run, CONCURRENT_BATCHES)
+
+    def run(self, steps: Steps, task_id: str, inputs: dict[str, Any]) -> None:
+        """Run one batch; a crash resumes at the first chunk that is not committed."""
+        batch_id = inputs["batch_id"]
+        try:
+            steps.step("plan", lambda: self._plan(batch_id, task_id))
+            steps.step("run", lambda: self._run(batch_id, task_id))
+            steps.step("reconcile", lambda: self._reconcile(batch_id, task_id))
+        except MixpeekError as error:
+            message = describe_failure(error)
+            steps.step("fail", lambda: self._fail(batch_id, task_id, message))
+
+    def _plan(self, batch_id: str, task_id: str) -> None:
+        with self._database.transaction() as connection:
+            batch = _get(connection, batch_id)
+            for collection in _collections(connection, batch):
+                queries.plan_chunks(
+                    connection, batch, collection.collection_id, collection.live_generation, self._chunk_rows
+                )
+            queries.set_status(connection, batch_id, "IN_PROGRESS")
+            counts = queries.totals(connection, batch_id)
+            tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"progress": counts})
+
+    def _run(self, batch_id: str, task_id: str) -> None:
+        with self._database.transaction() as connection:
+            batch = _get(connection, batch_id)
+            found = _collections(connection, batch)
+            work = [(c, queries.list_open_chunks(connection, batch_id, c.collection_id)) for c in found]
+        for collection, chunks in work:
+            if chunks:
+                self._runner.run(self._job(collection, task_id), batch_id, chunks)
+
+    def _job(self, collection: Collection, task_id: str) -> Job:
+        with self._database.transaction() as connection:
+            version = self._registry.get(connection, collection.plugin_namespace, collection.plugin_id)
+        extractor = collection.feature_extractor
+        manifest = version.parsed_manifest
+        return Job(
+            task_id=task_id,
+            recipe=Recipe(
+                collection_id=collection.collection_id,
+                extractor_id=version.plugin_id,
+                namespace_id=collection.namespace_id,
+                input_mappings=extractor["input_mappings"] or manifest.input_mappings,
+                field_passthrough=extractor["field_passthrough"],
+                include_all_source_fields=extractor["include_all_source_fields"],
+            ),
+            index=Index(collection.collection_id, collection.live_generation),
+            manifest=manifest,
+            parameters=extractor["parameters"],
+            spec=host_spec(self._registry, version),
+        )
+
+    def _reconcile(self, batch_id: str, task_id: str) -> None:
+        with self._database.transaction() as connection:
+            counts = queries.totals(connection, batch_id)
+            stored = queries.count_stored(connection, batch_id)
+            causes = queries.count_causes(connection, batch_id)
+            first = queries.list_outcomes(connection, batch_id, 1, 0)
+            message = f"row {first[0]['document_id']}: {first[0]['message']}" if first else None
+            verdict = judge(counts["rows"], counts["written"], stored, causes, message)
+            queries.finish_batch(connection, batch_id, verdict.status, verdict.error, causes)
+            outputs = {"batch_id": batch_id, "documents_written": counts["written"], **counts, "causes": causes}
+            tasks.update_task(
+                connection,
+                task_id,
+                verdict.status,
+                outputs=outputs,
+                progress={"progress": counts},
+                error=verdict.error,
+            )
+
+    def _fail(self, batch_id: str, task_id: str, message: str) -> None:
+        with self._database.transaction() as connection:
+            causes = queries.count_causes(connection, batch_id)
+            queries.finish_batch(connection, batch_id, "FAILED", message, causes)
+            counts = queries.totals(connection, batch_id)
+            tasks.update_task(connection, task_id, "FAILED", outputs={"batch_id": batch_id, **counts}, error=message)
+
+
+def _get(connection: Connection, batch_id: str) -> Batch:
+    batch = queries.find_batch(connection, batch_id)
+    if batch is None:
+        raise PlatformError(f"Batch {batch_id} was deleted before it began")
+    return batch
+
+
+def _collections(connection: Connection, batch: Batch) -> list[Collection]:
+    found = [find_collection(connection, batch.namespace_id, identifier) for identifier in batch.collection_ids]
+    missing = [identifier for identifier, c in zip(batch.collection_ids, found, strict=True) if c is None]
+    if missing:
+        raise PlatformError(f"Collections of this batch were deleted: {', '.join(missing)}")
+    return [collection for collection in found if collection is not None]

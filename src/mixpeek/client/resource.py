@@ -1,0 +1,24 @@
+"""What all resources of the client share: a transport, and one way to page through a list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mixpeek.client.response import Response
+from mixpeek.client.transport import Transport
+
+
+class Resource:
+    """One kind of thing that the server keeps."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def _list(self, path: str, limit: int | None, offset: int | None, cursor: str | None, body: Any) -> Response:
+        query = {"limit": limit, "offset": offset, "cursor": cursor}
+        return self._transport.request("POST", f"{path}/list", query=query, body=body or {})
+
+
+def without_none(**fields: Any) -> dict[str, Any]:
+    """Return the fields that were given: one left at None is left to the server's default."""
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,77 @@
+"""SQL over collections and their generations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from mixpeek.collections.models import Collection
+from mixpeek.db.pool import Connection, all_rows, first_row
+
+COLLECTION = (
+    "SELECT c.collection_id, c.namespace_id, c.collection_name, c.description, c.source, c.feature_extractor,"
+    " c.input_schema, c.output_schema, c.metadata, c.enabled, c.live_generation, c.created_at, c.updated_at,"
+    " g.plugin_namespace, g.plugin_id, g.code_hash, g.features,"
+    " (SELECT count(*) FROM document_keys k WHERE k.collection_id = c.collection_id"
+    "  AND k.generation = c.live_generation) AS document_count"
+    " FROM collections c JOIN collection_generations g"
+    " ON g.collection_id = c.collection_id AND g.generation = c.live_generation"
+)
+
+
+def insert_collection(connection: Connection, collection: dict[str, Any], generation: dict[str, Any]) -> bool:
+    """Insert a collection with its first generation and segment; False when its name is taken."""
+    jsonb = ("source", "feature_extractor", "input_schema", "output_schema", "metadata")
+    cursor = connection.execute(
+        "INSERT INTO collections (collection_id, namespace_id, collection_name, description, source, feature_extractor,"
+        " input_schema, output_schema, metadata, enabled) VALUES (%(collection_id)s, %(namespace_id)s,"
+        " %(collection_name)s, %(description)s, %(source)s, %(feature_extractor)s, %(input_schema)s,"
+        " %(output_schema)s, %(metadata)s, %(enabled)s) ON CONFLICT DO NOTHING",
+        {key: Jsonb(value) if key in jsonb else value for key, value in collection.items()},
+    )
+    if cursor.rowcount != 1:
+        return False
+    connection.execute(
+        "INSERT INTO collection_generations (collection_id, generation, plugin_namespace, plugin_id, code_hash,"
+        " parameters, features) VALUES (%(collection_id)s, 1, %(plugin_namespace)s, %(plugin_id)s, %(code_hash)s,"
+        " %(parameters)s, %(features)s)",
+        {**generation, "parameters": Jsonb(generation["parameters"]), "features": Jsonb(generation["features"])},
+    )
+    connection.execute(
+        "INSERT INTO segments (collection_id, generation, segment) VALUES (%s, 1, 1)", [generation["collection_id"]]
+    )
+    return True
+
+
+def find_collection(connection: Connection, namespace_id: str, identifier: str) -> Collection | None:
+    return first_row(
+        connection,
+        Collection,
+        f"{COLLECTION} WHERE c.namespace_id = %s AND %s IN (c.collection_id, c.collection_name)"
+        " ORDER BY (c.collection_id = %s) DESC LIMIT 1",
+        [namespace_id, identifier, identifier],
+    )
+
+
+def list_collections(connection: Connection, namespace_id: str, limit: int, after: str) -> list[Collection]:
+    return all_rows(
+        connection,
+        Collection,
+        f"{COLLECTION} WHERE c.namespace_id = %s AND c.collection_id > %s ORDER BY c.collection_id LIMIT %s",
+        [namespace_id, after, limit],
+    )
+
+
+def list_by_bucket(connection: Connection, namespace_id: str, bucket_id: str) -> list[Collection]:
+    """Return the enabled collections that read from a bucket."""
+    return all_rows(
+        connection,
+        Collection,
+        f"{COLLECTION} WHERE c.namespace_id = %s AND c.enabled AND c.source->'bucket_ids' ? %s ORDER BY c.collection_id",
+        [namespace_id, bucket_id],
+    )
+
+
+def delete_collection(connection: Connection, collection_id: str) -> None:
+    connection.execute("DELETE FROM collections WHERE collection_id = %s", [collection_id])

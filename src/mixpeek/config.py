@@ -1,0 +1,62 @@
+"""Every setting of the server, read once from `MIXPEEK_*` variables into one typed object.
+
+Author-side variables (`MIXPEEK_API_KEY` and its kin) belong to the client; here they are only known by name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CLIENT_VARIABLES = frozenset(
+    {"MIXPEEK_API_KEY", "MIXPEEK_NAMESPACE", "MIXPEEK_BASE_URL", "MIXPEEK_API_URL", "MIXPEEK_PYTHON"}
+)
+
+
+class Settings(BaseSettings):
+    """What an operator can set; field `x` is the variable `MIXPEEK_X`."""
+
+    model_config = SettingsConfigDict(env_prefix="MIXPEEK_", extra="ignore")
+
+    data_dir: Path = Field(Path("mixpeek-data"), description="Where the embedded database, objects and caches live.")
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
+    public_url: str | None = Field(None, description="Base URL put into presigned URLs; the request's own if unset.")
+    database_url: str | None = Field(None, description="PostgreSQL with pgvector; embedded in the data dir if unset.")
+    objects_url: str | None = Field(None, description="Object store URL (s3://, gs://, file://); the data dir if unset.")
+    bootstrap_api_key: str | None = Field(None, description="Becomes the organization's admin key on first start.")
+    sandbox: Literal["auto", "off"] = Field("auto", description="`off` runs plugins without isolation, loudly.")
+    batch_hosts: int = Field(
+        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Plugin hosts one batch may use at once."
+    )
+    chunk_rows: int = Field(256, ge=1, le=8192, description="Objects in one chunk, the unit a batch commits.")
+    max_archive_bytes: int = Field(500 * 1024 * 1024, ge=1, description="Largest plugin archive accepted.")
+    max_body_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest JSON request body accepted.")
+    replica_idle_s: float = Field(300.0, gt=0, description="How long a host started on demand is kept without use.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
+
+    @property
+    def objects_dir(self) -> Path:
+        return self.data_dir / "objects"
+
+    @property
+    def unpacked_dir(self) -> Path:
+        """Unpacked plugin versions, one directory per content hash; a cache that may be deleted."""
+        return self.data_dir / "unpacked"
+
+
+def unknown_variables(environ: dict[str, str]) -> list[str]:
+    """Return one warning per `MIXPEEK_*` variable that nothing here reads, each with the nearest known name."""
+    known = {f"MIXPEEK_{name.upper()}" for name in Settings.model_fields} | CLIENT_VARIABLES
+    warnings = []
+    for name in sorted(environ):
+        if name.startswith("MIXPEEK_") and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            suggestion = f"; did you mean {near[0]}?" if near else "; `mixpeek config` lists the known ones"
+            warnings.append(f"{name} is not a setting and is ignored{suggestion}")
+    return warnings

@@ -1,0 +1,32 @@
+"""The address of a feature, `mixpeek://{extractor}@{version}/{feature}`.
+
+Which plugin answers to an address is decided elsewhere; the version is kept as it was written (`v1` is allowed).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_FORM = re.compile(r"^mixpeek://(?P<extractor>[^@/\s]+)@(?P<version>[^@/\s]+)(?:/(?P<feature>[^@/\s]+))?$")
+
+
+@dataclass(frozen=True)
+class FeatureUri:
+    """One feature of one extractor version; without `feature` it names the extractor alone."""
+
+    extractor: str
+    version: str
+    feature: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> FeatureUri:
+        """Return the parts of an address; raise ValueError if it has another form."""
+        match = _FORM.match(text.strip())
+        if match is None:
+            raise ValueError(f"{text!r} is not a feature address; write mixpeek://extractor@version/feature")
+        return cls(match["extractor"], match["version"], match["feature"])
+
+    def __str__(self) -> str:
+        base = f"mixpeek://{self.extractor}@{self.version}"
+        return base if self.feature is None else f"{base}/{self.feature}"

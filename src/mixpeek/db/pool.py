@@ -1,0 +1,91 @@
+"""Connections to PostgreSQL and the transactions everything else runs in.
+
+Statements live beside the slice that owns the tables; this module only opens and ends transactions.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+from psycopg.rows import class_row, dict_row, scalar_row
+from psycopg_pool import ConnectionPool
+
+from mixpeek.errors import ServiceUnavailable
+
+Connection = psycopg.Connection[Any]
+Row = TypeVar("Row")
+
+
+class Database:
+    """A pool of connections; `transaction()` is the only way to use one."""
+
+    def __init__(self, url: str, *, max_connections: int = 12) -> None:
+        self.url = url
+        self._pool = ConnectionPool(url, min_size=1, max_size=max_connections, open=False, timeout=15)
+
+    def open(self, timeout_s: float = 30.0) -> None:
+        """Connect, waiting for the server to come up.
+
+        Raises: ServiceUnavailable: no connection within `timeout_s`.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                psycopg.connect(self.url, connect_timeout=3).close()
+                break
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise ServiceUnavailable(
+                        f"PostgreSQL does not answer: {error}", hint="Check `MIXPEEK_DATABASE_URL` and that it runs"
+                    ) from error
+                time.sleep(0.02)
+        self._pool.open(wait=True)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Yield a connection inside one transaction: committed on success, rolled back on any exception."""
+        with self._pool.connection() as connection:
+            yield connection
+
+
+def all_rows(
+    connection: Connection, row: type[Row], sql: LiteralString, params: Sequence[Any] | dict[str, Any] = ()
+) -> list[Row]:
+    """Run `sql` and return every result as a `row` dataclass."""
+    with connection.cursor(row_factory=class_row(row)) as cursor:
+        return cursor.execute(sql, params).fetchall()
+
+
+def first_row(
+    connection: Connection, row: type[Row], sql: LiteralString, params: Sequence[Any] | dict[str, Any] = ()
+) -> Row | None:
+    """Run `sql` and return its first result as a `row` dataclass, or None."""
+    with connection.cursor(row_factory=class_row(row)) as cursor:
+        return cursor.execute(sql, params).fetchone()
+
+
+def scalar(connection: Connection, sql: LiteralString, params: Sequence[Any] | dict[str, Any] = ()) -> Any:
+    """Run `sql` and return the first column of its first row, or None."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(sql, params).fetchone()
+
+
+def dict_rows(
+    connection: Connection, sql: LiteralString, params: Sequence[Any] | dict[str, Any] = ()
+) -> list[dict[str, Any]]:
+    """Run `sql` and return every result as a dictionary."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql, params).fetchall()
+
+
+def new_id(prefix: str, length: int = 16) -> str:
+    """Return a fresh identifier such as `bkt_9f3c…`: the prefix and `length` random hex digits."""
+    return f"{prefix}_{secrets.token_hex((length + 1) // 2)[:length]}"

@@ -1,0 +1,138 @@
+"""SQL over deployments, live_deployments, replicas and processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row
+from mixpeek.deployments.models import Deployment
+
+CHANNEL = "mixpeek_deployments"
+# A process whose heartbeat is older than this is taken for dead.
+HEARTBEAT_LIMIT = "10 seconds"
+COLUMNS = (
+    "deployment_id, namespace_id, plugin_id, name, deployment_type, status, phase, error, message, warnings, timeline,"
+    " actor, task_id, queued_at, finished_at"
+)
+
+
+def insert_deployment(connection: Connection, deployment: dict[str, Any]) -> None:
+    connection.execute(
+        "INSERT INTO deployments (deployment_id, namespace_id, plugin_id, name, deployment_type, status, phase, message,"
+        " actor, task_id) VALUES (%(deployment_id)s, %(namespace_id)s, %(plugin_id)s, %(name)s, %(deployment_type)s,"
+        " %(status)s, %(phase)s, %(message)s, %(actor)s, %(task_id)s)",
+        deployment,
+    )
+
+
+def find_deployment(connection: Connection, deployment_id: str) -> Deployment | None:
+    return first_row(
+        connection, Deployment, f"SELECT {COLUMNS} FROM deployments WHERE deployment_id = %s", [deployment_id]
+    )
+
+
+def find_latest(connection: Connection, namespace_id: str, plugin_id: str) -> Deployment | None:
+    return first_row(
+        connection,
+        Deployment,
+        f"SELECT {COLUMNS} FROM deployments WHERE namespace_id = %s AND plugin_id = %s"
+        " ORDER BY queued_at DESC LIMIT 1",
+        [namespace_id, plugin_id],
+    )
+
+
+def enter_phase(connection: Connection, deployment_id: str, status: str, phase: str) -> None:
+    """Move a deployment on, adding the moment to its timeline, and wake whoever watches."""
+    connection.execute(
+        "UPDATE deployments SET status = %(status)s, phase = %(phase)s, timeline = timeline || jsonb_build_array("
+        " jsonb_build_object('phase', %(phase)s::text, 'at', clock_timestamp())) WHERE deployment_id = %(id)s",
+        {"id": deployment_id, "status": status, "phase": phase},
+    )
+    notify(connection)
+
+
+def finish(
+    connection: Connection,
+    deployment_id: str,
+    status: str,
+    phase: str,
+    *,
+    error: str | None = None,
+    warnings: list[str] | None = None,
+) -> None:
+    connection.execute(
+        "UPDATE deployments SET error = %s, warnings = COALESCE(%s, warnings), finished_at = now()"
+        " WHERE deployment_id = %s",
+        [error, None if warnings is None else Jsonb(warnings), deployment_id],
+    )
+    enter_phase(connection, deployment_id, status, phase)
+
+
+def notify(connection: Connection) -> None:
+    connection.execute(f"NOTIFY {CHANNEL}")  # type: ignore[arg-type]
+
+
+def find_live(connection: Connection, namespace_id: str, name: str) -> dict[str, Any] | None:
+    rows = dict_rows(
+        connection,
+        "SELECT plugin_id, deployment_id, since FROM live_deployments WHERE namespace_id = %s AND name = %s",
+        [namespace_id, name],
+    )
+    return rows[0] if rows else None
+
+
+def set_live(connection: Connection, namespace_id: str, name: str, plugin_id: str, deployment_id: str) -> None:
+    """Make one deployment answer for `name`; this one statement is the switch."""
+    connection.execute(
+        "INSERT INTO live_deployments (namespace_id, name, plugin_id, deployment_id) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (namespace_id, name) DO UPDATE SET plugin_id = EXCLUDED.plugin_id,"
+        " deployment_id = EXCLUDED.deployment_id, since = now()",
+        [namespace_id, name, plugin_id, deployment_id],
+    )
+
+
+def delete_live(connection: Connection, namespace_id: str, plugin_id: str) -> str | None:
+    """Stop a version from answering; return the deployment that did, or None."""
+    rows = dict_rows(
+        connection,
+        "DELETE FROM live_deployments WHERE namespace_id = %s AND plugin_id = %s RETURNING deployment_id",
+        [namespace_id, plugin_id],
+    )
+    return rows[0]["deployment_id"] if rows else None
+
+
+def list_live_plugin_ids(connection: Connection, namespace_id: str) -> set[str]:
+    rows = dict_rows(connection, "SELECT plugin_id FROM live_deployments WHERE namespace_id = %s", [namespace_id])
+    return {row["plugin_id"] for row in rows}
+
+
+def list_wanted(connection: Connection) -> list[dict[str, Any]]:
+    """Return the deployments every API process should have a host for: the live ones, and greens being started."""
+    return dict_rows(
+        connection,
+        "SELECT d.deployment_id, d.namespace_id, d.plugin_id, (l.deployment_id IS NOT NULL) AS live"
+        " FROM deployments d LEFT JOIN live_deployments l USING (deployment_id)"
+        " WHERE l.deployment_id IS NOT NULL OR (d.status = 'IN_PROGRESS' AND d.phase IN ('start', 'switch'))",
+    )
+
+
+def report_replica(connection: Connection, deployment_id: str, process_id: str, error: str | None) -> None:
+    """Record that a process has its host for a deployment ready, or why not."""
+    connection.execute(
+        "INSERT INTO replicas (deployment_id, process_id, state, error) VALUES (%(d)s, %(p)s, %(s)s, %(e)s)"
+        " ON CONFLICT (deployment_id, process_id) DO UPDATE SET state = %(s)s, error = %(e)s, updated_at = now()",
+        {"d": deployment_id, "p": process_id, "s": "FAILED" if error else "READY", "e": error},
+    )
+
+
+def list_replica_states(connection: Connection, deployment_id: str) -> list[dict[str, Any]]:
+    """Return, per living API process, its replica's state and error; state is None while it starts."""
+    return dict_rows(
+        connection,
+        "SELECT p.process_id, r.state, r.error FROM processes p"
+        " LEFT JOIN replicas r ON r.process_id = p.process_id AND r.deployment_id = %s"
+        f" WHERE p.role = 'api' AND p.heartbeat_at > now() - interval '{HEARTBEAT_LIMIT}'",
+        [deployment_id],
+    )

@@ -1,0 +1,173 @@
+"""The hosts that answer realtime requests in this API process.
+
+One host per live deployment and per green being started; others are started when asked for and stopped when idle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mixpeek.db import processes
+from mixpeek.db.pool import Database
+from mixpeek.deployments import queries
+from mixpeek.deployments.rollout import describe_failure, host_spec
+from mixpeek.errors import MixpeekError
+from mixpeek.execution.port import Execution, Host
+from mixpeek.registry.models import PluginVersion
+from mixpeek.registry.service import Registry
+
+log = logging.getLogger(__name__)
+RECONCILE_S = 2.0
+
+Key = tuple[str, str]  # (namespace id, plugin id)
+
+
+@dataclass
+class Replica:
+    """A running host and when it last answered."""
+
+    host: Host
+    used_at: float = field(default_factory=time.monotonic)
+    in_flight: int = 0
+
+
+class Replicas:
+    """Keeps hosts as the database wants them, and sends requests to them."""
+
+    def __init__(
+        self, database: Database, registry: Registry, execution: Execution, process_id: str, idle_s: float
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._execution = execution
+        self._process_id = process_id
+        self._idle_s = idle_s
+        self._deployed: dict[str, Replica] = {}  # by deployment id
+        self._live: dict[Key, str] = {}  # which deployment answers for a version
+        self._on_demand: dict[Key, Replica] = {}
+        self._starting: dict[Key, asyncio.Lock] = {}
+        self._draining: set[asyncio.Task[None]] = set()
+        self.wake = asyncio.Event()
+
+    async def predict(
+        self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return the plugin's answer to one request; raises PluginError."""
+        return await self._with_replica(version, lambda host: host.predict(inputs, parameters))
+
+    async def run_forever(self) -> None:
+        """Follow the database until cancelled, then stop every host."""
+        try:
+            while True:
+                try:
+                    await self._reconcile()
+                except MixpeekError as error:
+                    log.warning("replicas could not be reconciled, trying again: %s", error.message)
+                except Exception:
+                    # The edge of a loop that must not end: a lost connection is met again at the next turn.
+                    log.exception("replicas could not be reconciled, trying again")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.wake.wait(), RECONCILE_S)
+                self.wake.clear()
+        finally:
+            hosts = [*self._deployed.values(), *self._on_demand.values()]
+            await asyncio.gather(*(replica.host.close() for replica in hosts), return_exceptions=True)
+
+    def describe(self) -> dict[str, int]:
+        return {"deployed": len(self._deployed), "on_demand": len(self._on_demand)}
+
+    async def _with_replica(
+        self, version: PluginVersion, call: Callable[[Host], Awaitable[dict[str, Any]]]
+    ) -> dict[str, Any]:
+        replica = await self._find(version)
+        replica.in_flight += 1
+        try:
+            return await call(replica.host)
+        finally:
+            replica.in_flight -= 1
+            replica.used_at = time.monotonic()
+            if not replica.host.alive:
+                self.wake.set()
+
+    async def _find(self, version: PluginVersion) -> Replica:
+        key = (version.namespace_id, version.plugin_id)
+        replica = self._deployed.get(self._live.get(key, ""))
+        if replica is not None and replica.host.alive:
+            return replica
+        async with self._starting.setdefault(key, asyncio.Lock()):
+            replica = self._on_demand.get(key)
+            if replica is None or not replica.host.alive:
+                replica = self._on_demand[key] = await self._start(version)
+        return replica
+
+    async def _start(self, version: PluginVersion) -> Replica:
+        spec = await asyncio.to_thread(host_spec, self._registry, version)
+        host = await self._execution.start(spec)
+        try:
+            await host.build({}, version=version.version)
+            await host.warmup()
+        except MixpeekError:
+            await host.close()
+            raise
+        return Replica(host)
+
+    async def _reconcile(self) -> None:
+        wanted = await asyncio.to_thread(self._beat_and_list_wanted)
+        self._live = {(w["namespace_id"], w["plugin_id"]): w["deployment_id"] for w in wanted if w["live"]}
+        missing = [w for w in wanted if not self._is_running(w["deployment_id"])]
+        await asyncio.gather(*(self._start_deployment(w) for w in missing))
+        ids = {w["deployment_id"] for w in wanted}
+        for deployment_id in [known for known in self._deployed if known not in ids]:
+            self._drain(self._deployed.pop(deployment_id))
+        now = time.monotonic()
+        for key, replica in list(self._on_demand.items()):
+            idle = not replica.in_flight and now - replica.used_at > self._idle_s
+            if idle or not replica.host.alive:
+                self._drain(self._on_demand.pop(key))
+
+    def _is_running(self, deployment_id: str) -> bool:
+        replica = self._deployed.get(deployment_id)
+        return replica is not None and replica.host.alive
+
+    async def _start_deployment(self, wanted: dict[str, Any]) -> None:
+        error: str | None = None
+        try:
+            version = await asyncio.to_thread(self._load, wanted["namespace_id"], wanted["plugin_id"])
+            self._deployed[wanted["deployment_id"]] = await self._start(version)
+        except MixpeekError as raised:
+            error = describe_failure(raised)
+            log.warning("no host for deployment %s: %s", wanted["deployment_id"], error)
+        await asyncio.to_thread(self._report, wanted["deployment_id"], error)
+
+    def _drain(self, replica: Replica) -> None:
+        """Close a host once the requests it is answering are done."""
+
+        async def close_when_done() -> None:
+            while replica.in_flight and replica.host.alive:
+                await asyncio.sleep(0.02)
+            await replica.host.close()
+
+        task = asyncio.create_task(close_when_done())
+        self._draining.add(task)
+        task.add_done_callback(self._draining.discard)
+
+    def _beat_and_list_wanted(self) -> list[dict[str, Any]]:
+        with self._database.transaction() as connection:
+            processes.beat(connection, self._process_id, "api")
+            return queries.list_wanted(connection)
+
+    def _load(self, namespace_id: str, plugin_id: str) -> PluginVersion:
+        with self._database.transaction() as connection:
+            return self._registry.get(connection, namespace_id, plugin_id)
+
+    def _report(self, deployment_id: str, error: str | None) -> None:
+        with self._database.transaction() as connection:
+            queries.report_replica(connection, deployment_id, self._process_id, error)
+
+

@@ -1,0 +1,161 @@
+"""The rollout workflow: gate a version in a host of its own, have green hosts started, then switch.
+
+Runs in the worker; the hosts that will answer belong to the API processes, which report when theirs are ready.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from mixpeek.db.pool import Database
+from mixpeek.deployments import gate, queries
+from mixpeek.deployments.models import Deployment, Phase, Status
+from mixpeek.deployments.service import ROLL_OUT
+from mixpeek.errors import MixpeekError, PlatformError, PluginError, PluginReplyInvalid
+from mixpeek.execution.blocking import BlockingExecution, BlockingHost
+from mixpeek.execution.port import HostSpec
+from mixpeek.inspection.manifest import check_manifest
+from mixpeek.registry import queries as registry_queries
+from mixpeek.registry.models import PluginVersion
+from mixpeek.registry.service import Registry
+from mixpeek.workflows import tasks
+from mixpeek.workflows.port import Steps, Workflow
+
+START_LIMIT_S = 60.0
+START_POLL_S = 0.05
+
+
+class Rollout:
+    """Carries deployments from QUEUED to DEPLOYED or FAILED."""
+
+    def __init__(self, database: Database, registry: Registry, execution: BlockingExecution) -> None:
+        self._database = database
+        self._registry = registry
+        self._execution = execution
+
+    def workflow(self) -> Workflow:
+        return Workflow(ROLL_OUT, self.run)
+
+    def run(self, steps: Steps, task_id: str, inputs: dict[str, Any]) -> None:
+        """Roll out one deployment; a failure is recorded and changes nothing else."""
+        deployment, version = self._load(inputs["deployment_id"])
+        try:
+            warnings = steps.step("gate", lambda: self._gate(deployment, version))
+            steps.step("start", lambda: self._start_green(deployment))
+            steps.step("switch", lambda: self._switch(deployment, version, warnings, task_id))
+        except MixpeekError as error:
+            steps.step("fail", lambda: self._fail(deployment, version, error, task_id))
+
+    def _load(self, deployment_id: str) -> tuple[Deployment, PluginVersion]:
+        with self._database.transaction() as connection:
+            deployment = queries.find_deployment(connection, deployment_id)
+            if deployment is None:
+                raise PlatformError(f"Deployment {deployment_id} was deleted before it began")
+            return deployment, self._registry.get(connection, deployment.namespace_id, deployment.plugin_id)
+
+    def _gate(self, deployment: Deployment, version: PluginVersion) -> list[str]:
+        with self._database.transaction() as connection:
+            queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.GATE)
+        host = self._execution.start(host_spec(self._registry, version))
+        try:
+            return _pass_gate(host, version)
+        finally:
+            host.close()
+
+    def _start_green(self, deployment: Deployment) -> None:
+        with self._database.transaction() as connection:
+            queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.START)
+        deadline = time.monotonic() + START_LIMIT_S
+        while True:
+            with self._database.transaction() as connection:
+                states = queries.list_replica_states(connection, deployment.deployment_id)
+            failed = [state for state in states if state["state"] == "FAILED"]
+            if failed:
+                raise PluginError(f"A green host did not start: {failed[0]['error']}")
+            if states and all(state["state"] == "READY" for state in states):
+                return
+            if time.monotonic() > deadline:
+                raise PlatformError(f"No API process had a green host ready within {START_LIMIT_S:.0f} s")
+            time.sleep(START_POLL_S)
+
+    def _switch(self, deployment: Deployment, version: PluginVersion, warnings: list[str], task_id: str) -> None:
+        with self._database.transaction() as connection:
+            registry_queries.lock_name(connection, deployment.namespace_id, deployment.name)
+            before = queries.find_live(connection, deployment.namespace_id, deployment.name)
+            queries.set_live(
+                connection, deployment.namespace_id, deployment.name, deployment.plugin_id, deployment.deployment_id
+            )
+            if before and before["deployment_id"] != deployment.deployment_id:
+                queries.finish(connection, before["deployment_id"], Status.NOT_DEPLOYED, Phase.ENDED)
+            registry_queries.set_active(
+                connection, deployment.namespace_id, deployment.name, deployment.plugin_id, replace=True
+            )
+            queries.finish(connection, deployment.deployment_id, Status.DEPLOYED, Phase.LIVE, warnings=warnings)
+            self._record(connection, deployment, "deployed", {"code_hash": version.code_hash})
+            tasks.update_task(connection, task_id, "COMPLETED", outputs={"plugin_id": deployment.plugin_id})
+
+    def _fail(self, deployment: Deployment, version: PluginVersion, error: MixpeekError, task_id: str) -> None:
+        with self._database.transaction() as connection:
+            current = queries.find_deployment(connection, deployment.deployment_id)
+            phase = current.phase if current else Phase.ENDED
+            text = describe_failure(error)
+            queries.finish(connection, deployment.deployment_id, Status.FAILED, phase, error=text)
+            self._record(connection, deployment, "failed", {"phase": phase, "error": text})
+            tasks.update_task(connection, task_id, "FAILED", error=text)
+
+    @staticmethod
+    def _record(connection: Any, deployment: Deployment, outcome: str, details: dict[str, Any]) -> None:
+        registry_queries.append_ledger(
+            connection,
+            deployment.namespace_id,
+            deployment.name,
+            deployment.plugin_id,
+            "deploy",
+            outcome,
+            actor=deployment.actor,
+            message=deployment.message,
+            details={"deployment_id": deployment.deployment_id, **details},
+        )
+
+
+def host_spec(registry: Registry, version: PluginVersion) -> HostSpec:
+    """Return how to start a host for `version`, unpacking it on first use."""
+    profile = version.parsed_manifest.compute_profile
+    return HostSpec(
+        plugin_dir=registry.unpacked(version),
+        name=version.name,
+        uid=version.host_uid,
+        memory_bytes=int(profile.actor_memory_gb * 1024**3),
+    )
+
+
+def describe_failure(error: MixpeekError) -> str:
+    """Return an error as the author should read it: the message, then the plugin's own frames."""
+    frames = error.details.get("frames") or []
+    places = [f"  {frame.get('file')}:{frame.get('line')} in {frame.get('function')}" for frame in frames]
+    return "\n".join([error.message, *places])
+
+
+def _pass_gate(host: BlockingHost, version: PluginVersion) -> list[str]:
+    """Check a started host against its version; return warnings, raise what forbids the switch."""
+    manifest, _ = check_manifest(host.describe().manifest, None)
+    if manifest is None:
+        raise PluginReplyInvalid("The manifest no longer passes the checks it passed at confirm")
+    differing = gate.manifests_differ(manifest.model_dump(mode="json"), version.manifest)
+    if differing:
+        raise PluginReplyInvalid(f"The manifest differs from the confirmed one in {', '.join(differing)}")
+    host.build({}, version=version.version)
+    probe = gate.probe_from_manifest(manifest)
+    if probe is None:
+        return ["No realtime probe: the plugin takes no text and its input schema has no `examples`"]
+    try:
+        reply = host.predict(probe.inputs, {})
+    except PluginError as error:
+        if not probe.synthetic:
+            raise
+        return [f"The handler refused a made-up input ({describe_failure(error)}); add `examples` to its input schema"]
+    faults = gate.faults_of_reply(reply, manifest)
+    if faults:
+        raise PluginReplyInvalid("; ".join(faults))
+    return []

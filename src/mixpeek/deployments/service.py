@@ -1,0 +1,157 @@
+"""Asking for deployments and saying how they stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mixpeek.db.pool import Connection, new_id
+from mixpeek.deployments import queries
+from mixpeek.deployments.models import UNDER_WAY, Deployment, Phase, Status
+from mixpeek.errors import Conflict
+from mixpeek.registry import queries as registry_queries
+from mixpeek.registry.models import PluginVersion
+from mixpeek.tenancy.models import Namespace
+from mixpeek.workflows import tasks
+
+ROLL_OUT = "roll_out"
+
+
+def deploy(
+    connection: Connection,
+    namespace: Namespace,
+    version: PluginVersion,
+    *,
+    batch_only: bool,
+    message: str | None,
+    actor: str,
+) -> dict[str, Any]:
+    """Queue the rollout of a version, or finish at once when it is only for batches."""
+    registry_queries.lock_name(connection, namespace.namespace_id, version.name)
+    latest = queries.find_latest(connection, namespace.namespace_id, version.plugin_id)
+    if latest is not None and latest.status in UNDER_WAY:
+        return _answer(latest, "This version is being deployed already")
+    deployment_id = new_id("dep")
+    task_id = None
+    if not batch_only:
+        task_id = tasks.submit(
+            connection,
+            workflow=ROLL_OUT,
+            task_type="plugin_custom",
+            organization_id=namespace.organization_id,
+            namespace_id=namespace.namespace_id,
+            inputs={"deployment_id": deployment_id},
+        )
+    queries.insert_deployment(
+        connection,
+        {
+            "deployment_id": deployment_id,
+            "namespace_id": namespace.namespace_id,
+            "plugin_id": version.plugin_id,
+            "name": version.name,
+            "deployment_type": "batch_only" if batch_only else "realtime",
+            "status": Status.QUEUED,
+            "phase": Phase.QUEUED,
+            "message": message,
+            "actor": actor,
+            "task_id": task_id,
+        },
+    )
+    if batch_only:
+        queries.finish(connection, deployment_id, Status.NOT_DEPLOYED, Phase.ENDED)
+        registry_queries.set_active(
+            connection, namespace.namespace_id, version.name, version.plugin_id, replace=True
+        )
+    registry_queries.append_ledger(
+        connection,
+        namespace.namespace_id,
+        version.name,
+        version.plugin_id,
+        "deploy",
+        "batch_only" if batch_only else "queued",
+        actor=actor,
+        message=message,
+        details={"deployment_id": deployment_id},
+    )
+    deployment = queries.find_deployment(connection, deployment_id)
+    assert deployment is not None
+    return _answer(deployment, None)
+
+
+def undeploy(connection: Connection, namespace: Namespace, version: PluginVersion, *, actor: str) -> dict[str, Any]:
+    """Stop a version from answering realtime requests; the version itself stays."""
+    registry_queries.lock_name(connection, namespace.namespace_id, version.name)
+    latest = queries.find_latest(connection, namespace.namespace_id, version.plugin_id)
+    if latest is not None and latest.status in UNDER_WAY:
+        raise Conflict(f"{version.plugin_id} is being deployed", hint="Wait until that ends, then undeploy")
+    deployment_id = queries.delete_live(connection, namespace.namespace_id, version.plugin_id)
+    if deployment_id is not None:
+        queries.finish(connection, deployment_id, Status.NOT_DEPLOYED, Phase.ENDED)
+        registry_queries.append_ledger(
+            connection,
+            namespace.namespace_id,
+            version.name,
+            version.plugin_id,
+            "undeploy",
+            "undeployed",
+            actor=actor,
+        )
+    return status(connection, version)
+
+
+def status(connection: Connection, version: PluginVersion) -> dict[str, Any]:
+    """Return how a version stands, in the documented shape."""
+    latest = queries.find_latest(connection, version.namespace_id, version.plugin_id)
+    live = queries.find_live(connection, version.namespace_id, version.name)
+    deployed = live is not None and live["plugin_id"] == version.plugin_id
+    manifest = version.parsed_manifest
+    state = latest.status if latest else Status.NOT_DEPLOYED
+    return {
+        "plugin_id": version.plugin_id,
+        "namespace_id": version.namespace_id,
+        "status": state,
+        "name": version.name,
+        "version": version.version,
+        "realtime_enabled": deployed,
+        "realtime_source": (version.realtime_style or "pipeline") if deployed else None,
+        "message": _explain(latest, deployed),
+        "queued_at": latest.queued_at if latest else None,
+        "estimated_completion_seconds": 5 if state in UNDER_WAY else None,
+        "deployed": deployed,
+        "route_prefix": f"/v1/namespaces/{version.namespace_id}/plugins/{version.plugin_id}" if deployed else None,
+        "feature_uri": version.feature_uri,
+        "features": [feature.uri(manifest) for feature in manifest.embeddings],
+        "deployed_at": live["since"] if live and deployed else None,
+        "error": latest.error if latest else None,
+        "phase": latest.phase if latest else None,
+        "warnings": latest.warnings if latest else [],
+        "timeline": latest.timeline if latest else [],
+        "code_hash": version.code_hash,
+    }
+
+
+def _explain(latest: Deployment | None, deployed: bool) -> str:
+    if latest is None:
+        return "Never deployed; POST …/deploy starts a rollout"
+    if latest.status == Status.FAILED:
+        kept = "; the version that was live still answers" if not deployed else "; its earlier deployment still answers"
+        return f"The rollout failed in phase {latest.phase}{kept}"
+    if latest.deployment_type == "batch_only":
+        return "Deployed for batches only; usable in collections, without a realtime endpoint"
+    if latest.status in UNDER_WAY:
+        return f"Rollout under way, in phase {latest.phase}"
+    return "Ready for realtime inference" if deployed else "Not deployed: superseded or undeployed"
+
+
+def _answer(deployment: Deployment, message: str | None) -> dict[str, Any]:
+    batch_only = deployment.deployment_type == "batch_only"
+    return {
+        "success": True,
+        "plugin_id": deployment.plugin_id,
+        "deployment_id": deployment.deployment_id,
+        "status": "batch_only" if batch_only else "queued",
+        "deployment_type": deployment.deployment_type,
+        "deployment_status": deployment.status,
+        "route_prefix": f"/v1/namespaces/{deployment.namespace_id}/plugins/{deployment.plugin_id}",
+        "task_id": deployment.task_id,
+        "message": message or ("Ready for batches" if batch_only else "Queued; poll …/status until DEPLOYED"),
+    }

@@ -1,0 +1,1 @@
+"""Documents and their vectors: one port, and PostgreSQL with pgvector behind it."""

@@ -1,0 +1,154 @@
+"""Every error the platform raises on purpose, and how each one reads on the wire.
+
+    MixpeekError
+    ├── RequestError          the caller can repair it: 400 404 409 422
+    ├── AccessError           401 403
+    ├── PluginError           the author's code is at fault
+    │   ├── PluginRaised      it raised; carries its own frames only
+    │   ├── PluginTimedOut    it took longer than its limit
+    │   ├── PluginCrashed     its host process died
+    │   └── PluginReplyInvalid  what it returned cannot be used
+    └── PlatformError         ours: 500 503
+        └── SandboxUnavailable
+
+Raise low, with facts; the edges (`api.errors`, `cli.output`) translate once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class MixpeekError(Exception):
+    """Something went wrong."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "InternalServerError"
+    code: ClassVar[str] = "internal"
+    hint: str | None = None
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None, **details: Any) -> None:
+        self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
+        if hint is not None:
+            self.hint = hint
+        self.details = details
+        super().__init__(self.message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors travel through the workflow engine's records; rebuild them without calling `__init__` again.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+    def wire(self) -> dict[str, Any]:
+        """Return the `error` object of the envelope: type, code, message, hint, details."""
+        return {
+            "type": self.type,
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "details": self.details,
+        }
+
+
+def _rebuild(kind: type[MixpeekError], args: tuple[Any, ...], state: dict[str, Any]) -> MixpeekError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class RequestError(MixpeekError):
+    """The request cannot be carried out as sent."""
+
+    status, type, code = 400, "BadRequestError", "request.bad"
+
+
+class NotFound(RequestError):
+    """No such resource."""
+
+    status, type, code = 404, "NotFoundError", "request.not_found"
+
+    def __init__(self, resource: str, identifier: str, *, hint: str | None = None) -> None:
+        super().__init__(
+            f"No {resource} {identifier!r} here",
+            hint=hint or f"List the {resource}s of this namespace to see what exists",
+            resource=resource,
+            id=identifier,
+        )
+
+
+class AlreadyExists(RequestError):
+    """A resource of this name exists already."""
+
+    status, type, code = 409, "AlreadyExistsError", "request.already_exists"
+
+
+class Conflict(RequestError):
+    """The resource is not in a state that allows this."""
+
+    status, type, code = 409, "ConflictError", "request.conflict"
+
+
+class InvalidRequest(RequestError):
+    """The request body or a parameter is not valid."""
+
+    status, type, code = 422, "ValidationError", "request.invalid"
+
+
+class AccessError(MixpeekError):
+    """This key may not do that."""
+
+    status, type, code = 403, "ForbiddenError", "access.forbidden"
+
+
+class Unauthorized(AccessError):
+    """The API key is missing or not valid."""
+
+    status, type, code = 401, "UnauthorizedError", "access.unauthorized"
+    hint = "Send `Authorization: Bearer <key>` with a key of this server"
+
+
+class PluginError(MixpeekError):
+    """The plugin did not do what its contract asks."""
+
+    status, type, code = 500, "FeatureExtractionError", "plugin.failed"
+
+
+class PluginRaised(PluginError):
+    """The plugin raised an exception."""
+
+    code = "plugin.raised"
+
+
+class PluginTimedOut(PluginError):
+    """The plugin did not answer in time."""
+
+    code = "plugin.timed_out"
+
+
+class PluginCrashed(PluginError):
+    """The plugin's host process ended."""
+
+    code = "plugin.crashed"
+
+
+class PluginReplyInvalid(PluginError):
+    """The plugin returned something that cannot be used."""
+
+    code = "plugin.reply_invalid"
+
+
+class PlatformError(MixpeekError):
+    """The platform could not do its part."""
+
+    code = "platform.failed"
+
+
+class SandboxUnavailable(PlatformError):
+    """Plugins cannot be isolated on this machine, so they are not run."""
+
+    status, type, code = 503, "InferenceServiceUnavailableError", "platform.sandbox_unavailable"
+
+
+class ServiceUnavailable(PlatformError):
+    """A part of the platform is not reachable right now."""
+
+    status, type, code = 503, "InferenceServiceUnavailableError", "platform.unavailable"

@@ -1,0 +1,161 @@
+"""One socket to one host: requests pipelined and matched by id, a clock on the call that is running.
+
+A host carries calls out in order, so a call's time starts when the one before it was answered, not when it was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from mixpeek.errors import PluginCrashed, PluginError, PluginReplyInvalid, PluginTimedOut
+from mixpeek.execution.replies import error_from
+from mixpeek.host.frames import FrameInvalid, FrameReader, encode
+
+Answer = tuple[Any, bytes]
+
+
+@dataclass(slots=True)
+class _Call:
+    verb: str
+    timeout_s: float
+    answer: asyncio.Future[Answer]
+
+
+class Connection(asyncio.Protocol):
+    """The protocol on the server's end; `on_broken` is told once, with the reason the host must be killed for."""
+
+    def __init__(self, on_broken: Callable[[PluginError], None]) -> None:
+        self._on_broken = on_broken
+        self._reader = FrameReader()
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._outgoing: list[bytes] = []
+        self._next_id = 0
+        self._calls: dict[int, _Call] = {}
+        self._probes: dict[int, _Call] = {}
+        self._running_since = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+        self._end: PluginError | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own classes do not inherit from it
+
+    def data_received(self, data: bytes) -> None:
+        """Match replies to the calls that wait for them."""
+        try:
+            for reply, body in self._reader.feed(data):
+                self._settle(reply, body)
+        except FrameInvalid as error:
+            self._break(PluginReplyInvalid(f"The plugin's host broke the protocol: {error}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """Report the end; who watches the process knows how it died."""
+        if self._end is None:
+            self._on_broken(PluginCrashed("The plugin's host closed its socket"))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls can still be made."""
+        return self._end is None and self._transport is not None
+
+    def ask(self, verb: str, fields: dict[str, Any], body: bytes, timeout_s: float) -> asyncio.Future[Answer]:
+        """Send a request and return the future of its (result, body)."""
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        if self._end is not None:
+            answer.set_exception(type(self._end)(self._end.message, **self._end.details))
+            return answer
+        self._next_id += 1
+        frame = encode({"id": self._next_id, "verb": verb, **fields}, body)
+        call = _Call(verb, timeout_s, answer)
+        if verb == "health":
+            self._probes[self._next_id] = call
+            self._loop.call_later(timeout_s, self._expire_probe, self._next_id)
+        else:
+            if not self._calls:
+                self._running_since = self._loop.time()
+            self._calls[self._next_id] = call
+            self._arm(timeout_s)
+        if not self._outgoing:
+            # Requests made in one turn of the loop leave in one write.
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(frame)
+        return answer
+
+    def fail(self, end: PluginError) -> None:
+        """Refuse every call, now and later, with this error."""
+        self._end = self._end or end
+        if self._watch is not None:
+            self._watch.cancel()
+        for call in (*self._calls.values(), *self._probes.values()):
+            if not call.answer.done():
+                call.answer.set_exception(type(end)(end.message, **end.details))
+        self._calls.clear()
+        self._probes.clear()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _flush(self) -> None:
+        outgoing, self._outgoing = self._outgoing, []
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
+
+    def _settle(self, reply: dict[str, Any], body: bytes) -> None:
+        identifier = reply.get("id")
+        if not isinstance(identifier, int):
+            raise FrameInvalid("a reply without an id")
+        call = self._probes.pop(identifier, None)
+        if call is None:
+            call = self._calls.pop(identifier, None)
+            self._running_since = self._loop.time()
+        if call is None:
+            raise FrameInvalid("a reply to a request that does not wait")
+        if call.answer.done():
+            return  # whoever asked has gone away
+        if reply.get("ok") is True:
+            call.answer.set_result((reply.get("result"), body))
+        else:
+            call.answer.set_exception(error_from(reply))
+
+    def _arm(self, timeout_s: float) -> None:
+        """Watch the running call with one timer that looks again, rather than one timer per call."""
+        if self._watch is None:
+            self._watch = self._loop.call_later(timeout_s, self._check_running)
+        elif self._watch.when() > self._loop.time() + timeout_s:
+            self._watch.cancel()
+            self._watch = self._loop.call_later(timeout_s, self._check_running)
+
+    def _check_running(self) -> None:
+        self._watch = None
+        if not self._calls:
+            return
+        call = next(iter(self._calls.values()))
+        left = self._running_since + call.timeout_s - self._loop.time()
+        if left > 0:
+            self._watch = self._loop.call_later(left, self._check_running)
+            return
+        self._expire(call)
+
+    def _expire_probe(self, identifier: int) -> None:
+        call = self._probes.get(identifier)
+        if call is not None:
+            self._expire(call)
+
+    def _expire(self, call: _Call) -> None:
+        error = PluginTimedOut(
+            f"The plugin did not answer `{call.verb}` within {call.timeout_s:g} s, so it was stopped",
+            hint="Do the slow part once (load models lazily, keep them), or raise `timeout_s` in the manifest",
+            verb=call.verb,
+            timeout_s=call.timeout_s,
+        )
+        if not call.answer.done():
+            call.answer.set_exception(error)
+        self._break(PluginCrashed("The plugin's host was stopped because another call ran out of time"))
+
+    def _break(self, end: PluginError) -> None:
+        if self._end is None:
+            self.fail(end)
+            self._on_broken(end)

@@ -1,0 +1,292 @@
+"""Hosts as child processes of this program, driven by its event loop.
+
+Start hosts from a long-lived thread's loop: with `--die-with-parent` a host ends when the thread that spawned it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from mixpeek.errors import PlatformError, PluginCrashed, PluginError, PluginTimedOut, SandboxUnavailable
+from mixpeek.execution import sandbox
+from mixpeek.execution.connection import Answer, Connection
+from mixpeek.execution.port import (
+    CALL_TIMEOUT_S,
+    DESCRIBE_TIMEOUT_S,
+    START_TIMEOUT_S,
+    TESTS_TIMEOUT_S,
+    Description,
+    Health,
+    HostSpec,
+    PytestResult,
+    Step,
+)
+from mixpeek.execution.replies import description_from, health_from, prediction_from, steps_from
+from mixpeek.execution.tables import from_stream, to_stream
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_TAIL_BYTES = 64 * 1024
+_TESTS_OUTPUT_BYTES = 1024 * 1024
+_CLOSE_GRACE_S = 1.0
+
+
+class _Process(asyncio.SubprocessProtocol):
+    """Keeps the end of what a host prints, and tells when it exits."""
+
+    def __init__(self, keep_bytes: int, on_exit: Callable[[], None] | None = None) -> None:
+        self._printed = bytearray()
+        self._keep_bytes = keep_bytes
+        self._on_exit = on_exit
+        self.ended = asyncio.Event()
+        self.drained = asyncio.Event()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002
+        self._printed += data
+        if len(self._printed) > 2 * self._keep_bytes:
+            del self._printed[: -self._keep_bytes]
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002
+        self.drained.set()
+
+    def process_exited(self) -> None:
+        self.ended.set()
+        if self._on_exit is not None:
+            self._on_exit()
+
+    def tail(self) -> str:
+        return bytes(self._printed[-self._keep_bytes :]).decode(errors="replace")
+
+
+class LocalHost:
+    """A host that is a child process of this one; see `Host` in `execution.port`."""
+
+    def __init__(self) -> None:
+        self._process = _Process(_TAIL_BYTES, self._note_exit)
+        self._connection = Connection(self._note_broken)
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._is_closing = False
+        self._burial: asyncio.Task[None] | None = None
+
+    async def start(self, spec: HostSpec, mode: Literal["bubblewrap", "off"], timeout_s: float) -> None:
+        """Spawn the process and wait until it answers."""
+        ours, theirs = socket.socketpair()
+        loop = asyncio.get_running_loop()
+        try:
+            self._transport = await _spawn(self._process, spec, mode, theirs.fileno())
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        ours.setblocking(False)
+        await loop.create_connection(lambda: self._connection, sock=ours)
+        try:
+            await self.health(timeout_s=timeout_s)
+        except BaseException:
+            await self.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """The outermost process of the host; killing it ends all of it."""
+        return 0 if self._transport is None else self._transport.get_pid() or 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether the host can still be asked."""
+        return self._connection.is_open and not self._process.ended.is_set()
+
+    def stderr_tail(self) -> str:
+        """Return the last of what the plugin printed, on either stream."""
+        return self._process.tail()
+
+    async def describe(self, *, timeout_s: float = DESCRIBE_TIMEOUT_S) -> Description:
+        """Return what the plugin declares."""
+        result, _ = await self._ask("describe", {}, b"", timeout_s)
+        return description_from(result)
+
+    async def build(
+        self,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        feature_extractor_name: str | None = None,
+        version: str | None = None,
+        timeout_s: float = DESCRIBE_TIMEOUT_S,
+    ) -> tuple[Step, ...]:
+        """Build the pipeline that later runs use; name and version default to the manifest's."""
+        identity = {"feature_extractor_name": feature_extractor_name, "version": version}
+        result, _ = await self._ask("build", {"parameters": dict(parameters or {}), **identity}, b"", timeout_s)
+        return steps_from(result)
+
+    async def run(
+        self,
+        table: pa.Table,
+        steps: Sequence[int] | None = None,
+        *,
+        batch_rows: int | None = None,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> pa.Table:
+        """Run steps over a table; see `Host.run`."""
+        body = await asyncio.to_thread(to_stream, table)
+        reply = await self.run_stream(body, steps, batch_rows=batch_rows, timeout_s=timeout_s)
+        return await asyncio.to_thread(from_stream, reply, table)
+
+    async def run_stream(
+        self, body: bytes, steps: Sequence[int] | None, *, batch_rows: int | None, timeout_s: float
+    ) -> bytes:
+        """Run steps over an Arrow stream and return the host's own, unchecked one."""
+        fields = {"steps": None if steps is None else list(steps), "batch_rows": batch_rows}
+        _, reply = await self._ask("run", fields, body, timeout_s)
+        return reply
+
+    async def predict(
+        self, inputs: Any, parameters: Mapping[str, Any] | None = None, *, timeout_s: float = CALL_TIMEOUT_S
+    ) -> Any:
+        """Answer one realtime request."""
+        fields = {"inputs": inputs, "parameters": dict(parameters) if parameters else None}
+        result, _ = await self._ask("predict", fields, b"", timeout_s)
+        return prediction_from(result)
+
+    async def warmup(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Load everything the first call would load."""
+        await self._ask("warmup", {}, b"", timeout_s)
+
+    async def health(self, *, timeout_s: float = 5.0) -> Health:
+        """Return how the host is doing, also while a call is running."""
+        result, _ = await self._ask("health", {}, b"", timeout_s)
+        return health_from(result)
+
+    async def close(self) -> None:
+        """End the host; calls that wait fail with PluginCrashed."""
+        self._is_closing = True
+        self._connection.fail(PluginCrashed("The plugin's host was closed"))
+        if self._transport is None:
+            return
+        self._kill()
+        await self._process.ended.wait()
+        self._transport.close()
+
+    async def _ask(self, verb: str, fields: dict[str, Any], body: bytes, timeout_s: float) -> Answer:
+        return await self._connection.ask(verb, fields, body, timeout_s)
+
+    def _kill(self) -> None:
+        # The process is our own child and not reaped yet, so its number cannot have been given to another.
+        if self._transport is not None and self._transport.get_returncode() is None:
+            self._transport.kill()
+
+    def _note_broken(self, reason: PluginError) -> None:
+        if isinstance(reason, PluginCrashed) and self._connection.is_open:
+            # The socket closed by itself: let the exit status arrive, it says more.
+            self._burial = asyncio.get_running_loop().create_task(self._bury())
+        else:
+            self._kill()
+
+    async def _bury(self) -> None:
+        try:
+            await asyncio.wait_for(self._process.ended.wait(), _CLOSE_GRACE_S)
+        except TimeoutError:
+            self._kill()
+            await self._process.ended.wait()
+        self._note_exit()
+
+    def _note_exit(self) -> None:
+        code = None if self._transport is None else self._transport.get_returncode()
+        tail = self.stderr_tail()
+        last = tail.rstrip().rpartition("\n")[2][:300]
+        told = f"; it last printed: {last}" if last else ""
+        error = PluginCrashed(f"The plugin's host {_ending(code)}{told}", exit_status=code, stderr=tail[-4000:])
+        self._connection.fail(error)
+
+
+class LocalExecution:
+    """Starts hosts on this machine; see `Execution` in `execution.port`."""
+
+    def __init__(self) -> None:
+        self._hosts: list[LocalHost] = []
+
+    async def start(self, spec: HostSpec, *, timeout_s: float = START_TIMEOUT_S) -> LocalHost:
+        """Start a host and return it once it answers."""
+        mode = await _mode(spec)
+        host = LocalHost()
+        await host.start(spec, mode, timeout_s)
+        self._hosts = [known for known in self._hosts if known.alive]
+        self._hosts.append(host)
+        return host
+
+    async def pytest(self, spec: HostSpec, *, timeout_s: float = TESTS_TIMEOUT_S) -> PytestResult:
+        """Run the plugin's own tests in a host of their own."""
+        mode = await _mode(spec)
+        process = _Process(_TESTS_OUTPUT_BYTES)
+        transport = await _spawn(process, spec, mode, None)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await process.ended.wait()
+                await process.drained.wait()
+        except TimeoutError:
+            raise PluginTimedOut(
+                f"The plugin's tests took longer than {timeout_s:g} s", output=process.tail()[-4000:]
+            ) from None
+        finally:
+            if transport.get_returncode() is None:
+                transport.kill()
+                await process.ended.wait()
+            transport.close()
+        return PytestResult(transport.get_returncode() or 0, process.tail())
+
+    async def close(self) -> None:
+        """End every host started here."""
+        hosts, self._hosts = self._hosts, []
+        await asyncio.gather(*(host.close() for host in hosts))
+
+
+async def _mode(spec: HostSpec) -> Literal["bubblewrap", "off"]:
+    status = await asyncio.to_thread(sandbox.require)
+    if status.mode == "off":
+        return "off"
+    closed = await asyncio.to_thread(sandbox.find_closed, spec.plugin_dir)
+    if closed is not None:
+        raise PlatformError(
+            f"{closed} cannot be read by the user that plugins run as",
+            hint=f"Run `chmod -R a+rX {spec.plugin_dir}`",
+        )
+    if spec.network:
+        raise SandboxUnavailable(
+            "Steps of the resource type api need a network, and a sandboxed host is given none",
+            hint=f"Use cpu steps, or {sandbox.MODE_VARIABLE}=off on a machine that runs nobody else's plugins",
+        )
+    return "bubblewrap"
+
+
+async def _spawn(
+    process: _Process, spec: HostSpec, mode: Literal["bubblewrap", "off"], fd: int | None
+) -> asyncio.SubprocessTransport:
+    line = sandbox.command(spec, mode=mode, fd=fd)
+    # The environment of bwrap itself stays readable in /proc inside the sandbox, so it is empty too.
+    variables = sandbox.environment(spec, fd=fd) if mode == "off" else {"PATH": os.defpath}
+    transport, _ = await asyncio.get_running_loop().subprocess_exec(
+        lambda: process,
+        *line,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        pass_fds=() if fd is None else (fd,),
+        env=variables,
+    )
+    return transport
+
+
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "stopped answering"
+    number = -code if code < 0 else code - 128
+    try:
+        return f"was killed by {signal.Signals(number).name}"
+    except ValueError:
+        return f"ended with status {code}"

@@ -1,0 +1,149 @@
+"""The port through which everything else uses plugins: start a host, ask it, close it.
+
+A call over its time limit kills the host; every way to fail is a `PluginError` or `SandboxUnavailable`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+START_TIMEOUT_S = 20.0
+DESCRIBE_TIMEOUT_S = 10.0
+CALL_TIMEOUT_S = 15.0
+TESTS_TIMEOUT_S = 300.0
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class HostSpec:
+    """Which plugin to start, as whom, and with how much.
+
+    `name` is the package name the plugin's modules see; `uid` is used only where the server runs as root;
+    `scratch_bytes` caps the private /tmp, which counts as memory.
+    """
+
+    plugin_dir: Path
+    name: str
+    uid: int | None = None
+    memory_bytes: int = 2 * GIB
+    network: bool = False
+    python: Path = field(default_factory=lambda: Path(sys.executable))
+    extra_paths: tuple[Path, ...] = ()
+    scratch_bytes: int = GIB // 4
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a plugin says about itself; `manifest` is unchecked JSON, `realtime` how its handler is called."""
+
+    manifest: dict[str, Any]
+    realtime: str | None
+    python: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a built pipeline; `resource_type` is cpu, gpu or api, `condition` a RowCondition's value."""
+
+    index: int
+    name: str
+    resource_type: str
+    condition: str
+    enabled: bool
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether a host is in a call, how many calls wait behind it, and how many it has answered."""
+
+    busy: bool
+    waiting: int
+    answered: int
+
+
+@dataclass(frozen=True)
+class PytestResult:
+    """How a plugin's own tests ended: pytest's exit code (5 is "no tests"), and what it printed, capped."""
+
+    exit_code: int
+    output: str
+
+
+class Host(Protocol):
+    """One running plugin; calls may overlap and are carried out one after another, in order.
+
+    Raises, from every call: PluginRaised, PluginReplyInvalid, PluginTimedOut (the host is then dead), PluginCrashed.
+    """
+
+    @property
+    def pid(self) -> int:
+        """The outermost process of the host; killing it ends all of it."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the host can still be asked."""
+
+    def stderr_tail(self) -> str:
+        """Return the last of what the plugin printed, on either stream."""
+
+    async def describe(self, *, timeout_s: float = DESCRIBE_TIMEOUT_S) -> Description:
+        """Return what the plugin declares."""
+
+    async def build(
+        self,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        feature_extractor_name: str | None = None,
+        version: str | None = None,
+        timeout_s: float = DESCRIBE_TIMEOUT_S,
+    ) -> tuple[Step, ...]:
+        """Build the pipeline that later runs use; name and version default to the manifest's."""
+
+    async def run(
+        self,
+        table: pa.Table,
+        steps: Sequence[int] | None = None,
+        *,
+        batch_rows: int | None = None,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> pa.Table:
+        """Run steps (all enabled ones by default) over a table: same rows, same order, with the new columns.
+
+        A processor is called with at most `batch_rows` rows at once. Only `data`, the system columns and columns
+        that were not in `table` return; embeddings as FixedSizeList of float32 where all have one length.
+        """
+
+    async def predict(
+        self, inputs: Any, parameters: Mapping[str, Any] | None = None, *, timeout_s: float = CALL_TIMEOUT_S
+    ) -> Any:
+        """Answer one realtime request; a plugin without realtime.py answers with its pipeline's new columns."""
+
+    async def warmup(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Load everything the first call would load."""
+
+    async def health(self, *, timeout_s: float = 5.0) -> Health:
+        """Return how the host is doing, also while a call is running."""
+
+    async def close(self) -> None:
+        """End the host; calls that wait fail with PluginCrashed."""
+
+
+class Execution(Protocol):
+    """Where hosts come from."""
+
+    async def start(self, spec: HostSpec, *, timeout_s: float = START_TIMEOUT_S) -> Host:
+        """Start a host and return it once it answers; raise SandboxUnavailable, PluginCrashed, PluginTimedOut."""
+
+    async def pytest(self, spec: HostSpec, *, timeout_s: float = TESTS_TIMEOUT_S) -> PytestResult:
+        """Run the plugin's own tests in a host; raise SandboxUnavailable, PluginTimedOut."""
+
+    async def close(self) -> None:
+        """End every host started here."""

@@ -1,0 +1,110 @@
+"""Checks what a host answered, and turns its failures into error classes.
+
+A host runs foreign code, so any field may be missing, of another type, or far too long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mixpeek.contract.pipeline import ResourceType, RowCondition
+from mixpeek.errors import PluginError, PluginRaised, PluginReplyInvalid
+from mixpeek.execution.port import Description, Health, Step
+
+_KINDS: dict[str, type[PluginError]] = {"PluginRaised": PluginRaised, "PluginReplyInvalid": PluginReplyInvalid}
+_STYLES = (None, "predict", "call", "run_inference")
+_MAX_TEXT = 4000
+_MAX_FRAMES = 30
+_MAX_STEPS = 256
+
+
+def error_from(reply: dict[str, Any]) -> PluginError:
+    """Return the error that a refused call raises: message, the plugin's frames, its step and exception type."""
+    error = reply.get("error")
+    kind = error.get("type") if isinstance(error, dict) else None
+    if not isinstance(error, dict) or not isinstance(kind, str) or kind not in _KINDS:
+        return PluginReplyInvalid("The plugin's host answered with an error that cannot be read")
+    frames = error.get("frames")
+    cleaned = [_frame(frame) for frame in frames[:_MAX_FRAMES]] if isinstance(frames, list) else []
+    details: dict[str, Any] = {
+        "frames": [frame for frame in cleaned if frame is not None],
+        "step": _text(error.get("step")),
+        "exception": _text(error.get("exception")),
+    }
+    message = _text(error.get("message")) or "The plugin failed without a message"
+    return _KINDS[kind](message, **details)
+
+
+def description_from(result: Any) -> Description:
+    """Return the description in a reply to `describe`; raise PluginReplyInvalid."""
+    fields = _object(result)
+    manifest, style, python = fields.get("manifest"), fields.get("realtime"), fields.get("python")
+    if not isinstance(manifest, dict) or style not in _STYLES or not isinstance(python, str):
+        raise _unusable("describe")
+    return Description(manifest, style, python[:40])
+
+
+def steps_from(result: Any) -> tuple[Step, ...]:
+    """Return the steps in a reply to `build`, numbered from 0; raise PluginReplyInvalid."""
+    steps = _object(result).get("steps")
+    if not isinstance(steps, list) or len(steps) > _MAX_STEPS:
+        raise _unusable("build")
+    return tuple(_step(index, step) for index, step in enumerate(steps))
+
+
+def health_from(result: Any) -> Health:
+    """Return the health in a reply; raise PluginReplyInvalid."""
+    fields = _object(result)
+    busy, waiting, answered = fields.get("busy"), fields.get("waiting"), fields.get("answered")
+    if not isinstance(busy, bool) or not isinstance(waiting, int) or not isinstance(answered, int):
+        raise _unusable("health")
+    return Health(busy, waiting, answered)
+
+
+def prediction_from(result: Any) -> Any:
+    """Return the handler's own result; raise PluginReplyInvalid."""
+    fields = _object(result)
+    if "result" not in fields:
+        raise _unusable("predict")
+    return fields["result"]
+
+
+def _step(index: int, step: Any) -> Step:
+    fields = _object(step)
+    name, enabled = fields.get("name"), fields.get("enabled")
+    resource_type, condition = fields.get("resource_type"), fields.get("condition")
+    is_known = _is_value(ResourceType, resource_type) and _is_value(RowCondition, condition)
+    if fields.get("index") != index or not isinstance(name, str) or not isinstance(enabled, bool) or not is_known:
+        raise _unusable("build")
+    return Step(index, name[:200], str(resource_type), str(condition), enabled)
+
+
+def _is_value(enum: Callable[[Any], object], value: Any) -> bool:
+    try:
+        enum(value)
+    except ValueError:
+        return False
+    return isinstance(value, str)
+
+
+def _frame(frame: Any) -> dict[str, Any] | None:
+    if not isinstance(frame, dict) or not isinstance(frame.get("line"), int):
+        return None
+    texts = {key: _text(frame.get(key)) or "" for key in ("file", "function", "code")}
+    return {"file": texts["file"], "line": frame["line"], "function": texts["function"], "code": texts["code"]}
+
+
+def _text(value: Any) -> str | None:
+    # Lone surrogates can be said in JSON but not in UTF-8, where this text will end up.
+    return value[:_MAX_TEXT].encode("utf-8", "replace").decode() if isinstance(value, str) else None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise PluginReplyInvalid("The plugin's host answered with something that is not an object")
+    return value
+
+
+def _unusable(verb: str) -> PluginReplyInvalid:
+    return PluginReplyInvalid(f"The plugin's host answered `{verb}` with fields that are missing or of another type")

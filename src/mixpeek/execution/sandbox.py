@@ -1,0 +1,227 @@
+"""The walls around a host: the bubblewrap command line, and whether this machine can build them.
+
+As root, bwrap runs without a user namespace and setpriv drops to an unprivileged uid inside; bwrap resolves its
+sources by their real paths, which that uid could not do under a closed home. Otherwise a user namespace does both.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from mixpeek.errors import SandboxUnavailable
+from mixpeek.execution.port import HostSpec
+
+MODE_VARIABLE = "MIXPEEK_SANDBOX"
+DEFAULT_UID = 65534
+PLUGIN_ROOT = PurePosixPath("/plugin")
+REPAIR = "apt-get install -y bubblewrap libseccomp2"
+
+# Threads of all hosts of one uid together; bwrap's own processes run as another user.
+_TASKS = 1024
+_HOST_VARIABLE = "MIXPEEK_HOST_FD"
+_SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime")
+
+
+@dataclass(frozen=True)
+class SandboxStatus:
+    """Whether hosts are isolated here, and why not."""
+
+    mode: Literal["bubblewrap", "off", "unavailable"]
+    detail: str
+
+
+def probe() -> SandboxStatus:
+    """Try the sandbox once per process and say how hosts will be run; `MIXPEEK_SANDBOX=off` turns it off."""
+    if os.environ.get(MODE_VARIABLE, "").lower() == "off":
+        return SandboxStatus("off", f"{MODE_VARIABLE}=off: plugin code runs with the rights of this program")
+    return _probe_bubblewrap()
+
+
+def require() -> SandboxStatus:
+    """Return the status if hosts can be run; raise SandboxUnavailable with the command that repairs it."""
+    status = probe()
+    if status.mode == "unavailable":
+        raise SandboxUnavailable(
+            f"Plugins cannot be isolated on this machine: {status.detail}",
+            hint=f"Run `{REPAIR}` and start again; {MODE_VARIABLE}=off runs plugins without isolation",
+        )
+    return status
+
+
+@lru_cache(maxsize=1)
+def _probe_bubblewrap() -> SandboxStatus:
+    missing = _missing_part()
+    if missing is not None:
+        return SandboxStatus("unavailable", missing)
+    trial = [*_walls(network=False, scratch_bytes=1024**2), *_drop(DEFAULT_UID), "/usr/bin/env"]
+    try:
+        done = subprocess.run(trial, env={}, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return SandboxStatus("unavailable", f"bubblewrap did not start: {error}")
+    if done.returncode != 0:
+        return SandboxStatus("unavailable", f"bubblewrap failed: {done.stderr.strip()[:300]}")
+    return SandboxStatus("bubblewrap", "namespaces, read-only mounts, seccomp, rlimits")
+
+
+def _missing_part() -> str | None:
+    if sys.platform != "linux":
+        return f"bubblewrap needs Linux, this is {sys.platform}"
+    if shutil.which("bwrap") is None:
+        return "bubblewrap (bwrap) is not installed"
+    if _is_root() and shutil.which("setpriv") is None:
+        return "setpriv (util-linux) is not installed"
+    if importlib.util.find_spec("pyseccomp") is None:
+        return "the Python package pyseccomp is not installed"
+    return None
+
+
+def command(spec: HostSpec, *, mode: Literal["bubblewrap", "off"], fd: int | None = None) -> list[str]:
+    """Return the command line of a host; `fd` is its end of the socket, None runs the plugin's tests instead."""
+    if mode == "off":
+        return [str(spec.python), "-P", *_program(spec, spec.plugin_dir, tests=fd is None, tasks=None)]
+    plugin = PurePosixPath(PLUGIN_ROOT) / spec.name
+    uid = DEFAULT_UID if spec.uid is None else spec.uid
+    line = _walls(network=spec.network, scratch_bytes=spec.scratch_bytes)
+    line += _mounts(readable_paths(spec.python, spec.extra_paths), spec.plugin_dir, plugin)
+    line.append("--clearenv")
+    for name, value in environment(spec, fd=fd).items():
+        line += ["--setenv", name, value]
+    line += _drop(uid)
+    line += [str(spec.python), "-P"]
+    return line + _program(spec, Path(plugin), tests=fd is None, tasks=_TASKS if _is_root() else None)
+
+
+def environment(spec: HostSpec, *, fd: int | None) -> dict[str, str]:
+    """Return the whole environment of a host; nothing of the server's own is passed on."""
+    variables = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/tmp",  # noqa: S108 - the sandbox's own private /tmp
+        "TMPDIR": "/tmp",  # noqa: S108
+        "USER": "plugin",
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": os.pathsep.join(str(path) for path in (_source_root(), *spec.extra_paths)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONNOUSERSITE": "1",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "ORT_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        # One thread per host and few malloc arenas: replicas, not threads, use the cores.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "2",
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+    }
+    return variables if fd is None else {**variables, _HOST_VARIABLE: str(fd)}
+
+
+def readable_paths(python: Path, extra: Iterable[Path] = ()) -> list[Path]:
+    """Return the folders a host must be able to read: interpreter, environment, our packages, extra ones."""
+    prefix = python.parent.parent
+    base = Path(os.path.realpath(python)).parent.parent
+    wanted = [base, prefix, *_own_packages(), *extra]
+    kept: list[Path] = []
+    for path in wanted:
+        inside = any(path.is_relative_to(other) for other in (Path("/usr"), *kept))
+        if not inside and path != Path("/"):
+            kept.append(path)
+    return kept
+
+
+def find_closed(plugin_dir: Path) -> Path | None:
+    """Return a path of the plugin that the uid we drop to could not read, None if there is none."""
+    if not _is_root():
+        return None
+    for path in (plugin_dir, *plugin_dir.rglob("*")):
+        needed = 0o005 if path.is_dir() else 0o004
+        if path.lstat().st_mode & needed != needed:
+            return path
+    return None
+
+
+def _own_packages() -> list[Path]:
+    root = _source_root()
+    return [root / name for name in ("mixpeek", "engine", "shared")]
+
+
+def _source_root() -> Path:
+    return Path(__file__).resolve().parents[2]
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _walls(*, network: bool, scratch_bytes: int) -> list[str]:
+    line = ["bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    if not _is_root():
+        line += ["--unshare-user", "--disable-userns"]
+    if not network:
+        line.append("--unshare-net")
+    line += ["--die-with-parent", "--new-session", "--hostname", "plugin", "--ro-bind", "/usr", "/usr"]
+    for name in _SYSTEM_LINKS:
+        path = Path("/") / name
+        if path.is_symlink():
+            line += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            line += ["--ro-bind", str(path), str(path)]
+    line += ["--perms", "0755", "--dir", "/etc"]
+    for file in _SYSTEM_FILES:
+        if Path(file).exists():
+            line += ["--ro-bind", file, file]
+    line += ["--proc", "/proc", "--dev", "/dev"]
+    for scratch in ("/dev/shm", "/tmp"):  # noqa: S108
+        line += ["--perms", "1777", "--size", str(scratch_bytes), "--tmpfs", scratch]
+    # A shared mapping of /dev/zero is memory that no limit of ours would count; /dev/null cannot be mapped.
+    line += ["--dev-bind", "/dev/null", "/dev/zero"]
+    return [*line, "--remount-ro", "/dev", "--chdir", "/tmp"]  # noqa: S108
+
+
+def _mounts(paths: list[Path], plugin_dir: Path, plugin: PurePosixPath) -> list[str]:
+    line: list[str] = []
+    made: set[PurePosixPath] = {PurePosixPath(part) for part in ("/", "/usr", "/tmp", "/etc")}  # noqa: S108
+    pairs = [(path, PurePosixPath(path)) for path in paths] + [(plugin_dir.resolve(), plugin)]
+    for source, target in pairs:
+        for parent in _parents(target):
+            if parent not in made and not any(parent.is_relative_to(bound) for bound in paths):
+                # bwrap would create it with mode 0700, closed to the uid we drop to.
+                line += ["--perms", "0755", "--dir", str(parent)]
+                made.add(parent)
+        line += ["--ro-bind", str(source), str(target)]
+    return [*line, "--remount-ro", "/"]
+
+
+def _parents(path: PurePosixPath) -> Iterator[PurePosixPath]:
+    return reversed(path.parents)
+
+
+def _drop(uid: int) -> list[str]:
+    """The part that gives up rights; without root the user namespace holds none that matter outside."""
+    if not _is_root():
+        return ["--cap-drop", "ALL", "--"]
+    needed = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
+    kept = [word for capability in needed for word in ("--cap-add", capability)]
+    identity = ["--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
+    rights = ["--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]
+    return ["--cap-drop", "ALL", *kept, "setpriv", *identity, *rights]
+
+
+def _program(spec: HostSpec, plugin: Path, *, tests: bool, tasks: int | None) -> list[str]:
+    line = ["-m", "mixpeek.host", "--plugin", str(plugin), "--name", spec.name]
+    line += ["--memory", str(spec.memory_bytes), "--file-bytes", str(spec.scratch_bytes)]
+    if tasks is not None:
+        line += ["--tasks", str(tasks)]
+    if spec.network:
+        line.append("--network")
+    return [*line, "--pytest"] if tests else line

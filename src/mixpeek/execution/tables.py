@@ -1,0 +1,118 @@
+"""Tables on the socket: Arrow streams, written for a host and read back from one without trust.
+
+Read: no compressed buffers (they could inflate without bound), plain column types only, the rows that were sent.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+from mixpeek.contract.columns import DATA, SYSTEM_COLUMNS
+from mixpeek.errors import PluginReplyInvalid
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MAX_COLUMNS = 1024
+
+
+def to_stream(table: pa.Table) -> bytes:
+    """Return a table as an Arrow IPC stream."""
+    import pyarrow as pa  # heavy: only when tables are used
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def from_stream(body: bytes, given: pa.Table) -> pa.Table:
+    """Return data and system columns of the table `given` to a host, with the columns the host made of it.
+
+    Raises: PluginReplyInvalid: the host sent no sound table, other rows, or columns it may not write.
+    """
+    made = _read(body)
+    if made.num_columns and made.num_rows != given.num_rows:
+        raise PluginReplyInvalid(f"The plugin's host sent {made.num_rows} rows for {given.num_rows}")
+    # What identifies a row is never taken from a host: it could hand one row's features to another.
+    result = given.select([name for name in given.column_names if name in SYSTEM_COLUMNS or name == DATA])
+    for name in made.column_names:
+        if name in SYSTEM_COLUMNS or (name in given.column_names and name != DATA):
+            raise PluginReplyInvalid(f"The plugin's host sent the column {name!r}, which is not its own")
+        column = made.column(name)
+        at = result.schema.get_field_index(name)
+        result = result.append_column(name, column) if at < 0 else result.set_column(at, name, column)
+    return result
+
+
+def _read(body: bytes) -> pa.Table:
+    import pyarrow as pa  # as above
+
+    try:
+        _refuse_compression(body)
+        with pa.ipc.open_stream(body) as reader:
+            _check_schema(reader.schema)
+            table = reader.read_all()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
+        raise PluginReplyInvalid(f"The plugin's host sent a table that cannot be read: {str(error)[:300]}") from error
+    return table
+
+
+def _check_schema(schema: pa.Schema) -> None:
+    if len(schema) > _MAX_COLUMNS or len(set(schema.names)) < len(schema):
+        raise PluginReplyInvalid("The plugin's host sent a table with too many columns, or two of one name")
+    for column in schema:
+        if not _is_plain(column.type, is_nested=False):
+            raise PluginReplyInvalid(f"Column {column.name!r} has the type {column.type}, which is not accepted")
+
+
+def _is_plain(kind: Any, *, is_nested: bool) -> bool:
+    """Whether every value of this type takes up bytes in the frame, so that a small frame stays small."""
+    from pyarrow import types
+
+    if types.is_null(kind):
+        return not is_nested
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return _is_plain(kind.value_type, is_nested=True)
+    if types.is_struct(kind):
+        return kind.num_fields > 0 and all(_is_plain(field.type, is_nested=True) for field in kind)
+    scalars = (
+        *(types.is_boolean, types.is_integer, types.is_floating, types.is_decimal),
+        *(types.is_string, types.is_large_string, types.is_temporal),
+    )
+    return any(is_kind(kind) for is_kind in scalars)
+
+
+def _refuse_compression(body: bytes) -> None:
+    """Raise ValueError if a record batch says that its buffers are compressed.
+
+    Source: Arrow's Message.fbs; `header` is field 2 of Message, `compression` field 3 of RecordBatch.
+    """
+    import pyarrow as pa
+
+    reader = pa.ipc.MessageReader.open_stream(body)
+    for message in reader:
+        if message.type != "record batch":
+            continue
+        metadata = message.metadata.to_pybytes()
+        (root,) = struct.unpack_from("<I", metadata, 0)
+        header = _field(metadata, root, 2)
+        if header is None:
+            raise ValueError("a record batch without a header")
+        (offset,) = struct.unpack_from("<I", metadata, header)
+        if _field(metadata, header + offset, 3) is not None:
+            raise ValueError("its buffers are compressed")
+
+
+def _field(metadata: bytes, table: int, index: int) -> int | None:
+    """Return where a flatbuffer table keeps a field, None if it is absent."""
+    (back,) = struct.unpack_from("<i", metadata, table)
+    vtable = table - back
+    (length,) = struct.unpack_from("<H", metadata, vtable)
+    entry = 4 + 2 * index
+    if vtable < 0 or entry + 2 > length:
+        return None
+    (offset,) = struct.unpack_from("<H", metadata, vtable + entry)
+    return table + offset if offset else None

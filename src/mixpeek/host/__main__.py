@@ -1,0 +1,51 @@
+"""`python -m mixpeek.host`: tighten this process, then serve a plugin over the socket it was started with.
+
+Arguments are this program's own, written by `execution.sandbox`; `--pytest` runs the plugin's tests instead.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+from mixpeek.host.loader import PluginPackage
+from mixpeek.host.tighten import Limits, tighten
+
+SOCKET_VARIABLE = "MIXPEEK_HOST_FD"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the host; return its exit status."""
+    flags = {argument for argument in arguments if argument in ("--pytest", "--network")}
+    pairs = [argument for argument in arguments if argument not in flags]
+    options = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    tasks = options.get("--tasks")
+    limits = Limits(
+        memory_bytes=int(options["--memory"]),
+        file_bytes=int(options["--file-bytes"]),
+        tasks=int(tasks) if tasks else None,
+        network="--network" in flags,
+    )
+    package = PluginPackage(Path(options["--plugin"]).resolve(), options["--name"])
+    if "--pytest" in flags:
+        from mixpeek.host.testing import run_tests
+
+        tighten(limits)
+        return run_tests(package)
+
+    from mixpeek.host.server import Server
+
+    connection = socket.socket(fileno=int(os.environ.pop(SOCKET_VARIABLE)))
+    tighten(limits)
+    Server(connection, package).serve()
+    return 0
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads that plugin code left behind must not hold the process.
+    os._exit(status)

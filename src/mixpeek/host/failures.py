@@ -1,0 +1,100 @@
+"""What went wrong in a plugin, in words its author can act on: the plugin's own frames, and nothing of ours.
+
+A failure crosses the socket as plain JSON; the side that started the host turns it into an error class.
+"""
+
+from __future__ import annotations
+
+import linecache
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+RAISED = "PluginRaised"
+REPLY_INVALID = "PluginReplyInvalid"
+
+_MAX_FRAMES = 30
+_MAX_TEXT = 4000
+
+
+class Failure(Exception):  # noqa: N818 - carries another exception's facts over the socket
+    """A call did not end as its contract asks."""
+
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        frames: list[dict[str, Any]] | None = None,
+        step: str | None = None,
+        exception: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.frames = frames or []
+        self.step = step
+        self.exception = exception
+
+    def wire(self) -> dict[str, Any]:
+        """Return the `error` object of a reply."""
+        return {
+            "type": self.kind,
+            "message": self.message[:_MAX_TEXT],
+            "frames": self.frames,
+            "step": self.step,
+            "exception": self.exception,
+        }
+
+
+def invalid(message: str, step: str | None = None) -> Failure:
+    """Return the failure of a plugin that answered with something unusable."""
+    return Failure(REPLY_INVALID, message, step=step)
+
+
+def failure_from(error: BaseException, root: Path, *, step: str | None = None, more: str = "") -> Failure:
+    """Return the failure for an exception: its type, its text and the frames that lie under `root`."""
+    if isinstance(error, Failure):
+        error.step = error.step or step
+        return error
+    name = type(error).__name__
+    frames = own_frames(error.__traceback__, root)
+    if isinstance(error, SyntaxError) and error.filename:
+        frames += _syntax_frame(error, root)
+    return Failure(RAISED, f"{name}: {_text(error)}{more}", frames=frames, step=step, exception=name)
+
+
+def own_frames(traceback: TracebackType | None, root: Path) -> list[dict[str, Any]]:
+    """Return file (relative to `root`), line, function and code line of the frames under `root`, outermost first."""
+    frames: list[dict[str, Any]] = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        relative = _relative(code.co_filename, root)
+        if relative is not None:
+            line = traceback.tb_lineno
+            source = linecache.getline(code.co_filename, line).strip()[:_MAX_TEXT]
+            frames.append({"file": relative, "line": line, "function": code.co_name, "code": source})
+        traceback = traceback.tb_next
+    return frames[-_MAX_FRAMES:]
+
+
+def _syntax_frame(error: SyntaxError, root: Path) -> list[dict[str, Any]]:
+    relative = _relative(error.filename or "", root)
+    if relative is None:
+        return []
+    code = (error.text or "").strip()[:_MAX_TEXT]
+    return [{"file": relative, "line": error.lineno or 0, "function": "<module>", "code": code}]
+
+
+def _relative(filename: str, root: Path) -> str | None:
+    try:
+        return Path(filename).relative_to(root).as_posix()
+    except ValueError:
+        return None
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as unreadable:  # an author's own __str__ may raise anything
+        return f"(its text cannot be read: {type(unreadable).__name__})"

@@ -1,0 +1,171 @@
+"""Runs steps over a frame: row conditions, re-alignment, and the way from Arrow to pandas and back.
+
+The only module of the host that needs pandas and pyarrow, so it is imported when the first table arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from mixpeek.contract.columns import DATA, DOCUMENT_ID, MIME_TYPE, SYSTEM_COLUMNS
+from mixpeek.contract.pipeline import RowCondition
+from mixpeek.host.failures import failure_from, invalid
+
+if TYPE_CHECKING:
+    from mixpeek.host.loader import PluginPackage
+    from mixpeek.host.steps import Step
+
+
+def run_table(
+    package: PluginPackage, steps: Sequence[Step], body: bytes, vectors: frozenset[str], batch_rows: int | None
+) -> bytes:
+    """Run the steps over an Arrow stream and return one of every new column, and of `data` if it was changed.
+
+    The caller keeps the system columns; it would not take them back from here.
+
+    Args:
+        vectors: names of the embedding columns; rectangular ones leave as FixedSizeList of float32.
+        batch_rows: most rows a processor is called with; None hands it all of them.
+    """
+    table = pa.ipc.open_stream(body).read_all()
+    given = table.to_pandas()
+    frame = run_frame(package, steps, given, batch_rows)
+    names = [name for name in frame.columns if name not in given.columns]
+    if DATA in given.columns and not frame[DATA].equals(given[DATA]):
+        names.insert(0, DATA)
+    columns = [to_arrow(name, frame[name], is_vector=name in vectors) for name in names]
+    sink = pa.BufferOutputStream()
+    result = pa.Table.from_arrays(columns, names=names).combine_chunks()
+    with pa.ipc.new_stream(sink, result.schema) as writer:
+        writer.write_table(result)
+    return bytes(sink.getvalue())
+
+
+def run_row(package: PluginPackage, steps: Sequence[Step], row: dict[str, Any]) -> dict[str, Any]:
+    """Run the steps over one row and return its new columns."""
+    given = pd.DataFrame([row])
+    frame = run_frame(package, steps, given, None)
+    return {name: frame[name].iloc[0] for name in frame.columns if name not in given.columns}
+
+
+def run_frame(
+    package: PluginPackage, steps: Sequence[Step], given: pd.DataFrame, batch_rows: int | None
+) -> pd.DataFrame:
+    """Run the steps in order; each sees the rows its condition lets through and what earlier steps wrote."""
+    frame = given.copy()
+    for step in steps:
+        rows = _rows_for(step.condition, frame)
+        if rows.size == 0:
+            continue
+        size = batch_rows or rows.size
+        parts = [_call(package, step, frame, rows[start : start + size]) for start in range(0, rows.size, size)]
+        _write(frame, parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True), rows)
+    return frame
+
+
+def _rows_for(condition: RowCondition, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
+    count = len(frame)
+    if condition is RowCondition.ALWAYS:
+        return np.arange(count)
+    if MIME_TYPE not in frame.columns:
+        return np.arange(count) if condition.matches(None) else np.arange(0)
+    kinds = [kind if isinstance(kind, str) else None for kind in frame[MIME_TYPE]]
+    verdict = {kind: condition.matches(kind) for kind in set(kinds)}
+    return np.flatnonzero([verdict[kind] for kind in kinds])
+
+
+def _call(package: PluginPackage, step: Step, frame: pd.DataFrame, rows: np.ndarray[Any, Any]) -> pd.DataFrame:
+    batch = frame.iloc[rows].reset_index(drop=True)
+    known = list(batch.columns)
+    ids = batch[DOCUMENT_ID].tolist() if DOCUMENT_ID in batch.columns else None
+    try:
+        result = package.settle(step.processor()(batch))
+    except Exception as error:
+        more = f"; the columns are {', '.join(map(str, known))}" if isinstance(error, KeyError) else ""
+        raise failure_from(error, package.root, step=step.label, more=more) from error
+    return _aligned(step, result, ids, rows.size)
+
+
+def _aligned(step: Step, result: Any, ids: list[Any] | None, count: int) -> pd.DataFrame:
+    """Return a processor's result in the order of the rows it was given."""
+    if not isinstance(result, pd.DataFrame):
+        kind = "None" if result is None else f"a {type(result).__name__}"
+        raise invalid(f"{step.label} returned {kind}; return the DataFrame", step.label)
+    if len(result) != count:
+        raise invalid(f"{step.label} returned {len(result)} rows for {count}; return one row for each", step.label)
+    names = list(result.columns)
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise invalid(f"{step.label} returned column names that are not distinct strings: {names}", step.label)
+    order = _order(step, result, ids)
+    return (result if order is None else result.iloc[order]).reset_index(drop=True)
+
+
+def _order(step: Step, result: pd.DataFrame, ids: list[Any] | None) -> list[int] | None:
+    """Return the positions that put a result's rows back in order, None if they are."""
+    if ids is None or DOCUMENT_ID not in result.columns:
+        ids, found = list(range(len(result))), result.index.tolist()
+        if found == ids or set(found) != set(ids):
+            return None  # an index of the author's own says nothing about order
+    else:
+        found = result[DOCUMENT_ID].tolist()
+        if found == ids:
+            return None
+    at = {identifier: position for position, identifier in enumerate(found)}
+    if len(at) < len(ids) or set(at) != set(ids):
+        raise invalid(f"{step.label} returned other document_ids than it was given", step.label)
+    return [at[identifier] for identifier in ids]
+
+
+def _write(frame: pd.DataFrame, result: pd.DataFrame, rows: np.ndarray[Any, Any]) -> None:
+    for name in result.columns:
+        if name in SYSTEM_COLUMNS:
+            continue
+        if rows.size == len(frame):
+            frame[name] = result[name].set_axis(frame.index)
+            continue
+        column = np.full(len(frame), None, dtype=object)
+        if name in frame.columns:
+            column[:] = frame[name].to_numpy(dtype=object)
+        values = result[name].tolist()
+        for position, value in zip(rows.tolist(), values, strict=True):
+            column[position] = value
+        frame[name] = pd.Series(list(column), index=frame.index, dtype=object)
+
+
+def to_arrow(name: str, values: pd.Series, *, is_vector: bool) -> Any:
+    """Return a column as Arrow; raise Failure naming one that holds what Arrow cannot."""
+    stacked = _stacked(values) if is_vector else None
+    if stacked is not None:
+        return stacked
+    try:
+        column = pa.array(values, from_pandas=True)
+        if pa.types.is_list(column.type) and pa.types.is_null(column.type.value_type):
+            return column.cast(pa.list_(pa.string()))  # only empty lists: any element type says the same
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise invalid(f"column {name!r} cannot be sent on: {error}") from error
+    return column
+
+
+def _stacked(values: pd.Series) -> Any | None:
+    """Return vectors of one length as FixedSizeList of float32, None where the value is missing; else None."""
+    cells = values.tolist()
+    missing = np.array([cell is None or (isinstance(cell, float) and isnan(cell)) for cell in cells], dtype=bool)
+    present = [cell for cell, is_missing in zip(cells, missing, strict=True) if not is_missing]
+    try:
+        matrix = np.asarray(present, dtype=np.float32)
+    except (TypeError, ValueError):
+        return None  # ragged or not numbers: sent as it is, and refused by whoever checks features
+    if matrix.ndim != 2 or matrix.shape[1] == 0:
+        return None
+    full = matrix
+    if missing.any():
+        full = np.zeros((len(cells), matrix.shape[1]), dtype=np.float32)
+        full[~missing] = matrix
+    mask = pa.array(missing) if missing.any() else None
+    return pa.FixedSizeListArray.from_arrays(pa.array(full.reshape(-1)), matrix.shape[1], mask=mask)

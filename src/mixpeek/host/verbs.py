@@ -1,0 +1,121 @@
+"""What a host can be asked: describe, build, run, predict, warmup.
+
+One `Plugin` holds the loaded package, its built pipeline and its handler; it is used from one thread only.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from mixpeek.contract.columns import DATA, DOCUMENT_ID
+from mixpeek.host.describe import jsonable, read_manifest
+from mixpeek.host.failures import invalid
+from mixpeek.host.loader import PluginPackage
+from mixpeek.host.realtime import Handler, find_handler
+from mixpeek.host.steps import Step, build_steps, warm
+
+Answer = tuple[Any, bytes]
+
+
+class Plugin:
+    """The plugin this host was started for; each verb returns a JSON-able result and a body."""
+
+    def __init__(self, package: PluginPackage) -> None:
+        self._package = package
+        self._steps: list[Step] | None = None
+        self._built_with: dict[str, Any] = {}
+        self._identity: tuple[str, str] | None = None
+        self._handler: Handler | None = None
+        self._vectors: frozenset[str] | None = None
+
+    def describe(self, _: dict[str, Any], __: bytes) -> Answer:
+        """Return the manifest as JSON and how realtime is answered."""
+        manifest = read_manifest(self._package.load("manifest"))
+        style = self._realtime().style if self._package.has("realtime") else None
+        python = ".".join(str(part) for part in sys.version_info[:3])
+        return {"manifest": manifest, "realtime": style, "python": python}, b""
+
+    def build(self, request: dict[str, Any], _: bytes) -> Answer:
+        """Build the pipeline that later runs use, and return its steps."""
+        name, version = request.get("feature_extractor_name"), request.get("version")
+        self._identity = (str(name), str(version)) if name and version else None
+        steps = self._build(request.get("parameters") or {})
+        return {"steps": [step.wire() for step in steps]}, b""
+
+    def run(self, request: dict[str, Any], body: bytes) -> Answer:
+        """Run the chosen steps (all enabled ones by default) over a table."""
+        from mixpeek.host.rows import run_table  # pandas and pyarrow, 1 s to import: only when a table comes
+
+        steps = self._chosen(request.get("steps"))
+        return {}, run_table(self._package, steps, body, self._vector_columns(), request.get("batch_rows"))
+
+    def predict(self, request: dict[str, Any], _: bytes) -> Answer:
+        """Answer one realtime request through the handler, or through the pipeline if there is no handler."""
+        inputs, parameters = request.get("inputs"), request.get("parameters") or {}
+        handler = self._handler
+        if handler is None and self._package.has("realtime"):
+            handler = self._realtime()
+        if handler is None:
+            return {"result": self._predict_by_pipeline(inputs, parameters)}, b""
+        return {"result": self._package.settle(handler(inputs, parameters))}, b""
+
+    def warmup(self, _: dict[str, Any], __: bytes) -> Answer:
+        """Import everything and make handler and processors, so that the first call finds them ready."""
+        if self._package.has("realtime"):
+            self._realtime().prepare()
+        else:
+            warm(self._chosen(None), self._package)
+        return {}, b""
+
+    def _realtime(self) -> Handler:
+        if self._handler is None:
+            self._handler = find_handler(self._package.load("realtime"))
+        return self._handler
+
+    def _build(self, parameters: dict[str, Any]) -> list[Step]:
+        if self._identity is None:
+            manifest = read_manifest(self._package.load("manifest"))
+            self._identity = (str(manifest.get("feature_extractor_name", "")), str(manifest.get("version", "")))
+        self._steps = build_steps(self._package, dict(parameters), *self._identity)
+        self._built_with = parameters
+        return self._steps
+
+    def _chosen(self, indices: list[int] | None) -> list[Step]:
+        steps = self._build({}) if self._steps is None else self._steps
+        if indices is None:
+            return [step for step in steps if step.enabled]
+        absent = [index for index in indices if not 0 <= index < len(steps)]
+        if absent:
+            raise invalid(f"there is no step {absent[0]}; the pipeline has {len(steps)}")
+        return [steps[index] for index in indices]
+
+    def _vector_columns(self) -> frozenset[str]:
+        if self._vectors is None:
+            features = read_manifest(self._package.load("manifest")).get("features")
+            names = [
+                feature.get("feature_name")
+                for feature in (features if isinstance(features, list) else [])
+                if isinstance(feature, dict) and feature.get("feature_type") == "embedding"
+            ]
+            self._vectors = frozenset(name for name in names if isinstance(name, str))
+        return self._vectors
+
+    def _predict_by_pipeline(self, inputs: Any, parameters: dict[str, Any]) -> Any:
+        from mixpeek.host.rows import run_row  # pandas, as in `run`
+
+        if not isinstance(inputs, Mapping):
+            raise invalid("without realtime.py the inputs must be an object: its keys become the row's columns")
+        if self._steps is None or (parameters and parameters != self._built_with):
+            self._build(parameters)
+        content = next((inputs[key] for key in (DATA, "text") if key in inputs), next(iter(inputs.values()), None))
+        row = {DATA: content, DOCUMENT_ID: "realtime", **inputs}
+        found = run_row(self._package, self._chosen(None), row)
+        return {name: jsonable(plain(value), name) for name, value in found.items()}
+
+
+def plain(value: Any) -> Any:
+    """Return a numpy, pandas or tensor value as Python's own numbers and lists."""
+    convert = getattr(value, "tolist", None)
+    return convert() if callable(convert) else value

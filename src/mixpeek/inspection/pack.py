@@ -1,0 +1,140 @@
+"""The packer: turns a plugin's folder into an archive whose bytes depend on its files only."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pathspec
+
+from mixpeek.inspection.entries import EntryNames, split_name
+from mixpeek.inspection.findings import Finding, error
+from mixpeek.inspection.limits import LIMITS, ArchiveLimits, ArchiveRefused
+
+IGNORE_FILE = ".mixpeekignore"
+
+# Read before the plugin's own lines, so `!pattern` there brings a file back.
+_VERSION_CONTROL = (".git/", ".hg/", ".svn/")
+_ENVIRONMENTS = (".venv/", "venv/", "node_modules/", ".tox/", ".nox/")
+_BUILT = ("__pycache__/", "*.py[cod]", "*.egg-info/", "/build/", "/dist/", ".coverage", "htmlcov/")
+_CACHES = (".pytest_cache/", ".mypy_cache/", ".ruff_cache/", ".hypothesis/", ".ipynb_checkpoints/")
+_DESKTOP = (".idea/", ".vscode/", ".DS_Store", "._*")
+_SECRETS = (".env", ".env.*", "*.pem", ".netrc", ".pypirc")
+DEFAULT_IGNORES = (*_VERSION_CONTROL, *_ENVIRONMENTS, *_BUILT, *_CACHES, *_DESKTOP, *_SECRETS)
+
+# The earliest time a zip entry can carry; tar uses the epoch.
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_FILE_MODE = 0o100644
+
+
+def pack_directory(path: Path, fmt: Literal["tar.gz", "zip"] = "tar.gz", limits: ArchiveLimits = LIMITS) -> bytes:
+    """Return the folder as an archive with the folder's name as its only top-level entry.
+
+    The same files give the same bytes, whenever and wherever they are packed.
+
+    Raises: ArchiveRefused: a link, a special file, a name no server would accept, or more than the limits allow.
+    """
+    folder = path.resolve()
+    files = list_packed(folder, limits)
+    pack = _zip if fmt == "zip" else _tar_gz
+    return pack([(f"{folder.name}/{name}", folder / name) for name in files])
+
+
+def list_packed(folder: Path, limits: ArchiveLimits = LIMITS) -> list[str]:
+    """Return the paths, below the folder and sorted, of the files that `pack_directory` takes.
+
+    Raises: ArchiveRefused: as `pack_directory`.
+    """
+    findings: list[Finding] = []
+    names = EntryNames()
+    files: list[str] = []
+    size_bytes = 0
+    for path in _kept(folder, _ignores(folder)):
+        name = path.relative_to(folder).as_posix()
+        finding = _check(path, name, names)
+        if finding:
+            findings.append(finding)
+        else:
+            files.append(name)
+            size_bytes += path.stat().st_size
+    if len(files) > limits.files:
+        findings.append(_too_much(f"{len(files)} files, and {limits.files} are allowed"))
+    if size_bytes > limits.unpacked_bytes:
+        findings.append(_too_much(f"{size_bytes} bytes, and {limits.unpacked_bytes} are allowed"))
+    if not files and not findings:
+        findings.append(error("archive.empty", "The folder holds no files to pack", hint="Check the path"))
+    if findings:
+        raise ArchiveRefused(findings)
+    return sorted(files)
+
+
+def _ignores(folder: Path) -> pathspec.GitIgnoreSpec:
+    own = folder / IGNORE_FILE
+    lines = own.read_text(encoding="utf-8").splitlines() if own.is_file() else []
+    return pathspec.GitIgnoreSpec.from_lines([*DEFAULT_IGNORES, *lines])
+
+
+def _kept(folder: Path, ignores: pathspec.GitIgnoreSpec) -> Iterator[Path]:
+    waiting = [folder]
+    while waiting:
+        for path in sorted(waiting.pop().iterdir()):
+            name = path.relative_to(folder).as_posix()
+            if path.is_dir() and not path.is_symlink():
+                # An ignored folder is not entered, so a large environment costs nothing.
+                if not ignores.match_file(f"{name}/"):
+                    waiting.append(path)
+            elif not ignores.match_file(name):
+                yield path
+
+
+def _check(path: Path, name: str, names: EntryNames) -> Finding | None:
+    if path.is_symlink():
+        return error(
+            "archive.link",
+            f"`{name}` is a link",
+            path=name,
+            hint=f"Put the file itself in its place, or name it in {IGNORE_FILE}",
+        )
+    if not path.is_file():
+        return error(
+            "archive.special_file",
+            f"`{name}` is not a plain file",
+            path=name,
+            hint=f"Remove it, or name it in {IGNORE_FILE}",
+        )
+    parts = split_name(name)
+    return parts if isinstance(parts, Finding) else names.claim(parts, is_folder=False)
+
+
+def _too_much(what: str) -> Finding:
+    return error("archive.too_much", f"The folder holds {what}", hint=f"Name what is not needed in {IGNORE_FILE}")
+
+
+def _tar_gz(entries: list[tuple[str, Path]]) -> bytes:
+    out = io.BytesIO()
+    # No name and no time in the gzip header: both would differ between two packings of the same files.
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=out, compresslevel=6, mtime=0) as packed,
+        tarfile.TarFile(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for name, path in entries:
+            info = tarfile.TarInfo(name)
+            content = path.read_bytes()
+            info.size, info.mode, info.mtime = len(content), 0o644, 0
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def _zip(entries: list[tuple[str, Path]]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name, path in entries:
+            info = zipfile.ZipInfo(name, date_time=_ZIP_TIME)
+            info.compress_type, info.external_attr, info.create_system = zipfile.ZIP_DEFLATED, _FILE_MODE << 16, 3
+            archive.writestr(info, path.read_bytes())
+    return out.getvalue()

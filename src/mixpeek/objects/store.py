@@ -1,0 +1,86 @@
+"""The object store behind one small interface, on obstore (local directory, S3, GCS, Azure)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mixpeek.errors import MixpeekError, NotFound
+
+
+class ObjectTooLarge(MixpeekError):
+    """More bytes were sent than this upload may hold."""
+
+    status, type, code = 413, "BadRequestError", "objects.too_large"
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What was written: its size and its sha256, which also is its ETag."""
+
+    key: str
+    size_bytes: int
+    sha256: str
+
+
+class ObjectStore:
+    """Bytes by key; a write is visible whole or not at all."""
+
+    def __init__(self, url: str | None, directory: Path) -> None:
+        from obstore.store import LocalStore, from_url
+
+        self._store: Any
+        if url is None:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._store = LocalStore(prefix=directory)
+        else:
+            self._store = from_url(url)
+
+    def put(self, key: str, chunks: Iterable[bytes], *, limit_bytes: int) -> StoredObject:
+        """Write `chunks` under `key`, replacing what was there.
+
+        Raises: ObjectTooLarge: the chunks exceed `limit_bytes`; nothing is kept.
+        """
+        import obstore
+
+        digest, size = hashlib.sha256(), 0
+
+        def measured() -> Iterator[bytes]:
+            nonlocal size
+            for chunk in chunks:
+                size += len(chunk)
+                if size > limit_bytes:
+                    raise ObjectTooLarge(
+                        f"The upload exceeds its limit of {limit_bytes} bytes", hint="Send a smaller archive"
+                    )
+                digest.update(chunk)
+                yield chunk
+
+        obstore.put(self._store, key, measured())
+        return StoredObject(key, size, digest.hexdigest())
+
+    def read(self, key: str) -> bytes:
+        """Return the bytes under `key`; raises NotFound."""
+        import obstore
+
+        try:
+            return bytes(obstore.get(self._store, key).bytes())
+        except FileNotFoundError as error:
+            raise NotFound("stored object", key) from error
+
+    def exists(self, key: str) -> bool:
+        import obstore
+
+        try:
+            obstore.head(self._store, key)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def delete(self, key: str) -> None:
+        import obstore
+
+        obstore.delete(self._store, key)

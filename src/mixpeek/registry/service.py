@@ -1,0 +1,214 @@
+"""From a requested upload to a published version, and finding versions again."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from mixpeek.contract.versions import next_patch, plugin_id_from
+from mixpeek.db.pool import Connection, Database, new_id
+from mixpeek.errors import Conflict, NotFound
+from mixpeek.execution.blocking import BlockingExecution
+from mixpeek.inspection.archive import ArchiveRefused
+from mixpeek.objects.store import ObjectStore
+from mixpeek.registry import queries
+from mixpeek.registry.errors import PluginRejected, UploadExpired, UploadMismatch, UploadMissing, VersionExists
+from mixpeek.registry.models import PluginVersion, Upload
+from mixpeek.registry.validation import Validated, validate_archive
+from mixpeek.tenancy.models import Namespace
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The registry of one platform: its database, its object store, and the hosts that read manifests."""
+
+    database: Database
+    objects: ObjectStore
+    execution: BlockingExecution
+    scratch: Path
+    max_archive_bytes: int
+
+    def request_upload(self, namespace: Namespace, fields: dict[str, Any]) -> Upload:
+        """Open an upload for `name` and `version`; without a version, the next free patch.
+
+        Raises: VersionExists: the version is published.
+        """
+        name, version = fields["name"], fields["version"]
+        with self.database.transaction() as connection:
+            queries.lock_name(connection, namespace.namespace_id, name)
+            if version is None:
+                taken = queries.list_taken_versions(connection, namespace.namespace_id, name)
+                chosen = next_patch(taken)
+            else:
+                chosen = version
+                if queries.find_version(connection, namespace.namespace_id, plugin_id_from(name, version)):
+                    raise VersionExists(f"{name} {version} is already published; published versions never change")
+            upload_id = new_id("pup")
+            queries.insert_upload(
+                connection,
+                {
+                    "upload_id": upload_id,
+                    "namespace_id": namespace.namespace_id,
+                    "name": name,
+                    "version": chosen,
+                    "version_given": version is not None,
+                    "description": fields.get("description"),
+                    "file_size_bytes": fields.get("file_size_bytes"),
+                    "object_key": f"uploads/{upload_id}",
+                    "expires_at": datetime.now(UTC) + timedelta(seconds=fields["expiration_s"]),
+                },
+            )
+            upload = queries.lock_upload(connection, namespace.namespace_id, upload_id)
+        assert upload is not None
+        return upload
+
+    def confirm(
+        self,
+        namespace: Namespace,
+        upload_id: str,
+        *,
+        message: str | None,
+        etag: str | None,
+        size_bytes: int | None,
+        actor: str,
+    ) -> dict[str, Any]:
+        """Validate what was uploaded and publish it; a repeated confirm answers the same again.
+
+        Raises: UploadMissing, UploadExpired, UploadMismatch, VersionExists, PluginRejected.
+        """
+        with self.database.transaction() as connection:
+            upload = queries.lock_upload(connection, namespace.namespace_id, upload_id)
+            if upload is None:
+                raise NotFound("upload", upload_id, hint="Request an upload first")
+            if upload.state == "published" and upload.result is not None:
+                return upload.result
+            if not self.objects.exists(upload.object_key):
+                if upload.expires_at < datetime.now(UTC):
+                    raise UploadExpired(f"Upload {upload_id} expired at {upload.expires_at.isoformat()}")
+                raise UploadMissing(f"Nothing was uploaded for {upload_id} yet")
+            archive = self.objects.read(upload.object_key)
+            _check_transfer(archive, etag, size_bytes)
+            version = self._publish(connection, namespace, upload, archive, message=message, actor=actor)
+            result = {
+                "success": True,
+                "plugin_id": version.plugin_id,
+                "upload_id": upload_id,
+                "version": version.version,
+                "validation_status": "passed",
+                "validation_errors": [],
+                "warnings": version.findings,
+                "deployment_status": "not_deployed",
+                "feature_uri": version.feature_uri,
+                "s3_archive_url": None,
+                "code_hash": version.code_hash,
+                "message": f"{version.name} {version.version} is published; deploy it to use it",
+            }
+            queries.finish_upload(connection, upload_id, "published", result)
+        self.objects.delete(upload.object_key)
+        return result
+
+    def get(self, connection: Connection, namespace_id: str, plugin_id: str) -> PluginVersion:
+        version = queries.find_version(connection, namespace_id, plugin_id)
+        if version is None:
+            raise NotFound("plugin", plugin_id, hint="`mixpeek plugin list` shows what this namespace has")
+        return version
+
+    def unpacked(self, version: PluginVersion) -> Path:
+        """Return the directory holding the files of `version`, unpacking its archive on first use."""
+        directory = self.scratch / version.code_hash
+        if not directory.exists():
+            Validated.unpack_into(self.objects.read(version.archive_key), directory)
+        return directory
+
+    def _publish(
+        self,
+        connection: Connection,
+        namespace: Namespace,
+        upload: Upload,
+        archive: bytes,
+        *,
+        message: str | None,
+        actor: str,
+    ) -> PluginVersion:
+        queries.lock_name(connection, namespace.namespace_id, upload.name)
+        try:
+            validated = validate_archive(
+                self.execution,
+                archive,
+                self.scratch,
+                uid=namespace.host_uid,
+                expected_name=upload.name,
+                expected_version=upload.version if upload.version_given else None,
+            )
+        except ArchiveRefused as refused:
+            raise PluginRejected(refused.findings, upload.upload_id) from refused
+        if validated.manifest is None:
+            raise PluginRejected(validated.findings, upload.upload_id)
+        return self.publish(
+            connection, namespace, upload.name, upload.version, validated, archive,
+            description=upload.description, message=message, actor=actor,
+        )  # fmt: skip
+
+    def publish(
+        self,
+        connection: Connection,
+        namespace: Namespace,
+        name: str,
+        number: str,
+        validated: Validated,
+        archive: bytes,
+        *,
+        description: str | None,
+        message: str | None,
+        actor: str,
+    ) -> PluginVersion:
+        """Record a validated archive as version `number` of `name`, in the caller's transaction."""
+        assert validated.manifest is not None
+        sha256 = hashlib.sha256(archive).hexdigest()
+        key = f"archives/{sha256}"
+        if not self.objects.exists(key):
+            self.objects.put(key, [archive], limit_bytes=self.max_archive_bytes)
+        # On auto-bump the upload's number wins over the manifest's.
+        manifest = validated.manifest.model_copy(update={"version": number}).model_dump(mode="json")
+        plugin_id = plugin_id_from(name, number)
+        inserted = queries.insert_version(
+            connection,
+            {
+                "namespace_id": namespace.namespace_id,
+                "plugin_id": plugin_id,
+                "name": name,
+                "version": number,
+                "version_key": [int(part) for part in number.split(".")],
+                "description": description or validated.manifest.description,
+                "code_hash": validated.code_hash,
+                "archive_sha256": sha256,
+                "archive_key": key,
+                "size_bytes": len(archive),
+                "files": validated.files,
+                "manifest": manifest,
+                "realtime_style": validated.realtime,
+                "findings": [finding.wire() for finding in validated.findings],
+                "message": message,
+                "author": actor,
+            },
+        )
+        if not inserted:
+            raise VersionExists(f"{name} {number} is already published; published versions never change")
+        queries.set_active(connection, namespace.namespace_id, name, plugin_id, replace=False)
+        queries.append_ledger(
+            connection, namespace.namespace_id, name, plugin_id, "publish", "published", actor=actor, message=message
+        )
+        version = queries.find_version(connection, namespace.namespace_id, plugin_id)
+        if version is None:
+            raise Conflict(f"{plugin_id} vanished while it was published", hint="Publish it again")
+        return version
+
+
+def _check_transfer(archive: bytes, etag: str | None, size_bytes: int | None) -> None:
+    if size_bytes is not None and size_bytes != len(archive):
+        raise UploadMismatch(f"{len(archive)} bytes arrived, but the client says it sent {size_bytes}")
+    if etag is not None and etag.strip('"') != hashlib.sha256(archive).hexdigest():
+        raise UploadMismatch("The archive's ETag is not the one the client got")

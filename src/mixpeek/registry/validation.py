@@ -1,0 +1,77 @@
+"""Validating an archive: unpack it safely, then have its contents examined."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mixpeek.contract.manifest import Manifest
+from mixpeek.examination.examine import examine
+from mixpeek.execution.blocking import BlockingExecution
+from mixpeek.inspection.archive import UnpackedArchive, read_archive
+from mixpeek.inspection.findings import Finding
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What validation found; `manifest` is None when there is an error among the findings."""
+
+    findings: list[Finding]
+    manifest: Manifest | None
+    realtime: str | None
+    code_hash: str
+    files: list[dict[str, Any]]
+
+    @staticmethod
+    def unpack_into(archive: bytes, directory: Path) -> UnpackedArchive:
+        """Unpack beside `directory`, then rename, so that a directory of that name is always whole."""
+        directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        building = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".unpacking-"))
+        try:
+            unpacked = read_archive(io.BytesIO(archive), building / "files")
+            try:
+                unpacked.root.rename(directory)
+            except OSError:
+                if not directory.exists():  # another request may have unpacked the same content meanwhile
+                    raise
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        return unpacked
+
+
+def validate_archive(
+    execution: BlockingExecution,
+    archive: bytes,
+    scratch: Path,
+    *,
+    uid: int | None,
+    expected_name: str | None,
+    expected_version: str | None,
+) -> Validated:
+    """Examine `archive` in a host of its own, gathering every finding.
+
+    Raises: ArchiveRefused: it is not a safe archive at all.
+    """
+    scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+    building = Path(tempfile.mkdtemp(dir=scratch, prefix=".validating-"))
+    try:
+        unpacked = read_archive(io.BytesIO(archive), building / "files")
+        seen = execution.call(
+            examine(
+                execution.execution, unpacked, expected_name=expected_name, expected_version=expected_version, uid=uid
+            )
+        )
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    failed = any(finding.severity == "error" for finding in seen.findings)
+    return Validated(
+        findings=list(seen.findings),
+        manifest=None if failed else seen.manifest,
+        realtime=seen.realtime,
+        code_hash=seen.code_hash,
+        files=[{"path": f.path, "size_bytes": f.size, "sha256": f.sha256} for f in unpacked.files],
+    )

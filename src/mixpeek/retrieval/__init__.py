@@ -1,0 +1,1 @@
+"""Retrievers: named query recipes, and their execution stage by stage."""

@@ -1,0 +1,115 @@
+"""`python -m mixpeek.server.api`: the process that answers requests and owns the realtime hosts."""
+
+from __future__ import annotations
+
+import gc
+
+gc.disable()  # nothing loaded from here on is garbage; collecting while importing costs a quarter of the start
+
+import asyncio  # noqa: E402
+import contextlib  # noqa: E402
+import logging  # noqa: E402
+import os  # noqa: E402
+import threading  # noqa: E402
+from collections.abc import AsyncIterator  # noqa: E402
+
+import psycopg  # noqa: E402
+import uvicorn  # noqa: E402
+from fastapi import FastAPI  # noqa: E402
+
+from mixpeek.api.app import create_app  # noqa: E402
+from mixpeek.api.platform import Platform  # noqa: E402
+from mixpeek.config import Settings  # noqa: E402
+from mixpeek.db import processes  # noqa: E402
+from mixpeek.deployments.queries import CHANNEL  # noqa: E402
+from mixpeek.deployments.replicas import Replicas  # noqa: E402
+from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
+from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
+from mixpeek.execution.local import LocalExecution  # noqa: E402
+from mixpeek.execution.sandbox import probe  # noqa: E402
+from mixpeek.objects.signing import Signer  # noqa: E402
+from mixpeek.server.datadir import DataDir  # noqa: E402
+from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
+from mixpeek.tenancy.service import Keyring, bootstrap  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    settings, data_dir, process_id = begin("api")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        platform = await _build(settings, data_dir, process_id)
+        app.state.platform = platform
+        serving = asyncio.create_task(platform.replicas.run_forever())
+        _listen_for_changes(platform)
+        gc.freeze()
+        gc.enable()
+        try:
+            yield
+        finally:
+            serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
+            with platform.database.transaction() as connection:
+                processes.retire(connection, process_id)
+            platform.database.close()
+
+    app = create_app(settings.max_body_bytes, lifespan)
+    config = uvicorn.Config(
+        app,
+        fd=int(os.environ["MIXPEEK_LISTEN_FD"]),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=15,
+        server_header=False,
+    )
+    uvicorn.Server(config).run()
+
+
+async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Platform:
+    loop = asyncio.get_running_loop()
+    database = await asyncio.to_thread(connect, settings, max_connections=20)
+    key, _ = data_dir.admin_key(settings.bootstrap_api_key)
+    with database.transaction() as connection:
+        bootstrap(connection, key)
+    objects = object_store(settings)
+    execution = LocalExecution()
+    plugins = registry(settings, database, objects, BlockingExecution(execution, loop=loop))
+    sandbox = await asyncio.to_thread(probe)
+    if sandbox.mode != "bubblewrap":
+        log.warning("plugins are not isolated: %s", sandbox.detail)
+    return Platform(
+        settings=settings,
+        database=database,
+        objects=objects,
+        signer=Signer(data_dir.signing_secret()),
+        keyring=Keyring(database),
+        registry=plugins,
+        documents=PostgresDocuments(),
+        replicas=Replicas(database, plugins, execution, process_id, settings.replica_idle_s),
+        sandbox=sandbox,
+        loop=loop,
+    )
+
+
+def _listen_for_changes(platform: Platform) -> None:
+    """Wake the replicas as soon as a deployment changes, in a thread that follows the database's notices."""
+
+    def follow() -> None:
+        while True:
+            try:
+                with psycopg.connect(platform.database.url, autocommit=True) as connection:
+                    connection.execute(f"LISTEN {CHANNEL}")  # type: ignore[arg-type]
+                    for _ in connection.notifies():
+                        platform.loop.call_soon_threadsafe(platform.replicas.wake.set)
+            except psycopg.OperationalError as error:
+                log.warning("lost the connection that listens for deployments, trying again: %s", error)
+                threading.Event().wait(1.0)
+
+    threading.Thread(target=follow, name="deployment-notices", daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()

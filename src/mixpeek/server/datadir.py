@@ -1,0 +1,73 @@
+"""The data dir: who owns it, and the secrets kept in it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mixpeek.errors import Conflict, PlatformError
+
+# A killed server's processes may take a moment to end; a living one keeps the lock.
+LOCK_WAIT_S = 10.0
+
+
+class DataDir:
+    """One server's directory; `lock` makes sure it is one server's only."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().resolve()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise PlatformError(
+                f"The data dir {self.path} cannot be made: {error.strerror}", hint="Choose another with `--data-dir`"
+            ) from error
+
+    def lock(self, wait_s: float = LOCK_WAIT_S) -> int:
+        """Take the lock and return its descriptor, which children inherit: it is free once all of them are gone.
+
+        Raises: Conflict: another server is using the directory.
+        """
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+                    os.close(descriptor)
+                    raise Conflict(
+                        f"Another server (pid {owner}) is using {self.path}",
+                        hint="Stop it first, or give this one its own `--data-dir`",
+                    ) from error
+                time.sleep(0.1)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return descriptor
+
+    def signing_secret(self) -> bytes:
+        """Return the secret that signs URLs, made on first use."""
+        return self._secret("signing.key", lambda: secrets.token_hex(32))[0].encode()
+
+    def admin_key(self, bootstrap: str | None) -> tuple[str, bool]:
+        """Return the admin API key and whether it was made just now; `bootstrap` becomes it on first start."""
+        return self._secret("admin.key", lambda: bootstrap or f"sk_{secrets.token_urlsafe(32)}")
+
+    def _secret(self, name: str, make: Callable[[], str]) -> tuple[str, bool]:
+        path = self.path / name
+        if path.exists():
+            return path.read_text().strip(), False
+        value = make()
+        building = path.with_suffix(".building")
+        with os.fdopen(os.open(building, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(value + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        building.rename(path)
+        return value, True

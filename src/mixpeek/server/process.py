@@ -1,0 +1,55 @@
+"""What the API and the worker process have in common: settings, secrets, and an end with their supervisor."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import signal
+import sys
+
+from mixpeek.config import Settings
+from mixpeek.db.pool import Database
+from mixpeek.db.schema import wait_until_migrated
+from mixpeek.execution.blocking import BlockingExecution
+from mixpeek.logging import configure
+from mixpeek.objects.store import ObjectStore
+from mixpeek.registry.service import Registry
+from mixpeek.server.datadir import DataDir
+
+PR_SET_PDEATHSIG = 1
+
+
+def begin(role: str) -> tuple[Settings, DataDir, str]:
+    """Read the settings, set up the log, and make sure this process does not outlive its supervisor."""
+    settings = Settings()
+    configure(role, settings.log_level)
+    end_with_parent()
+    return settings, DataDir(settings.data_dir), f"{role}-{secrets.token_hex(4)}"
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when its supervisor dies, so that none works on unsupervised."""
+    if sys.platform != "linux":
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the call
+        os._exit(1)
+
+
+def connect(settings: Settings, *, max_connections: int) -> Database:
+    """Return a pool to the migrated database."""
+    assert settings.database_url is not None, "the supervisor sets MIXPEEK_DATABASE_URL"
+    database = Database(settings.database_url, max_connections=max_connections)
+    wait_until_migrated(settings.database_url)
+    database.open()
+    return database
+
+
+def registry(settings: Settings, database: Database, objects: ObjectStore, execution: BlockingExecution) -> Registry:
+    return Registry(database, objects, execution, settings.unpacked_dir, settings.max_archive_bytes)
+
+
+def object_store(settings: Settings) -> ObjectStore:
+    return ObjectStore(settings.objects_url, settings.objects_dir)

@@ -1,0 +1,181 @@
+"""Starts the database and the two processes of the platform, restarts one that dies, and ends them in order.
+
+It imports little and does no work of its own, so it costs little and has nothing to crash on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mixpeek.config import Settings, unknown_variables
+from mixpeek.db.embedded import EmbeddedPostgres
+from mixpeek.errors import MixpeekError, PlatformError
+from mixpeek.server.datadir import DataDir
+
+DRAIN_S = 20.0
+# A process that dies is started again after this long, doubling up to the limit while it keeps dying.
+RESTART_S, RESTART_LIMIT_S = 0.5, 30.0
+
+
+@dataclass
+class Child:
+    """One process of the platform, and when to start it again should it die."""
+
+    name: str
+    command: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    delay_s: float = RESTART_S
+    restart_at: float = 0.0
+    started_at: float = 0.0
+
+
+@dataclass
+class Supervisor:
+    """Owns the data dir and every process of one server."""
+
+    settings: Settings
+    data_dir: DataDir
+    children: list[Child] = field(default_factory=list)
+    _stopping: bool = False
+    _environment: dict[str, str] = field(default_factory=dict)
+    _inherited: tuple[int, ...] = ()
+
+    @classmethod
+    def from_settings(cls, host: str | None, port: int | None, data_dir: Path | None) -> Supervisor:
+        given = {"host": host, "port": port, "data_dir": data_dir}
+        settings = Settings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+        return cls(settings, DataDir(settings.data_dir))
+
+    def run(self) -> int:
+        """Serve until told to stop; return the exit code."""
+        for warning in unknown_variables(dict(os.environ)):
+            _say(f"warning: {warning}")
+        lock = self.data_dir.lock()
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        key, fresh = self.data_dir.admin_key(self.settings.bootstrap_api_key)
+        listener = self._listen()
+        postgres = None if self.settings.database_url else EmbeddedPostgres(self.data_dir.path)
+        try:
+            self._prepare(postgres, listener, lock)
+            migration = self._start_platform(postgres)
+            if postgres is not None:
+                postgres.start()
+            _check_migration(migration)
+            self._announce(listener, key, fresh=fresh)
+            return self._watch()
+        finally:
+            self._end_children()
+            if postgres is not None:
+                with contextlib.suppress(MixpeekError):
+                    postgres.stop()
+
+    def _listen(self) -> socket.socket:
+        """Bind now, so that an address in use is said at once; the API process inherits the socket."""
+        family = socket.AF_INET6 if ":" in self.settings.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((self.settings.host, self.settings.port))
+        except OSError as error:
+            raise PlatformError(
+                f"Cannot listen on {self.settings.host}:{self.settings.port}: {error.strerror}",
+                hint="Stop what is listening there, or choose another `--port`",
+            ) from error
+        listener.set_inheritable(True)
+        return listener
+
+    def _prepare(self, postgres: EmbeddedPostgres | None, listener: socket.socket, lock: int) -> None:
+        self._inherited = (listener.fileno(), lock)
+        url = postgres.url if postgres else str(self.settings.database_url)
+        self._environment = {
+            **os.environ,
+            "MIXPEEK_DATA_DIR": str(self.data_dir.path),
+            "MIXPEEK_DATABASE_URL": url,
+            "MIXPEEK_LISTEN_FD": str(listener.fileno()),
+        }
+        self.data_dir.signing_secret()
+
+    def _start_platform(self, postgres: EmbeddedPostgres | None) -> subprocess.Popen[bytes]:
+        """Start every process at once: they load their code while the database comes up, then wait for it."""
+        is_new = postgres is not None and not (postgres.directory / "PG_VERSION").exists()
+        environment = {**self._environment, **({"MIXPEEK_DATABASE_IS_NEW": "1"} if is_new else {})}
+        migration = subprocess.Popen([sys.executable, "-m", "mixpeek.db"], env=environment)
+        for name in ("api", "worker"):
+            child = Child(name, [sys.executable, "-m", f"mixpeek.server.{name}"])
+            self.children.append(child)
+            self._start(child)
+        return migration
+
+    def _start(self, child: Child) -> None:
+        child.process = subprocess.Popen(
+            child.command,
+            env=self._environment,
+            pass_fds=self._inherited,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C is ours to handle, in order
+        )
+        child.started_at = time.monotonic()
+
+    def _watch(self) -> int:
+        while not self._stopping:
+            now = time.monotonic()
+            for child in self.children:
+                if child.process is None:
+                    if now >= child.restart_at:
+                        self._start(child)
+                elif child.process.poll() is not None:
+                    self._bury(child, now)
+            # Woken early by SIGCHLD or SIGTERM, since signals interrupt `sigtimedwait`.
+            signal.sigtimedwait([signal.SIGCHLD], 0.5)
+        return 0
+
+    @staticmethod
+    def _bury(child: Child, now: float) -> None:
+        assert child.process is not None
+        if now - child.started_at > RESTART_LIMIT_S:
+            child.delay_s = RESTART_S
+        _say(f"the {child.name} process ended ({child.process.returncode}); starting it again in {child.delay_s} s")
+        child.process, child.restart_at = None, now + child.delay_s
+        child.delay_s = min(child.delay_s * 2, RESTART_LIMIT_S)
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _end_children(self) -> None:
+        running = [child.process for child in self.children if child.process is not None]
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        deadline = time.monotonic() + DRAIN_S
+        for process in running:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _announce(self, listener: socket.socket, key: str, *, fresh: bool) -> None:
+        host, port = listener.getsockname()[:2]
+        _say(f"serving on http://{host}:{port} (data in {self.data_dir.path})")
+        if fresh and not self.settings.bootstrap_api_key:
+            _say(f"admin API key, shown this once and kept in {self.data_dir.path / 'admin.key'}:\n  {key}")
+        if self.settings.sandbox == "off":
+            _say("warning: MIXPEEK_SANDBOX=off: plugins run WITHOUT isolation, as this user")
+
+
+def _check_migration(migration: subprocess.Popen[bytes]) -> None:
+    if migration.wait() != 0:
+        raise PlatformError("The database could not be migrated", hint="The reason is printed above")
+
+
+def _say(text: str) -> None:
+    print(f"mixpeek: {text}", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,65 @@
+"""`python -m mixpeek.server.worker`: the process that carries out durable workflows."""
+
+from __future__ import annotations
+
+import gc
+
+gc.disable()  # as in `mixpeek.server.api`
+
+import logging  # noqa: E402
+import os  # noqa: E402
+import signal  # noqa: E402
+import threading  # noqa: E402
+
+import psycopg  # noqa: E402
+
+from mixpeek.batches.runner import ChunkRunner  # noqa: E402
+from mixpeek.batches.workflow import BatchWorkflow  # noqa: E402
+from mixpeek.db import processes  # noqa: E402
+from mixpeek.deployments.rollout import Rollout  # noqa: E402
+from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
+from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
+from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
+from mixpeek.workflows.engine import WorkflowEngine  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+# One worker per data dir: a restarted one takes up what the one before it had begun.
+EXECUTOR_ID = "worker"
+HEARTBEAT_S = 2.0
+
+
+def main() -> None:
+    settings, _, process_id = begin("worker")
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    signal.signal(signal.SIGINT, lambda *_: stopping.set())
+    database = connect(settings, max_connections=12)
+    execution = BlockingExecution()
+    plugins = registry(settings, database, object_store(settings), execution)
+    runner = ChunkRunner(database, PostgresDocuments(), execution, settings.batch_hosts)
+    workflows = [
+        Rollout(database, plugins, execution).workflow(),
+        BatchWorkflow(database, plugins, runner, settings.chunk_rows).workflow(),
+    ]
+    engine = WorkflowEngine(database, EXECUTOR_ID, workflows)
+    engine.start()
+    gc.freeze()
+    gc.enable()
+    while not stopping.is_set():
+        try:
+            with database.transaction() as connection:
+                processes.beat(connection, process_id, "worker", EXECUTOR_ID)
+        except psycopg.OperationalError as error:
+            log.warning("the database does not answer, trying again: %s", error)
+        stopping.wait(HEARTBEAT_S)
+    execution.close()
+    with database.transaction() as connection:
+        processes.retire(connection, process_id)
+    # Workflows still running stop at their last commit and go on at the next start; waiting for them could take hours.
+    logging.shutdown()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

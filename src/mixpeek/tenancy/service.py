@@ -1,0 +1,107 @@
+"""Authenticating keys and managing namespaces."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from typing import Any
+
+from mixpeek.db.pool import Connection, Database, new_id
+from mixpeek.errors import AlreadyExists, Conflict, NotFound, Unauthorized
+from mixpeek.tenancy import queries
+from mixpeek.tenancy.models import BUILTIN_NAMESPACE, Namespace, Principal
+
+# A revoked key stops working within this time; a burst of requests costs one look-up.
+KEY_CACHE_S = 1.0
+
+
+def hash_key(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class Keyring:
+    """Turns an API key into its principal, remembering the answer for a second."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._cache: dict[str, tuple[float, Principal]] = {}
+        self._lock = threading.Lock()
+
+    def authenticate(self, authorization: str | None) -> Principal:
+        """Return who sent `Authorization: Bearer <key>`.
+
+        Raises: Unauthorized: no header, another scheme, or a key that is unknown, revoked or expired.
+        """
+        scheme, _, key = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise Unauthorized("No API key was sent")
+        key_hash = hash_key(key.strip())
+        with self._lock:
+            at, principal = self._cache.get(key_hash, (0.0, None))
+        if principal is not None and time.monotonic() - at < KEY_CACHE_S:
+            return principal
+        with self._database.transaction() as connection:
+            principal = queries.find_principal(connection, key_hash)
+        if principal is None:
+            raise Unauthorized("This API key is not known here, or was revoked")
+        with self._lock:
+            if len(self._cache) > 10_000:
+                self._cache.clear()
+            self._cache[key_hash] = (time.monotonic(), principal)
+        return principal
+
+
+def bootstrap(connection: Connection, admin_key: str) -> str:
+    """Make sure the organization, its admin key and the built-in namespace exist; return the organization id."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext('mixpeek.bootstrap'))")
+    organization_id = queries.find_first_organization(connection)
+    if organization_id is None:
+        organization_id = new_id("org")
+        queries.insert_organization(connection, organization_id, "default")
+        queries.insert_namespace(
+            connection,
+            {
+                "namespace_id": BUILTIN_NAMESPACE,
+                "organization_id": organization_id,
+                "namespace_name": BUILTIN_NAMESPACE,
+                "namespace_type": "builtin",
+                "description": "Extractors shipped with the platform",
+                "feature_extractors": [],
+                "payload_indexes": [],
+                "auto_create_indexes": False,
+            },
+        )
+    queries.upsert_api_key(connection, new_id("key"), organization_id, "admin", hash_key(admin_key), admin_key[:10])
+    return organization_id
+
+
+def create_namespace(connection: Connection, organization_id: str, fields: dict[str, Any]) -> Namespace:
+    namespace_id = new_id("ns")
+    if not queries.insert_namespace(
+        connection, {**fields, "namespace_id": namespace_id, "organization_id": organization_id}
+    ):
+        raise AlreadyExists(
+            f"There is a namespace named {fields['namespace_name']!r} already", hint="Use it, or pick another name"
+        )
+    return get_namespace(connection, organization_id, namespace_id)
+
+
+def get_namespace(connection: Connection, organization_id: str, identifier: str) -> Namespace:
+    """Return the namespace with this id or name."""
+    namespace = queries.find_namespace(connection, organization_id, identifier)
+    if namespace is None or namespace.namespace_id == BUILTIN_NAMESPACE:
+        raise NotFound("namespace", identifier, hint="`mixpeek namespace list` shows those of this organization")
+    return namespace
+
+
+def delete_namespace(connection: Connection, namespace: Namespace, *, force: bool) -> None:
+    """Delete a namespace and all it holds; without `force`, refuse while collections live in it."""
+    counts = queries.count_contents(connection, namespace.namespace_id)
+    if counts["collection_count"] and not force:
+        raise Conflict(
+            f"{namespace.namespace_name!r} still has {counts['collection_count']} collections",
+            hint="Delete them first, or send `force=true` to delete everything in it",
+            **counts,
+        )
+    queries.delete_namespace(connection, namespace.namespace_id)

@@ -1,0 +1,45 @@
+"""The base of every request body: unknown keys are refused, each with the known key it may stand for."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+from typing_extensions import Self
+
+
+class WireModel(BaseModel):
+    """A request body or a part of one."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _suggest_known_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            raise ValidationError.from_exception_data(
+                cls.__name__, [_with_suggestion(cls, line) for line in error.errors(include_url=False)]
+            ) from None
+
+
+def known_keys(model: type[BaseModel]) -> set[str]:
+    """Return every key a body of `model` may have, aliases included."""
+    return set(model.model_fields) | {f.alias for f in model.model_fields.values() if f.alias}
+
+
+def _with_suggestion(model: type[BaseModel], line: Any) -> InitErrorDetails:
+    location = line["loc"]
+    if line["type"] == "extra_forbidden" and len(location) == 1:
+        known = sorted(known_keys(model))
+        near = difflib.get_close_matches(str(location[0]), known, n=1, cutoff=0.5)
+        advice = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
+        kind: Any = PydanticCustomError("unknown_key", "Unknown key; {advice}", {"advice": advice})
+    else:
+        # Message and type stay as they are; the context is already in the message.
+        message = line["msg"].replace("{", "{{").replace("}", "}}")
+        kind = PydanticCustomError(line["type"], message)
+    return InitErrorDetails(type=kind, loc=location, input=line.get("input"))

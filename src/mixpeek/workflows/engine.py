@@ -1,0 +1,121 @@
+"""The workflow engine: DBOS in the worker process, fed from the outbox of tasks.
+
+DBOS keeps its own tables beside ours; after a crash it goes on with what this executor had begun.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+from dbos import DBOS, SetWorkflowID
+
+from mixpeek.db.pool import Database
+from mixpeek.errors import MixpeekError
+from mixpeek.workflows import tasks
+from mixpeek.workflows.port import Workflow
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+# Recovery finds a crashed worker's workflows by this name and version, so both stay the same across restarts.
+APPLICATION_VERSION = "1"
+OUTBOX_POLL_S = 1.0
+
+
+class DurableSteps:
+    """Steps recorded by DBOS."""
+
+    def step(self, name: str, action: Callable[[], Result]) -> Result:
+        return DBOS.run_step({"name": name}, action)
+
+
+class WorkflowEngine:
+    """Runs `workflows` for the tasks in the outbox until stopped."""
+
+    def __init__(self, database: Database, executor_id: str, workflows: Sequence[Workflow]) -> None:
+        self._database = database
+        self._executor_id = executor_id
+        self._stopping = threading.Event()
+        self._dispatcher = threading.Thread(target=self._dispatch_forever, name="outbox", daemon=True)
+        DBOS(
+            config={
+                "name": "mixpeek",
+                "system_database_url": database.url,
+                "executor_id": executor_id,
+                "application_version": APPLICATION_VERSION,
+                "log_level": "WARNING",
+                "sys_db_pool_size": 6,
+            }
+        )
+        self._workflows = {workflow.name: workflow for workflow in workflows}
+        self._registered = {workflow.name: self._register(workflow) for workflow in workflows}
+
+    def start(self) -> None:
+        """Recover what was running, then take new tasks."""
+        DBOS.launch()
+        for workflow in self._workflows.values():
+            if workflow.concurrency is not None:
+                DBOS.register_queue(
+                    workflow.name, worker_concurrency=workflow.concurrency, polling_interval_sec=0.2
+                )
+        self._dispatcher.start()
+
+    def stop(self) -> None:
+        """Stop taking tasks; what is running goes on at the next start."""
+        self._stopping.set()
+        DBOS.destroy(workflow_completion_timeout_sec=0)
+
+    def _register(self, workflow: Workflow) -> Callable[[str, dict[str, Any]], None]:
+        def carry_out(task_id: str, inputs: dict[str, Any]) -> None:
+            try:
+                workflow.run(DurableSteps(), task_id, inputs)
+            except MixpeekError as error:
+                self._fail(task_id, error.message)
+            except Exception as error:
+                # The edge of a workflow: whatever it was, the task must say so.
+                log.error("workflow %s of %s failed:\n%s", workflow.name, task_id, traceback.format_exc())
+                self._fail(task_id, f"{type(error).__name__}: {error}")
+
+        return DBOS.workflow(name=workflow.name)(carry_out)
+
+    def _fail(self, task_id: str, message: str) -> None:
+        with self._database.transaction() as connection:
+            tasks.update_task(connection, task_id, "FAILED", error=message)
+
+    def _dispatch_forever(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._dispatch_until_disconnected()
+            except psycopg.OperationalError as error:
+                log.warning("the outbox lost its database connection, trying again: %s", error)
+                self._stopping.wait(1.0)
+
+    def _dispatch_until_disconnected(self) -> None:
+        with psycopg.connect(self._database.url, autocommit=True) as listener:
+            listener.execute(f"LISTEN {tasks.CHANNEL}")  # type: ignore[arg-type]
+            while not self._stopping.is_set():
+                self._dispatch_outbox()
+                for _ in listener.notifies(timeout=OUTBOX_POLL_S, stop_after=1):
+                    pass
+
+    def _dispatch_outbox(self) -> None:
+        with self._database.transaction() as connection:
+            waiting = tasks.list_outbox(connection)
+        for task in waiting:
+            registered = self._registered.get(task.workflow)
+            if registered is None:
+                self._fail(task.task_id, f"No workflow named {task.workflow!r} in this version of the program")
+            else:
+                # The task id is the workflow id, so a crash between starting and marking starts nothing twice.
+                with SetWorkflowID(task.task_id):
+                    if self._workflows[task.workflow].concurrency is None:
+                        DBOS.start_workflow(registered, task.task_id, task.inputs)
+                    else:
+                        DBOS.enqueue_workflow(task.workflow, registered, task.task_id, task.inputs)
+            with self._database.transaction() as connection:
+                tasks.mark_dispatched(connection, task.task_id, self._executor_id)

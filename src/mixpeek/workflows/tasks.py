@@ -1,0 +1,137 @@
+"""Tasks: the durable record of asynchronous work, and the outbox the worker takes it from.
+
+A task is written in the transaction that causes it; whatever happens next, the worker finds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from mixpeek.db.pool import Connection, all_rows, first_row, new_id
+from mixpeek.errors import NotFound
+
+CHANNEL = "mixpeek_tasks"
+TERMINAL = frozenset({"COMPLETED", "COMPLETED_WITH_ERRORS", "FAILED", "CANCELED"})
+COLUMNS = (
+    "task_id, namespace_id, organization_id, task_type, workflow, status, inputs, outputs, additional_data, error,"
+    " created_at, updated_at"
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    task_id: str
+    namespace_id: str | None
+    organization_id: str
+    task_type: str
+    workflow: str
+    status: str
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    additional_data: dict[str, Any]
+    error: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    def wire(self) -> dict[str, Any]:
+        return {
+            "task_id": self.task_id,
+            "task_type": self.task_type,
+            "status": self.status,
+            "inputs": [self.inputs],
+            "outputs": [self.outputs],
+            "additional_data": self.additional_data,
+            "error": self.error,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+        }
+
+
+def submit(
+    connection: Connection,
+    *,
+    workflow: str,
+    task_type: str,
+    organization_id: str,
+    namespace_id: str,
+    inputs: dict[str, Any],
+) -> str:
+    """Record a task in the caller's transaction and wake the worker when it commits; return the task id."""
+    task_id = new_id("task")
+    connection.execute(
+        "INSERT INTO tasks (task_id, namespace_id, organization_id, task_type, workflow, inputs)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        [task_id, namespace_id, organization_id, task_type, workflow, Jsonb(inputs)],
+    )
+    connection.execute(f"NOTIFY {CHANNEL}")  # type: ignore[arg-type]
+    return task_id
+
+
+def get_task(connection: Connection, organization_id: str, task_id: str) -> Task:
+    task = first_row(
+        connection,
+        Task,
+        f"SELECT {COLUMNS} FROM tasks WHERE organization_id = %s AND task_id = %s",
+        [organization_id, task_id],
+    )
+    if task is None:
+        raise NotFound("task", task_id)
+    return task
+
+
+def list_tasks(
+    connection: Connection, organization_id: str, namespace_id: str | None, status: str | None, limit: int, offset: int
+) -> list[Task]:
+    return all_rows(
+        connection,
+        Task,
+        f"SELECT {COLUMNS} FROM tasks WHERE organization_id = %(org)s"
+        " AND (%(ns)s::text IS NULL OR namespace_id = %(ns)s) AND (%(status)s::text IS NULL OR status = %(status)s)"
+        " ORDER BY created_at DESC, task_id LIMIT %(limit)s OFFSET %(offset)s",
+        {"org": organization_id, "ns": namespace_id, "status": status, "limit": limit, "offset": offset},
+    )
+
+
+def list_outbox(connection: Connection, limit: int = 100) -> list[Task]:
+    """Return tasks that no worker has taken yet, oldest first."""
+    return all_rows(
+        connection,
+        Task,
+        f"SELECT {COLUMNS} FROM tasks WHERE dispatched_at IS NULL ORDER BY created_at LIMIT %s",
+        [limit],
+    )
+
+
+def mark_dispatched(connection: Connection, task_id: str, executor_id: str) -> None:
+    connection.execute(
+        "UPDATE tasks SET dispatched_at = now(), executor_id = %s WHERE task_id = %s", [executor_id, task_id]
+    )
+
+
+def update_task(
+    connection: Connection,
+    task_id: str,
+    status: str,
+    *,
+    outputs: dict[str, Any] | None = None,
+    progress: dict[str, Any] | None = None,
+    error: str | None = None,
+) -> None:
+    """Set a task's status; a terminal status is never left again."""
+    connection.execute(
+        "UPDATE tasks SET status = %(status)s, outputs = COALESCE(%(outputs)s, outputs), error = %(error)s,"
+        " additional_data = additional_data || %(progress)s, updated_at = now()"
+        " WHERE task_id = %(task)s AND status <> ALL(%(terminal)s)",
+        {
+            "task": task_id,
+            "status": status,
+            "outputs": None if outputs is None else Jsonb(outputs),
+            "progress": Jsonb(progress or {}),
+            "error": error,
+            "terminal": list(TERMINAL),
+        },
+    )

@@ -1,0 +1,1 @@
+"""Contract door: the names plugin code imports as `shared`; re-exports only."""

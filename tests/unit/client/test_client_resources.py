@@ -1,0 +1,133 @@
+"""Which request each method of the client makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from local_server import LocalServer
+
+from mixpeek import Mixpeek
+
+SOURCE = {"type": "bucket", "bucket_ids": ["bkt_1"]}
+EXTRACTOR = {"feature_extractor_name": "my_extractor", "version": "1.0.0", "parameters": {"threshold": 0.7}}
+STAGES = [{"stage_name": "search", "config": {"stage_id": "feature_search", "parameters": {}}}]
+BLOB = {"property": "text", "type": "text", "data": "words"}
+
+CASES: list[tuple[Callable[[Mixpeek], Any], str, dict[str, str], Any]] = [
+    (lambda c: c.namespaces.create("demo"), "POST /v1/namespaces", {}, {"namespace_name": "demo"}),
+    (lambda c: c.namespaces.get("demo"), "GET /v1/namespaces/demo", {}, None),
+    (lambda c: c.namespaces.list(limit=5, offset=10), "POST /v1/namespaces/list", {"limit": "5", "offset": "10"}, {}),
+    (
+        lambda c: c.buckets.create("b", {"properties": {"text": {"type": "text"}}}),
+        "POST /v1/buckets",
+        {},
+        {"bucket_name": "b", "bucket_schema": {"properties": {"text": {"type": "text"}}}},
+    ),
+    (lambda c: c.buckets.get("bkt_1"), "GET /v1/buckets/bkt_1", {}, None),
+    (lambda c: c.buckets.list(), "POST /v1/buckets/list", {}, {}),
+    (
+        lambda c: c.objects.create("bkt_1", blobs=[BLOB], policy="upsert", category="physics"),
+        "POST /v1/buckets/bkt_1/objects",
+        {"policy": "upsert"},
+        {"blobs": [BLOB], "category": "physics"},
+    ),
+    (
+        lambda c: c.objects.create_batch("bkt_1", [{"blobs": [BLOB]}]),
+        "POST /v1/buckets/bkt_1/objects/batch",
+        {},
+        {"objects": [{"blobs": [BLOB]}]},
+    ),
+    (lambda c: c.objects.get("bkt_1", "obj_1"), "GET /v1/buckets/bkt_1/objects/obj_1", {}, None),
+    (lambda c: c.objects.list("bkt_1"), "POST /v1/buckets/bkt_1/objects/list", {}, {}),
+    (
+        lambda c: c.collections.create(
+            collection_name="my_collection", source=SOURCE, feature_extractor=EXTRACTOR, description="d"
+        ),
+        "POST /v1/collections",
+        {},
+        {
+            "collection_name": "my_collection",
+            "source": SOURCE,
+            "feature_extractor": EXTRACTOR,
+            "description": "d",
+        },
+    ),
+    (lambda c: c.collections.list(search="x"), "POST /v1/collections/list", {}, {"search": "x"}),
+    (lambda c: c.collections.trigger("col_1"), "POST /v1/collections/col_1/trigger", {}, {}),
+    (
+        lambda c: c.documents.list("col_1", limit=2, return_vectors=True),
+        "POST /v1/collections/col_1/documents/list",
+        {"limit": "2"},
+        {"return_vectors": True},
+    ),
+    (lambda c: c.documents.get("col_1", "doc_1"), "GET /v1/collections/col_1/documents/doc_1", {}, None),
+    (
+        lambda c: c.documents.get("col_1", "doc_1", return_vectors=True),
+        "GET /v1/collections/col_1/documents/doc_1",
+        {"return_vectors": "true"},
+        None,
+    ),
+    (
+        lambda c: c.batches.create("bkt_1", ["obj_1"]),
+        "POST /v1/buckets/bkt_1/batches",
+        {},
+        {"object_ids": ["obj_1"]},
+    ),
+    (lambda c: c.batches.submit("bkt_1", "btch_1"), "POST /v1/buckets/bkt_1/batches/btch_1/submit", {}, {}),
+    (lambda c: c.batches.get("bkt_1", "btch_1"), "GET /v1/buckets/bkt_1/batches/btch_1", {}, None),
+    (
+        lambda c: c.retrievers.create(
+            "search", STAGES, collection_identifiers=["col_1"], input_schema={"query": {"type": "text"}}
+        ),
+        "POST /v1/retrievers",
+        {},
+        {
+            "retriever_name": "search",
+            "collection_identifiers": ["col_1"],
+            "input_schema": {"query": {"type": "text"}},
+            "stages": STAGES,
+        },
+    ),
+    (lambda c: c.retrievers.get("ret_1"), "GET /v1/retrievers/ret_1", {}, None),
+    (lambda c: c.retrievers.list(), "POST /v1/retrievers/list", {}, {}),
+    (
+        lambda c: c.retrievers.execute("ret_1", inputs={"query": "sorting"}),
+        "POST /v1/retrievers/ret_1/execute",
+        {},
+        {"inputs": {"query": "sorting"}},
+    ),
+    (lambda c: c.plugins.list(), "GET /v1/namespaces/ns_1/plugins", {}, None),
+    (lambda c: c.plugins.list("custom"), "GET /v1/namespaces/ns_1/extractors", {"source": "custom"}, None),
+    (lambda c: c.plugins.get("p_1_0_0", namespace="other"), "GET /v1/namespaces/other/plugins/p_1_0_0", {}, None),
+    (lambda c: c.plugins.deploy("p_1_0_0"), "POST /v1/namespaces/ns_1/plugins/p_1_0_0/deploy", {}, None),
+    (
+        lambda c: c.plugins.deploy("p_1_0_0", batch_only=True),
+        "POST /v1/namespaces/ns_1/plugins/p_1_0_0/deploy",
+        {"deployment_type": "batch_only"},
+        None,
+    ),
+    (lambda c: c.plugins.status("p_1_0_0"), "GET /v1/namespaces/ns_1/plugins/p_1_0_0/status", {}, None),
+    (lambda c: c.plugins.undeploy("p_1_0_0"), "POST /v1/namespaces/ns_1/plugins/p_1_0_0/undeploy", {}, None),
+    (
+        lambda c: c.plugins.realtime_test("p_1_0_0", {"text": "a"}),
+        "POST /v1/namespaces/ns_1/plugins/p_1_0_0/realtime/test",
+        {},
+        {"inputs": {"text": "a"}, "parameters": {}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "route", "query", "body"), CASES, ids=[f"{c[1]} {c[2]}" for c in CASES])
+def test_a_method_makes_the_documented_request(
+    server: LocalServer, client: Mixpeek, call: Callable[[Mixpeek], Any], route: str, query: dict[str, str], body: Any
+) -> None:
+    server.on(route, {"success": True})
+
+    answer = call(client)
+
+    asked = server.asked[0]
+    assert answer == {"success": True}
+    assert asked.query == query
+    assert (asked.json if asked.content else None) == body

@@ -1,0 +1,117 @@
+"""Nothing a host says is believed before it has been checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from mixpeek.errors import PluginRaised, PluginReplyInvalid
+from mixpeek.execution.replies import description_from, error_from, health_from, prediction_from, steps_from
+from mixpeek.execution.tables import from_stream, to_stream
+
+STEP = {"index": 0, "name": "A", "resource_type": "cpu", "condition": "always", "enabled": True}
+GIVEN = pa.table({"document_id": ["a", "b"], "data": ["x", "y"], "text": ["x", "y"]})
+
+
+@pytest.mark.parametrize(
+    ("check", "result"),
+    [
+        (description_from, None),
+        (description_from, {"manifest": 3, "realtime": None, "python": "3.11.7"}),
+        (description_from, {"manifest": {}, "realtime": "eval", "python": "3.11.7"}),
+        (description_from, {"manifest": {}, "realtime": ["predict"], "python": "3.11.7"}),
+        (steps_from, {"steps": None}),
+        (steps_from, {"steps": [STEP] * 300}),
+        (steps_from, {"steps": [{**STEP, "index": 1}]}),
+        (steps_from, {"steps": [{**STEP, "condition": "sometimes"}]}),
+        (steps_from, {"steps": [{**STEP, "resource_type": ["cpu"]}]}),
+        (steps_from, {"steps": [{**STEP, "enabled": 1}]}),
+        (health_from, {"busy": 1, "waiting": 0, "answered": 0}),
+        (prediction_from, {}),
+        (prediction_from, []),
+    ],
+)
+def test_a_result_of_another_shape_is_refused(check: Callable[[Any], Any], result: Any) -> None:
+    with pytest.raises(PluginReplyInvalid):
+        check(result)
+
+
+def test_an_error_keeps_only_what_can_be_read() -> None:
+    frame = {"file": "a.py", "line": 1, "function": "f", "code": "x" * 9999, "secret": 1}
+    error = {"type": "PluginRaised", "message": "\ud800", "frames": [frame, 3, {"line": "1"}] * 40, "step": 3}
+
+    raised = error_from({"error": error})
+
+    assert isinstance(raised, PluginRaised)
+    assert raised.message == "?"
+    assert raised.details["step"] is None
+    assert raised.details["frames"][0] == {"file": "a.py", "line": 1, "function": "f", "code": "x" * 4000}
+    assert len(raised.details["frames"]) == 10
+
+
+@pytest.mark.parametrize("error", [None, {}, {"type": "SystemExit"}, {"type": ["PluginRaised"]}])
+def test_an_unknown_error_becomes_an_invalid_reply(error: Any) -> None:
+    assert isinstance(error_from({"error": error}), PluginReplyInvalid)
+
+
+def test_new_columns_join_the_rows_that_were_sent() -> None:
+    made = pa.table({"data": ["X", "Y"], "score": [1, 2]})
+
+    assert from_stream(to_stream(made), GIVEN).to_pydict() == {
+        "document_id": ["a", "b"],
+        "data": ["X", "Y"],
+        "score": [1, 2],
+    }
+
+
+def test_a_step_that_adds_nothing_returns_the_rows_as_they_were() -> None:
+    assert from_stream(to_stream(pa.table({})), GIVEN) == GIVEN.select(["document_id", "data"])
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (pa.table({"score": [1]}), "1 rows for 2"),
+        (pa.table({"document_id": ["b", "a"]}), "not its own"),
+        (pa.table({"text": ["b", "a"]}), "not its own"),
+        (pa.table({"x": pa.array(["a", "a"]).dictionary_encode()}), "is not accepted"),
+        (pa.table({"x": pa.array([b"a", b"b"])}), "is not accepted"),
+        (pa.table({"x": pa.array([[None], []])}), "is not accepted"),
+        (pa.table([[1, 2], [1, 2]], names=["x", "x"]), "two of one name"),
+    ],
+)
+def test_a_table_that_is_not_the_hosts_to_send_is_refused(made: pa.Table, message: str) -> None:
+    with pytest.raises(PluginReplyInvalid, match=message):
+        from_stream(to_stream(made), GIVEN)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_compressed_buffers_are_refused_before_they_are_read(codec: str) -> None:
+    bomb = pa.table({"x": pa.array([0] * 100_000)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, bomb.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
+        writer.write_table(bomb)
+
+    with pytest.raises(PluginReplyInvalid, match="compressed"):
+        from_stream(bytes(sink.getvalue()), GIVEN)
+
+
+def test_any_damage_to_a_stream_is_refused_or_harmless() -> None:
+    body = to_stream(pa.table({"words": ["a", "b"], "vectors": [[1.0], [2.0, 3.0]]}))
+
+    for at in range(0, len(body), 3):
+        damaged = body[:at] + bytes([body[at] ^ 0xFF]) + body[at + 1 :]
+        try:
+            table = from_stream(damaged, GIVEN)
+        except PluginReplyInvalid:
+            continue
+        table.to_pydict()
+
+
+@pytest.mark.parametrize("body", [b"", b"\x00" * 64, b"ARROW1\x00\x00"])
+def test_what_is_no_stream_is_refused(body: bytes) -> None:
+    with pytest.raises(PluginReplyInvalid):
+        from_stream(body, GIVEN)

@@ -1,0 +1,85 @@
+"""The packer: the same files give the same bytes, and what is packed can be read again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mixpeek.inspection.archive import ArchiveRefused, describe_folder, read_archive
+from mixpeek.inspection.limits import ArchiveLimits
+from mixpeek.inspection.pack import list_packed, pack_directory
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Path:
+    folder = tmp_path / "my-plugin"
+    (folder / "processors").mkdir(parents=True)
+    (folder / "manifest.py").write_text("metadata = {}\n")
+    (folder / "processors" / "core.py").write_text("x = 1\n")
+    return folder
+
+
+@pytest.mark.parametrize("fmt", ["tar.gz", "zip"])
+def test_the_same_files_give_the_same_bytes(plugin: Path, fmt: str) -> None:
+    first = pack_directory(plugin, fmt)  # type: ignore[arg-type]
+    for path in plugin.rglob("*"):
+        os.utime(path, (1, 1))
+        path.chmod(0o700)
+
+    assert pack_directory(plugin, fmt) == first  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fmt", ["tar.gz", "zip"])
+def test_what_is_packed_can_be_read_again(plugin: Path, tmp_path: Path, fmt: str) -> None:
+    unpacked = read_archive(pack_directory(plugin, fmt), tmp_path / "out")  # type: ignore[arg-type]
+
+    assert unpacked.name == "my-plugin"
+    assert unpacked.code_hash == describe_folder(plugin).code_hash
+
+
+def test_caches_environments_and_secrets_are_left_out(plugin: Path) -> None:
+    for name in (".git/HEAD", ".venv/bin/python", "processors/__pycache__/core.pyc", ".env", "a.pyc", "key.pem"):
+        (plugin / name).parent.mkdir(parents=True, exist_ok=True)
+        (plugin / name).write_text("x")
+
+    assert list_packed(plugin) == ["manifest.py", "processors/core.py"]
+
+
+def test_the_ignore_file_leaves_out_and_brings_back(plugin: Path) -> None:
+    (plugin / ".mixpeekignore").write_text("notes/\n*.csv\n!keep.csv\n!ca.pem\n")
+    for name in ("notes/a.txt", "data.csv", "keep.csv", "ca.pem"):
+        (plugin / name).parent.mkdir(exist_ok=True)
+        (plugin / name).write_text("x")
+
+    assert list_packed(plugin) == [".mixpeekignore", "ca.pem", "keep.csv", "manifest.py", "processors/core.py"]
+
+
+def test_links_are_refused_by_name_unless_ignored(plugin: Path) -> None:
+    (plugin / "model.bin").symlink_to("/etc/hostname")
+
+    with pytest.raises(ArchiveRefused) as caught:
+        pack_directory(plugin)
+
+    assert [(finding.rule, finding.path) for finding in caught.value.findings] == [("archive.link", "model.bin")]
+    (plugin / ".mixpeekignore").write_text("model.bin\n")
+    assert "model.bin" not in list_packed(plugin)
+
+
+def test_a_folder_that_no_server_would_accept_is_refused(plugin: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArchiveRefused, match="2 files"):
+        pack_directory(plugin, limits=ArchiveLimits(files=1))
+    with pytest.raises(ArchiveRefused, match="bytes"):
+        pack_directory(plugin, limits=ArchiveLimits(unpacked_bytes=3))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ArchiveRefused, match="no files"):
+        pack_directory(tmp_path / "empty")
+
+
+def test_the_current_folder_is_packed_under_its_own_name(
+    plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(plugin)
+
+    assert read_archive(pack_directory(Path()), tmp_path / "out").name == "my-plugin"
