@@ -28,7 +28,9 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
     public_url: str | None = Field(None, description="Base URL put into presigned URLs; the request's own if unset.")
     database_url: str | None = Field(None, description="PostgreSQL with pgvector; embedded in the data dir if unset.")
-    objects_url: str | None = Field(None, description="Object store URL (s3://, gs://, file://); the data dir if unset.")
+    objects_url: str | None = Field(
+        None, description="Object store URL (s3://, gs://, file://); the data dir if unset."
+    )
     bootstrap_api_key: str | None = Field(None, description="Becomes the organization's admin key on first start.")
     sandbox: Literal["auto", "off"] = Field("auto", description="`off` runs plugins without isolation, loudly.")
     batch_hosts: int = Field(

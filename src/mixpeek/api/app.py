@@ -49,5 +49,3 @@ def create_app(max_body_bytes: int, lifespan: Lifespan) -> FastAPI:
     for room in ROOMS:
         app.include_router(room.router)
     return app
-
-

@@ -46,9 +46,7 @@ class Page:
         return Page(limit, body.cursor or self.cursor)
 
 
-def _page(
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: Annotated[str | None, Query()] = None
-) -> Page:
+def _page(limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: Annotated[str | None, Query()] = None) -> Page:
     return Page(limit, cursor)
 
 

@@ -18,16 +18,16 @@ BATCH = (
 
 def insert_batch(connection: Connection, batch: dict[str, Any]) -> None:
     connection.execute(
-        "INSERT INTO batches (batch_id, namespace_id, bucket_ids, collection_ids, object_ids, snapshot, status, task_id)"
-        " VALUES (%(batch_id)s, %(namespace_id)s, %(bucket_ids)s, %(collection_ids)s, %(object_ids)s, %(snapshot)s,"
-        " %(status)s, %(task_id)s)",
+        "INSERT INTO batches (batch_id, namespace_id, bucket_ids, collection_ids, object_ids, snapshot, status,"
+        " task_id) VALUES (%(batch_id)s, %(namespace_id)s, %(bucket_ids)s, %(collection_ids)s, %(object_ids)s,"
+        " %(snapshot)s, %(status)s, %(task_id)s)",
         batch,
     )
 
 
 def find_batch(connection: Connection, batch_id: str, *, lock: bool = False) -> Batch | None:
     suffix = " FOR UPDATE" if lock else ""
-    return first_row(connection, Batch, f"{BATCH} WHERE batch_id = %s{suffix}", [batch_id])  # type: ignore[arg-type]
+    return first_row(connection, Batch, f"{BATCH} WHERE batch_id = %s{suffix}", [batch_id])
 
 
 def find_bucket_batch(
@@ -37,7 +37,7 @@ def find_bucket_batch(
     return first_row(
         connection,
         Batch,
-        f"{BATCH} WHERE namespace_id = %s AND batch_id = %s AND %s = ANY(bucket_ids){suffix}",  # type: ignore[arg-type]
+        f"{BATCH} WHERE namespace_id = %s AND batch_id = %s AND %s = ANY(bucket_ids){suffix}",
         [namespace_id, batch_id, bucket_id],
     )
 
@@ -51,9 +51,7 @@ def start_batch(connection: Connection, batch_id: str, task_id: str, snapshot: i
 
 def highest_sequence(connection: Connection, bucket_ids: list[str]) -> int:
     """Return the newest object's sequence, the snapshot of what a batch will run over; 0 when there is none."""
-    found = scalar(
-        connection, "SELECT COALESCE(max(sequence), 0) FROM objects WHERE bucket_id = ANY(%s)", [bucket_ids]
-    )
+    found = scalar(connection, "SELECT COALESCE(max(sequence), 0) FROM objects WHERE bucket_id = ANY(%s)", [bucket_ids])
     return int(found)
 
 

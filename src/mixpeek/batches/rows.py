@@ -123,8 +123,6 @@ def _internal(
             "source_collection_id": None,
             "path": f"{stored.bucket_id}/{recipe.collection_id}",
         },
-        "source_blobs": [
-            {"blob_id": blob["blob_id"], "blob_property": blob["property"], "blob_type": blob["type"]}
-        ],
+        "source_blobs": [{"blob_id": blob["blob_id"], "blob_property": blob["property"], "blob_type": blob["type"]}],
         "metadata": {"ingestion_status": "COMPLETED"},
     }

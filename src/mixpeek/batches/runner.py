@@ -117,9 +117,7 @@ class _Slot:
 class ChunkRunner:
     """Computes and stores chunks until none is open."""
 
-    def __init__(
-        self, database: Database, documents: DocumentStore, execution: BlockingExecution, hosts: int
-    ) -> None:
+    def __init__(self, database: Database, documents: DocumentStore, execution: BlockingExecution, hosts: int) -> None:
         self.database = database
         self.execution = execution
         self._documents = documents

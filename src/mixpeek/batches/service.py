@@ -110,9 +110,7 @@ def submit_batch(connection: Connection, namespace: Namespace, bucket: Bucket, b
 def get_batch(
     connection: Connection, namespace: Namespace, bucket: Bucket, batch_id: str, *, lock: bool = False
 ) -> Batch:
-    batch = queries.find_bucket_batch(
-        connection, namespace.namespace_id, bucket.bucket_id, batch_id, lock=lock
-    )
+    batch = queries.find_bucket_batch(connection, namespace.namespace_id, bucket.bucket_id, batch_id, lock=lock)
     if batch is None:
         raise NotFound("batch", batch_id)
     return batch

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mixpeek.batches.models import Outcome, Row
 from mixpeek.contract.manifest import Feature
@@ -40,7 +41,7 @@ def check_output(table: pa.Table, rows: Sequence[Row], features: Sequence[Featur
     documents, outcomes = [], []
     for row in rows:
         at = position.get(row.document_id)
-        verdict = _judge(row, at, features, vectors, values, table.column_names)
+        verdict = _judge(row, at, features, vectors, values)
         if isinstance(verdict, Outcome):
             outcomes.append(verdict)
         else:
@@ -63,7 +64,6 @@ def _judge(
     features: Sequence[Feature],
     vectors: dict[str, list[np.ndarray | None]],
     values: dict[str, list[Any]],
-    columns: list[str],
 ) -> dict[str, Any] | Outcome:
     """Return the row's new payload fields, or why it is not stored."""
     if at is None:
@@ -105,7 +105,7 @@ def _vectors(table: pa.Table, feature: Feature) -> list[np.ndarray | None]:
     if isinstance(column, pa.ChunkedArray):  # a table without rows combines to no chunk
         return [None] * len(table)
     if pa.types.is_fixed_size_list(column.type) and pa.types.is_floating(column.type.value_type):
-        matrix = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+        matrix = pc.list_flatten(column).to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
         matrix = matrix.reshape(-1, column.type.list_size)
         valid = column.is_valid().to_pylist()
         lines = iter(matrix)
@@ -134,7 +134,7 @@ def _fault_of_numbers(value: Any, path: str = "") -> str | None:
     return None
 
 
-def _array(values: list[Any]) -> pa.Array:
+def _array(values: list[Any]) -> Any:
     """Return one Arrow column; values of several kinds become JSON text, since a column has one type."""
     try:
         return pa.array(values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from mixpeek.wire import WireModel
 
@@ -73,7 +73,7 @@ class CreateObject(WireModel):
     """An object: its blobs, and the bucket's other fields at the root or under `metadata`."""
 
     # Fields of the bucket's schema are sent at the root, so unknown keys are checked against that schema instead.
-    model_config = {**WireModel.model_config, "extra": "allow"}
+    model_config = ConfigDict(extra="allow", populate_by_name=True)
 
     blobs: list[Blob] = Field(default_factory=list)
     key_prefix: str | None = None

@@ -81,7 +81,7 @@ def row_from_body(bucket: Bucket, body: CreateObject) -> dict[str, Any]:
         _check_property(blob.property, properties)
         blobs.append(_stored_blob(blob.property, blob.type, blob.data, blob.metadata))
     given = {blob["property"] for blob in blobs}
-    for name in (body.model_extra or {}):
+    for name in body.model_extra or {}:
         _check_property(name, properties)
     for name, declared in properties.items():
         if name in fields and name not in given and declared["type"] in BLOB_TYPES:

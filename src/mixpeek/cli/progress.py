@@ -9,6 +9,9 @@ from typing import Any
 from mixpeek.cli.output import Output
 from mixpeek.inspection.findings import escape
 
+# How batches and their diagnostics name what is done and what there is to do.
+_COUNTS = (("objects_committed", "objects"), ("processed_documents", "total_documents"))
+
 Report = Callable[[Mapping[str, Any]], None]
 
 
@@ -61,12 +64,12 @@ def spinner(output: Output, what: str) -> Iterator[None]:
 
 
 def counts_of(answer: Mapping[str, Any]) -> tuple[int, int | None]:
-    """Return how many rows of how many are done, as far as a task or a batch says; the total is None if unknown."""
+    """Return how many of how many objects are done, as far as a task or a batch says; the total is None if unknown."""
     for source in (answer, answer.get("additional_data"), answer.get("outputs")):
         progress = source.get("progress", source) if isinstance(source, Mapping) else None
         if not isinstance(progress, Mapping):
             continue
-        for done_key, total_key in (("processed_documents", "total_documents"), ("committed", "planned")):
+        for done_key, total_key in _COUNTS:
             done, total = progress.get(done_key), progress.get(total_key)
             if isinstance(done, int) and isinstance(total, int):
                 return done, total

@@ -17,13 +17,22 @@ _SERVER_MODULES = frozenset(
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.", envvar="MIXPEEK_HOST")] = "127.0.0.1",
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; default MIXPEEK_HOST, else 127.0.0.1.", show_default=False)
+    ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.", envvar="MIXPEEK_PORT")
-    ] = 8000,
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port; 0 takes a free one; default MIXPEEK_PORT, else 8000.", show_default=False
+        ),
+    ] = None,
     data_dir: Annotated[
-        Path, typer.Option(help="Folder for the database, objects and caches.", envvar="MIXPEEK_DATA_DIR")
-    ] = Path("mixpeek-data"),
+        Path | None,
+        typer.Option(
+            help="Folder for the database, objects and caches; default MIXPEEK_DATA_DIR, else mixpeek-data.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Start the platform: API, worker and everything they need, in one command."""
     try:
@@ -35,4 +44,4 @@ def serve(
             f"The server cannot start: the module {error.name!r} is not installed",
             hint="Install the platform with `pip install 'mixpeek[server]'`",
         ) from error
-    run_server(host, port, data_dir)
+    raise typer.Exit(run_server(host, port, data_dir))

@@ -39,13 +39,13 @@ class ApiError(MixpeekError):
         return {**super().wire(), "status": self.status, "request_id": self.request_id}
 
 
-class ServerUnreachable(MixpeekError):  # noqa: N818 -- named by what happened, as in `mixpeek.errors`
+class ServerUnreachable(MixpeekError):
     """No server answered."""
 
     status, type, code = 503, "ServerUnreachable", "client.unreachable"
 
 
-class WaitTimedOut(MixpeekError):  # noqa: N818 -- as above
+class WaitTimedOut(MixpeekError):
     """The work did not end within the time given to wait for it."""
 
     status, type, code = 504, "TimeoutError", "client.wait_timed_out"

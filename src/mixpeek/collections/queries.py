@@ -68,7 +68,8 @@ def list_by_bucket(connection: Connection, namespace_id: str, bucket_id: str) ->
     return all_rows(
         connection,
         Collection,
-        f"{COLLECTION} WHERE c.namespace_id = %s AND c.enabled AND c.source->'bucket_ids' ? %s ORDER BY c.collection_id",
+        f"{COLLECTION} WHERE c.namespace_id = %s AND c.enabled AND c.source->'bucket_ids' ? %s"
+        " ORDER BY c.collection_id",
         [namespace_id, bucket_id],
     )
 

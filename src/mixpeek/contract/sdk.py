@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class AssetUnavailable(OSError):  # noqa: N818 - named for the situation, as every error here
+class AssetUnavailable(OSError):
     """An asset's address cannot be read from inside a plugin."""
 
 

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 from mixpeek.errors import PlatformError
 
@@ -112,7 +113,13 @@ class EmbeddedPostgres:
         return False
 
     def _run(
-        self, program: str, arguments: list[str], *, stdout: object, stderr: object, detached: bool = False
+        self,
+        program: str,
+        arguments: list[str],
+        *,
+        stdout: int | IO[bytes],
+        stderr: int | IO[bytes],
+        detached: bool = False,
     ) -> subprocess.Popen[bytes]:
         prefix, passed = _unprivileged_prefix()
         try:
@@ -120,8 +127,8 @@ class EmbeddedPostgres:
                 [*prefix, str(self._binaries / program), *arguments],
                 pass_fds=passed,
                 stdin=subprocess.DEVNULL,
-                stdout=stdout,  # type: ignore[arg-type]
-                stderr=stderr,  # type: ignore[arg-type]
+                stdout=stdout,
+                stderr=stderr,
                 start_new_session=detached,  # a Ctrl-C at the terminal is the supervisor's to handle
                 env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
             )

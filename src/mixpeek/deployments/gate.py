@@ -33,7 +33,7 @@ def probe_from_manifest(manifest: Manifest) -> Probe | None:
     properties = manifest.input_schema.get("properties", {})
     names = [name for name, schema in properties.items() if schema.get("type") == "string"] or ["text"]
     sentence = "The quick brown fox jumps over the lazy dog."
-    return Probe({name: sentence for name in names[:1]}, "text/plain", synthetic=True)
+    return Probe(dict.fromkeys(names[:1], sentence), "text/plain", synthetic=True)
 
 
 def vector_from_reply(reply: Any, feature: Feature, *, only_feature: bool) -> list[float] | None:

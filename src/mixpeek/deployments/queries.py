@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row
+from mixpeek.db.pool import Connection, dict_rows, first_row
 from mixpeek.deployments.models import Deployment
 
 CHANNEL = "mixpeek_deployments"
@@ -20,9 +20,9 @@ COLUMNS = (
 
 def insert_deployment(connection: Connection, deployment: dict[str, Any]) -> None:
     connection.execute(
-        "INSERT INTO deployments (deployment_id, namespace_id, plugin_id, name, deployment_type, status, phase, message,"
-        " actor, task_id) VALUES (%(deployment_id)s, %(namespace_id)s, %(plugin_id)s, %(name)s, %(deployment_type)s,"
-        " %(status)s, %(phase)s, %(message)s, %(actor)s, %(task_id)s)",
+        "INSERT INTO deployments (deployment_id, namespace_id, plugin_id, name, deployment_type, status, phase,"
+        " message, actor, task_id) VALUES (%(deployment_id)s, %(namespace_id)s, %(plugin_id)s, %(name)s,"
+        " %(deployment_type)s, %(status)s, %(phase)s, %(message)s, %(actor)s, %(task_id)s)",
         deployment,
     )
 
@@ -37,8 +37,7 @@ def find_latest(connection: Connection, namespace_id: str, plugin_id: str) -> De
     return first_row(
         connection,
         Deployment,
-        f"SELECT {COLUMNS} FROM deployments WHERE namespace_id = %s AND plugin_id = %s"
-        " ORDER BY queued_at DESC LIMIT 1",
+        f"SELECT {COLUMNS} FROM deployments WHERE namespace_id = %s AND plugin_id = %s ORDER BY queued_at DESC LIMIT 1",
         [namespace_id, plugin_id],
     )
 
@@ -71,7 +70,7 @@ def finish(
 
 
 def notify(connection: Connection) -> None:
-    connection.execute(f"NOTIFY {CHANNEL}")  # type: ignore[arg-type]
+    connection.execute(f"NOTIFY {CHANNEL}")
 
 
 def find_live(connection: Connection, namespace_id: str, name: str) -> dict[str, Any] | None:

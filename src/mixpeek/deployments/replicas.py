@@ -9,8 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from mixpeek.db import processes
@@ -28,13 +27,28 @@ RECONCILE_S = 2.0
 Key = tuple[str, str]  # (namespace id, plugin id)
 
 
-@dataclass
 class Replica:
-    """A running host and when it last answered."""
+    """A running host, when it last answered, and whether it is answering now."""
 
-    host: Host
-    used_at: float = field(default_factory=time.monotonic)
-    in_flight: int = 0
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.used_at = time.monotonic()
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._in_flight = 0
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[Host]:
+        """Count one request for as long as it lasts."""
+        self._in_flight += 1
+        self.idle.clear()
+        try:
+            yield self.host
+        finally:
+            self._in_flight -= 1
+            self.used_at = time.monotonic()
+            if not self._in_flight:
+                self.idle.set()
 
 
 class Replicas:
@@ -86,12 +100,10 @@ class Replicas:
         self, version: PluginVersion, call: Callable[[Host], Awaitable[dict[str, Any]]]
     ) -> dict[str, Any]:
         replica = await self._find(version)
-        replica.in_flight += 1
         try:
-            return await call(replica.host)
+            with replica.answering() as host:
+                return await call(host)
         finally:
-            replica.in_flight -= 1
-            replica.used_at = time.monotonic()
             if not replica.host.alive:
                 self.wake.set()
 
@@ -127,7 +139,7 @@ class Replicas:
             self._drain(self._deployed.pop(deployment_id))
         now = time.monotonic()
         for key, replica in list(self._on_demand.items()):
-            idle = not replica.in_flight and now - replica.used_at > self._idle_s
+            idle = replica.idle.is_set() and now - replica.used_at > self._idle_s
             if idle or not replica.host.alive:
                 self._drain(self._on_demand.pop(key))
 
@@ -149,8 +161,7 @@ class Replicas:
         """Close a host once the requests it is answering are done."""
 
         async def close_when_done() -> None:
-            while replica.in_flight and replica.host.alive:
-                await asyncio.sleep(0.02)
+            await replica.idle.wait()
             await replica.host.close()
 
         task = asyncio.create_task(close_when_done())
@@ -169,5 +180,3 @@ class Replicas:
     def _report(self, deployment_id: str, error: str | None) -> None:
         with self._database.transaction() as connection:
             queries.report_replica(connection, deployment_id, self._process_id, error)
-
-

@@ -45,7 +45,8 @@ class Rollout:
             steps.step("start", lambda: self._start_green(deployment))
             steps.step("switch", lambda: self._switch(deployment, version, warnings, task_id))
         except MixpeekError as error:
-            steps.step("fail", lambda: self._fail(deployment, version, error, task_id))
+            failure = describe_failure(error)
+            steps.step("fail", lambda: self._fail(deployment, failure, task_id))
 
     def _load(self, deployment_id: str) -> tuple[Deployment, PluginVersion]:
         with self._database.transaction() as connection:
@@ -95,11 +96,10 @@ class Rollout:
             self._record(connection, deployment, "deployed", {"code_hash": version.code_hash})
             tasks.update_task(connection, task_id, "COMPLETED", outputs={"plugin_id": deployment.plugin_id})
 
-    def _fail(self, deployment: Deployment, version: PluginVersion, error: MixpeekError, task_id: str) -> None:
+    def _fail(self, deployment: Deployment, text: str, task_id: str) -> None:
         with self._database.transaction() as connection:
             current = queries.find_deployment(connection, deployment.deployment_id)
             phase = current.phase if current else Phase.ENDED
-            text = describe_failure(error)
             queries.finish(connection, deployment.deployment_id, Status.FAILED, phase, error=text)
             self._record(connection, deployment, "failed", {"phase": phase, "error": text})
             tasks.update_task(connection, task_id, "FAILED", error=text)

@@ -58,9 +58,7 @@ def deploy(
     )
     if batch_only:
         queries.finish(connection, deployment_id, Status.NOT_DEPLOYED, Phase.ENDED)
-        registry_queries.set_active(
-            connection, namespace.namespace_id, version.name, version.plugin_id, replace=True
-        )
+        registry_queries.set_active(connection, namespace.namespace_id, version.name, version.plugin_id, replace=True)
     registry_queries.append_ledger(
         connection,
         namespace.namespace_id,

@@ -72,7 +72,13 @@ class DocumentStore(Protocol):
         """Write documents, replacing those of the same id; each id exists once afterwards."""
 
     def search(
-        self, connection: Connection, indexes: Sequence[Index], feature: str, vector: Sequence[float], metric: Metric, k: int
+        self,
+        connection: Connection,
+        indexes: Sequence[Index],
+        feature: str,
+        vector: Sequence[float],
+        metric: Metric,
+        k: int,
     ) -> list[Hit]:
         """Return the `k` nearest documents over all `indexes`, best first, ties by document id."""
 

@@ -37,8 +37,8 @@ class PostgresDocuments:
         place = (index.collection_id, index.generation, FIRST_SEGMENT)
         with connection.cursor() as cursor:
             with cursor.copy(
-                "COPY documents (collection_id, generation, segment, document_id, batch_id, object_id, payload, internal)"
-                " FROM STDIN (FORMAT BINARY)"
+                "COPY documents (collection_id, generation, segment, document_id, batch_id, object_id, payload,"
+                " internal) FROM STDIN (FORMAT BINARY)"
             ) as copy:
                 copy.set_types(["text", "int4", "int4", "text", "text", "text", "jsonb", "jsonb"])
                 for d in documents:
@@ -66,7 +66,7 @@ class PostgresDocuments:
         """Scan every vector of the feature exactly; `vector` has the feature's dimension."""
         rows = dict_rows(
             connection,
-            f"SELECT document_id, collection_id, embedding {OPERATORS[metric]} %(vector)s::vector AS distance"  # type: ignore[arg-type]
+            f"SELECT document_id, collection_id, embedding {OPERATORS[metric]} %(vector)s::vector AS distance"
             " FROM document_vectors WHERE feature = %(feature)s AND (collection_id, generation) IN"
             " (SELECT unnest(%(collections)s::text[]), unnest(%(generations)s::int[]))"
             " ORDER BY distance, document_id LIMIT %(k)s",

@@ -103,13 +103,16 @@ def command(spec: HostSpec, *, mode: Literal["bubblewrap", "off"], fd: int | Non
 
 def environment(spec: HostSpec, *, fd: int | None) -> dict[str, str]:
     """Return the whole environment of a host; nothing of the server's own is passed on."""
+    root = _source_root()
+    # Installed beside the interpreter we are found anyway, and naming site-packages would put it before the library.
+    own = () if root.is_relative_to(spec.python.parent.parent) else (root,)
     variables = {
         "PATH": "/usr/bin:/bin",
         "HOME": "/tmp",  # noqa: S108 - the sandbox's own private /tmp
         "TMPDIR": "/tmp",  # noqa: S108
         "USER": "plugin",
         "LANG": "C.UTF-8",
-        "PYTHONPATH": os.pathsep.join(str(path) for path in (_source_root(), *spec.extra_paths)),
+        "PYTHONPATH": os.pathsep.join(str(path) for path in (*own, *spec.extra_paths)),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONNOUSERSITE": "1",

@@ -17,7 +17,7 @@ _MAX_FRAMES = 30
 _MAX_TEXT = 4000
 
 
-class Failure(Exception):  # noqa: N818 - carries another exception's facts over the socket
+class Failure(Exception):
     """A call did not end as its contract asks."""
 
     def __init__(

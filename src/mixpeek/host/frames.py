@@ -14,7 +14,7 @@ MAX_HEADER_BYTES = 64 * 1024**2
 MAX_BODY_BYTES = 256 * 1024**2
 
 
-class FrameInvalid(ValueError):  # noqa: N818 - named for the situation, as every error here
+class FrameInvalid(ValueError):
     """The other side sent something that is not a frame."""
 
 

@@ -5,7 +5,6 @@ Works with and without `__init__.py`; the folder also stands last on `sys.path`,
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import importlib.util
 import inspect
@@ -13,9 +12,12 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mixpeek.host.failures import RAISED, Failure
+
+if TYPE_CHECKING:
+    import asyncio
 
 _RESERVED = {"mixpeek", "engine", "shared"}
 
@@ -71,6 +73,8 @@ class PluginPackage:
         if not inspect.isawaitable(value):
             return value
         if self._loop is None:
+            import asyncio  # a third of a host's start, for the few plugins that are async
+
             self._loop = asyncio.new_event_loop()
 
         async def wait() -> Any:

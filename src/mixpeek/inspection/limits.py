@@ -29,7 +29,7 @@ class ArchiveLimits:
 LIMITS = ArchiveLimits()
 
 
-class ArchiveRefused(RequestError):  # noqa: N818 -- named by what happened, as in `mixpeek.errors`
+class ArchiveRefused(RequestError):
     """The archive cannot be accepted."""
 
     code: ClassVar[str] = "inspection.archive_refused"

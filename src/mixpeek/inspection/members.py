@@ -29,7 +29,7 @@ class Member:
     chunks: Iterator[bytes]
 
 
-class Unreadable(Exception):  # noqa: N818 -- a refusal on its way to the reader, not a fault of ours
+class Unreadable(Exception):
     """The archive cannot be read further; carries the finding that says why."""
 
     def __init__(self, finding: Finding) -> None:

@@ -68,9 +68,11 @@ def list_taken_versions(connection: Connection, namespace_id: str, name: str) ->
 def insert_version(connection: Connection, version: dict[str, Any]) -> bool:
     """Insert a published version; False when it exists."""
     columns = list(version)
-    values = {key: Jsonb(value) if key in ("files", "manifest", "findings") else value for key, value in version.items()}
+    values = {
+        key: Jsonb(value) if key in ("files", "manifest", "findings") else value for key, value in version.items()
+    }
     cursor = connection.execute(
-        f"INSERT INTO plugin_versions ({', '.join(columns)}) VALUES ({', '.join(f'%({c})s' for c in columns)})"  # type: ignore[arg-type]
+        f"INSERT INTO plugin_versions ({', '.join(columns)}) VALUES ({', '.join(f'%({c})s' for c in columns)})"
         " ON CONFLICT DO NOTHING",
         values,
     )
@@ -114,7 +116,7 @@ def set_active(connection: Connection, namespace_id: str, name: str, plugin_id: 
     resolution = "UPDATE SET plugin_id = EXCLUDED.plugin_id, updated_at = now()" if replace else "NOTHING"
     connection.execute(
         "INSERT INTO active_versions (namespace_id, name, plugin_id) VALUES (%s, %s, %s)"
-        f" ON CONFLICT (namespace_id, name) DO {resolution}",  # type: ignore[arg-type]
+        f" ON CONFLICT (namespace_id, name) DO {resolution}",
         [namespace_id, name, plugin_id],
     )
 

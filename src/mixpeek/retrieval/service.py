@@ -133,7 +133,9 @@ def check_inputs(retriever: Retriever, given: dict[str, Any]) -> dict[str, Any]:
         raise InvalidRequest(
             f"This retriever takes no input {unknown[0]!r}", hint=f"It takes: {', '.join(sorted(declared))}"
         )
-    missing = [n for n, d in declared.items() if d.get("required") and given.get(n) is None and d.get("default") is None]
+    missing = [
+        n for n, d in declared.items() if d.get("required") and given.get(n) is None and d.get("default") is None
+    ]
     if missing:
         raise InvalidRequest(f"Input {missing[0]!r} is required", hint="Send it under `inputs`")
     defaults = {n: d["default"] for n, d in declared.items() if d.get("default") is not None}
@@ -142,7 +144,7 @@ def check_inputs(retriever: Retriever, given: dict[str, Any]) -> dict[str, Any]:
 
 def _run_stages(retriever: Retriever, context: Context) -> tuple[list[Result], dict[str, Any]]:
     results: list[Result] | None = None
-    statistics = {}
+    statistics: dict[str, Any] = {}
     for place, stage in enumerate(retriever.stages):
         began = time.perf_counter()
         kind = _kind(stage["config"]["stage_id"])

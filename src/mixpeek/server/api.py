@@ -101,7 +101,7 @@ def _listen_for_changes(platform: Platform) -> None:
         while True:
             try:
                 with psycopg.connect(platform.database.url, autocommit=True) as connection:
-                    connection.execute(f"LISTEN {CHANNEL}")  # type: ignore[arg-type]
+                    connection.execute(f"LISTEN {CHANNEL}")
                     for _ in connection.notifies():
                         platform.loop.call_soon_threadsafe(platform.replicas.wake.set)
             except psycopg.OperationalError as error:

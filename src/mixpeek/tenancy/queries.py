@@ -76,8 +76,8 @@ def list_namespaces(connection: Connection, organization_id: str, limit: int, af
     return all_rows(
         connection,
         Namespace,
-        f"SELECT {COLUMNS} FROM namespaces WHERE organization_id = %s AND namespace_id > %s AND namespace_id <> 'builtin'"
-        " ORDER BY namespace_id LIMIT %s",
+        f"SELECT {COLUMNS} FROM namespaces WHERE organization_id = %s AND namespace_id > %s"
+        " AND namespace_id <> 'builtin' ORDER BY namespace_id LIMIT %s",
         [organization_id, after, limit],
     )
 

@@ -60,9 +60,7 @@ class WorkflowEngine:
         DBOS.launch()
         for workflow in self._workflows.values():
             if workflow.concurrency is not None:
-                DBOS.register_queue(
-                    workflow.name, worker_concurrency=workflow.concurrency, polling_interval_sec=0.2
-                )
+                DBOS.register_queue(workflow.name, worker_concurrency=workflow.concurrency, polling_interval_sec=0.2)
         self._dispatcher.start()
 
     def stop(self) -> None:
@@ -78,7 +76,7 @@ class WorkflowEngine:
                 self._fail(task_id, error.message)
             except Exception as error:
                 # The edge of a workflow: whatever it was, the task must say so.
-                log.error("workflow %s of %s failed:\n%s", workflow.name, task_id, traceback.format_exc())
+                log.exception("workflow %s of %s failed:\n%s", workflow.name, task_id, traceback.format_exc())
                 self._fail(task_id, f"{type(error).__name__}: {error}")
 
         return DBOS.workflow(name=workflow.name)(carry_out)
@@ -97,7 +95,7 @@ class WorkflowEngine:
 
     def _dispatch_until_disconnected(self) -> None:
         with psycopg.connect(self._database.url, autocommit=True) as listener:
-            listener.execute(f"LISTEN {tasks.CHANNEL}")  # type: ignore[arg-type]
+            listener.execute(f"LISTEN {tasks.CHANNEL}")
             while not self._stopping.is_set():
                 self._dispatch_outbox()
                 for _ in listener.notifies(timeout=OUTBOX_POLL_S, stop_after=1):

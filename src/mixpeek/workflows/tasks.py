@@ -67,7 +67,7 @@ def submit(
         " VALUES (%s, %s, %s, %s, %s, %s)",
         [task_id, namespace_id, organization_id, task_type, workflow, Jsonb(inputs)],
     )
-    connection.execute(f"NOTIFY {CHANNEL}")  # type: ignore[arg-type]
+    connection.execute(f"NOTIFY {CHANNEL}")
     return task_id
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from mixpeek.errors import PlatformError, PluginCrashed, PluginRaised, PluginReplyInvalid, PluginTimedOut
 from mixpeek.execution.blocking import BlockingHost
@@ -186,7 +187,10 @@ def test_a_plugin_whose_files_the_sandbox_cannot_read_is_named(
         start(plugin)
 
 
-def test_requests_made_together_are_answered_in_any_number(write_plugin: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_requests_made_together_are_answered_in_any_number(
+    write_plugin: Callable[..., Path], new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
     plugin = write_plugin(realtime=handler("return request['n']"))
 
     async def scenario() -> list[Any]:
@@ -197,7 +201,8 @@ def test_requests_made_together_are_answered_in_any_number(write_plugin: Callabl
         finally:
             await execution.close()
 
-    assert asyncio.run(scenario()) == list(range(500))
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(scenario()) == list(range(500))
 
 
 def test_health_comes_back_while_a_call_runs(write_plugin: Callable[..., Path]) -> None:

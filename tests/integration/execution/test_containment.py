@@ -61,6 +61,9 @@ HANDLER = """
         def share_memory(self, size):
             return len(mmap.mmap(-1, size))
 
+        def modules(self):
+            return list(sys.modules)
+
         def map_device(self, path, size):
             with open(path, "r+b") as device:
                 return len(mmap.mmap(device.fileno(), size))
@@ -190,6 +193,12 @@ def test_no_other_process_of_the_machine_is_visible(attempt: Attempt) -> None:
     numbers = [name for name in attempt("listing", "/proc") if name.isdigit()]
 
     assert len(numbers) <= 3
+
+
+def test_a_host_starts_and_answers_without_loading_tables_or_an_event_loop(attempt: Attempt) -> None:
+    loaded = attempt("modules")
+
+    assert not {"pandas", "numpy", "pyarrow", "pydantic", "asyncio"} & set(loaded)
 
 
 def test_killing_the_outer_process_ends_the_host(host: BlockingHost, attempt: Attempt) -> None:

@@ -28,9 +28,7 @@ async def put_blob(request: Request, platform: PlatformDep, token: str) -> Respo
                 raise ObjectTooLarge(f"The upload exceeds its limit of {grant.limit_bytes} bytes")
             spool.write(chunk)
         spool.seek(0)
-        stored = await asyncio.to_thread(
-            platform.objects.put, grant.key, _chunks(spool), limit_bytes=grant.limit_bytes
-        )
+        stored = await asyncio.to_thread(platform.objects.put, grant.key, _chunks(spool), limit_bytes=grant.limit_bytes)
     return Response(status_code=200, headers={"ETag": f'"{stored.sha256}"'})
 
 

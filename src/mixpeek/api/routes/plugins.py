@@ -158,9 +158,7 @@ def deploy_plugin(
 
 
 @router.post("/{plugin_id}/undeploy")
-def undeploy_plugin(
-    platform: PlatformDep, namespace: PathNamespace, caller: Writer, plugin_id: str
-) -> dict[str, Any]:
+def undeploy_plugin(platform: PlatformDep, namespace: PathNamespace, caller: Writer, plugin_id: str) -> dict[str, Any]:
     """Tear down the deployment; the version stays."""
     with platform.database.transaction() as connection:
         version = platform.registry.get(connection, namespace.namespace_id, plugin_id)

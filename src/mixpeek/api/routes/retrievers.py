@@ -65,6 +65,4 @@ def execute_retriever(
     return_vectors: Annotated[bool, Query()] = False,
 ) -> dict[str, Any]:
     """Run the retriever's stages and return the documents, best first."""
-    return platform.executor.execute(
-        namespace.namespace_id, retriever_identifier, body, return_vectors=return_vectors
-    )
+    return platform.executor.execute(namespace.namespace_id, retriever_identifier, body, return_vectors=return_vectors)

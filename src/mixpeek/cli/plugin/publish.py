@@ -180,7 +180,9 @@ def _conclude(output: Output, report: Any, learned: dict[str, Any], status: Resp
     output.document({**document, "success": not failed})
     if status is not None:
         text = str(status.get("error") or status.get("message") or "") if failed else str(status.get("message") or "")
-        output.check("Deployed", "failed" if failed else "passed", state or "")
+        is_ready = state in {"DEPLOYED", "NOT_DEPLOYED"} and not failed
+        detail = "for batches only" if batch_only and is_ready else state or ""
+        output.check("Deployed" if is_ready or failed else "Deploying", "failed" if failed else "passed", detail)
         output.quote(text)
     if failed:
         output.say("The version is published; deploy it again with `mixpeek plugin publish` after a repair", "bold red")

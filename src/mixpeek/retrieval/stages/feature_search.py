@@ -114,7 +114,7 @@ def _query_vector(query: Query, collection: Collection, index: dict[str, Any], c
         keys = sorted(reply) if isinstance(reply, dict) else type(reply).__name__
         raise PluginReplyInvalid(
             f"The query could not be embedded: {fault}; {version.plugin_id} answered with {keys}",
-            hint="POST …/realtime/test shows the whole reply; return the vector under the feature's name or `embedding`",
+            hint="POST …/realtime/test shows the reply; return the vector under the feature's name or `embedding`",
         )
     return vector
 
