@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from mixpeek.documents.port import NewDocument
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -69,3 +71,11 @@ class Outcome:
     cause: str
     message: str
     details: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A table's rows, told apart."""
+
+    documents: list[NewDocument]
+    outcomes: list[Outcome]

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mixpeek.batches import queries
-from mixpeek.batches.models import Chunk, Outcome, Row
+from mixpeek.batches.models import Checked, Chunk, Outcome, Row
 from mixpeek.batches.rows import Recipe, rows_from_object
-from mixpeek.batches.tables import Checked, check_output, table_from_rows
 from mixpeek.catalog.queries import find_objects
 from mixpeek.contract.manifest import Manifest
 from mixpeek.db.pool import Database
@@ -77,6 +76,8 @@ class _Slot:
 
     def _run(self, rows: list[Row]) -> Checked:
         """Run rows in one call; where it fails, halve until the rows at fault stand alone."""
+        from mixpeek.batches.tables import check_output  # Arrow: 50 MB that an idle worker does without
+
         try:
             table = self._call(rows)
         except PluginError as error:
@@ -91,6 +92,8 @@ class _Slot:
         return check_output(table, rows, self.job.manifest.embeddings, self.batch_id)
 
     def _call(self, rows: list[Row]) -> Any:
+        from mixpeek.batches.tables import table_from_rows  # as above
+
         profile = self.job.manifest.compute_profile
         calls = math.ceil(len(rows) / profile.batch_size)
         limit = (profile.timeout_s or CALL_TIMEOUT_S) * calls

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixpeek.batches.models import Outcome, Row
+from mixpeek.batches.models import Checked, Outcome, Row
 from mixpeek.contract.manifest import Feature
 from mixpeek.documents.port import NewDocument
 from mixpeek.text import fault_of_text
@@ -22,14 +21,6 @@ def table_from_rows(rows: Sequence[Row]) -> pa.Table:
     """Return the frame of `rows`: one column per name any row has, null where a row lacks it."""
     names = list(dict.fromkeys(name for row in rows for name in row.columns))
     return pa.table({name: _array([row.columns.get(name) for row in rows]) for name in names})
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A table's rows, told apart."""
-
-    documents: list[NewDocument]
-    outcomes: list[Outcome]
 
 
 def check_output(table: pa.Table, rows: Sequence[Row], features: Sequence[Feature], batch_id: str) -> Checked:

