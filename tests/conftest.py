@@ -1,9 +1,66 @@
-"""What every test shares: how hypothesis searches. Being here, it also makes `factories` importable from any test."""
+"""What every test may use: one shared server, a namespace and a plugin of one's own, and how hypothesis searches.
+
+Being here, it also makes `factories` importable from any test.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
 from hypothesis import settings
+
+from factories.commands import Command, Ran, run_command
+from factories.plugins import MakePlugin, write_plugin
+from factories.servers import API_KEY, Server
+from mixpeek import Mixpeek
 
 # The machine may be slow or shared: an example that takes long is no failure.
 settings.register_profile("suite", deadline=None, max_examples=60, print_blob=True)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server that tests share; it must end cleanly when they are done."""
+    running = Server(tmp_path_factory.mktemp("shared") / "data", {"MIXPEEK_BATCH_HOSTS": "1"})
+    try:
+        yield running.start()
+        assert running.stop() == 0
+        assert running.postmaster_pid() is None
+    finally:
+        running.discard()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Mixpeek]:
+    """A client in a fresh namespace of the shared server."""
+    with server.client() as own:
+        yield own
+
+
+@pytest.fixture
+def make_plugin(tmp_path: Path) -> MakePlugin:
+    """Write a plugin (`factories.plugins.write_plugin`) into a folder called as the plugin is."""
+
+    def make(name: str = "small_words", *, into: str = "plugins", **parts: Any) -> Path:
+        return write_plugin(tmp_path / into / name, **parts)
+
+    return make
+
+
+@pytest.fixture
+def mix(server: Server, client: Mixpeek, tmp_path: Path) -> Command:
+    """Run the installed command against the shared server, in the namespace of `client`."""
+    settings = {
+        "MIXPEEK_API_KEY": API_KEY,
+        "MIXPEEK_BASE_URL": server.url,
+        "MIXPEEK_NAMESPACE": client.namespace or "",
+    }
+
+    def run(*arguments: str | Path, cwd: Path | None = None, **variables: str) -> Ran:
+        return run_command(*arguments, cwd=cwd or tmp_path, **{**settings, **variables})
+
+    return run

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     batch_hosts: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, description="Plugin hosts one batch may use at once."
     )
-    chunk_rows: int = Field(256, ge=1, le=8192, description="Objects in one chunk, the unit a batch commits.")
+    chunk_rows: int = Field(1024, ge=1, le=8192, description="Most objects in one chunk, the unit a batch commits.")
     max_archive_bytes: int = Field(500 * 1024 * 1024, ge=1, description="Largest plugin archive accepted.")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest JSON request body accepted.")
     replica_idle_s: float = Field(300.0, gt=0, description="How long a host started on demand is kept without use.")

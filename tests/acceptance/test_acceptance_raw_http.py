@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+
 from factories.plugins import DIMENSION, MakePlugin, zip_of
 from factories.servers import Server
 from factories.waiting import until
-
 from mixpeek import Mixpeek
 
 

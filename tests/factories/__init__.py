@@ -1,1 +1,1 @@
-"""Makers of valid things for tests: plugins, servers, and what is put on a platform; a test states only what matters."""
+"""Makers of valid things for tests: plugins, servers, what is put on a platform; a test states only what matters."""

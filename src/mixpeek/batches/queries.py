@@ -55,11 +55,13 @@ def highest_sequence(connection: Connection, bucket_ids: list[str]) -> int:
     return int(found)
 
 
-def count_objects(connection: Connection, bucket_ids: list[str], snapshot: int) -> int:
+def count_objects(connection: Connection, batch: Batch) -> int:
+    """Count the objects of a batch: those of its buckets up to its snapshot, or the chosen ones among them."""
     found = scalar(
         connection,
-        "SELECT count(*) FROM objects WHERE bucket_id = ANY(%s) AND sequence <= %s",
-        [bucket_ids, snapshot],
+        "SELECT count(*) FROM objects WHERE bucket_id = ANY(%(buckets)s) AND sequence <= %(snapshot)s"
+        " AND (%(objects)s::text[] IS NULL OR object_id = ANY(%(objects)s))",
+        {"buckets": batch.bucket_ids, "snapshot": batch.snapshot, "objects": batch.object_ids},
     )
     return int(found)
 

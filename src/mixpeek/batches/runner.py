@@ -124,7 +124,7 @@ class ChunkRunner:
         self.database = database
         self.execution = execution
         self._documents = documents
-        self._hosts = hosts
+        self.hosts = hosts
 
     def run(self, job: Job, batch_id: str, chunks: list[Chunk]) -> None:
         """Compute `chunks` on up to `hosts` hosts and store each as it is done.
@@ -134,9 +134,9 @@ class ChunkRunner:
         todo: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
         for chunk in chunks:
             todo.put(chunk)
-        done: queue.Queue[Done | None] = queue.Queue(maxsize=self._hosts * 2)
+        done: queue.Queue[Done | None] = queue.Queue(maxsize=self.hosts * 2)
         abandoned = threading.Event()
-        count = min(self._hosts, len(chunks))
+        count = min(self.hosts, len(chunks))
         with ThreadPoolExecutor(count + 1, thread_name_prefix="batch") as pool:
             storing = pool.submit(self._store_all, job, done, abandoned)
             slots = [pool.submit(self._compute_all, job, batch_id, todo, done, abandoned) for _ in range(count)]

@@ -48,7 +48,9 @@ def trigger(
             "task_id": task_id,
         },
     )
-    objects = queries.count_objects(connection, bucket_ids, snapshot)
+    batch = queries.find_batch(connection, batch_id)
+    assert batch is not None
+    objects = queries.count_objects(connection, batch)
     return {
         "batch_id": batch_id,
         "task_id": task_id,

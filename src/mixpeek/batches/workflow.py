@@ -6,6 +6,7 @@ from typing import Any
 
 from mixpeek.batches import queries
 from mixpeek.batches.models import Batch
+from mixpeek.batches.planning import chunk_size
 from mixpeek.batches.rows import Recipe
 from mixpeek.batches.runner import ChunkRunner, Job
 from mixpeek.batches.service import RUN_BATCH
@@ -50,10 +51,9 @@ class BatchWorkflow:
     def _plan(self, batch_id: str, task_id: str) -> None:
         with self._database.transaction() as connection:
             batch = _get(connection, batch_id)
+            size = chunk_size(queries.count_objects(connection, batch), self._runner.hosts, self._chunk_rows)
             for collection in _collections(connection, batch):
-                queries.plan_chunks(
-                    connection, batch, collection.collection_id, collection.live_generation, self._chunk_rows
-                )
+                queries.plan_chunks(connection, batch, collection.collection_id, collection.live_generation, size)
             queries.set_status(connection, batch_id, "IN_PROGRESS")
             counts = queries.totals(connection, batch_id)
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"progress": counts})

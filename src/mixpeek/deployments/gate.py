@@ -6,6 +6,7 @@ Pure functions; `rollout` does the calling.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,15 @@ def faults_of_reply(reply: Any, manifest: Manifest) -> list[str]:
         return [f"the realtime reply holds {keys}; it needs {wanted} or 'embedding'"]
     # A handler may serve one of several features (a query encoder); those it gives must be right.
     return [fault for fault in faults if fault and not fault.startswith("no vector")]
+
+
+def advice_on_missing_module(exception: str | None, message: str) -> str | None:
+    """Return which `dependencies` line repairs a failed import, or None when the failure is another."""
+    found = re.search(r"No module named '([\w.]+)'", message) if exception == "ModuleNotFoundError" else None
+    if found is None:
+        return None
+    package = found[1].partition(".")[0].replace("_", "-")
+    return f'Declare the package that provides it in manifest.py, as in `dependencies = ["{package}"]`'
 
 
 def cosine(a: list[float], b: list[float]) -> float:

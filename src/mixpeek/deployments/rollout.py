@@ -12,7 +12,7 @@ from mixpeek.db.pool import Database
 from mixpeek.deployments import gate, queries
 from mixpeek.deployments.models import Deployment, Phase, Status
 from mixpeek.deployments.service import ROLL_OUT
-from mixpeek.errors import MixpeekError, PlatformError, PluginError, PluginReplyInvalid
+from mixpeek.errors import MixpeekError, PlatformError, PluginError, PluginRaised, PluginReplyInvalid
 from mixpeek.execution.blocking import BlockingExecution, BlockingHost
 from mixpeek.execution.port import HostSpec
 from mixpeek.inspection.manifest import check_manifest
@@ -152,6 +152,9 @@ def _pass_gate(host: BlockingHost, version: PluginVersion) -> list[str]:
     try:
         reply = host.predict(probe.inputs, {})
     except PluginError as error:
+        advice = gate.advice_on_missing_module(error.details.get("exception"), error.message)
+        if advice is not None:
+            raise PluginRaised(f"{error.message}. {advice}", **error.details) from error
         if not probe.synthetic:
             raise
         return [f"The handler refused a made-up input ({describe_failure(error)}); add `examples` to its input schema"]

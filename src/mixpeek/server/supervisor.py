@@ -66,10 +66,12 @@ class Supervisor:
         postgres = None if self.settings.database_url else EmbeddedPostgres(self.data_dir.path)
         try:
             self._prepare(postgres, listener, lock)
-            migration = self._start_platform(postgres)
+            migration = self._start_migration(postgres)
+            self._add("api")
             if postgres is not None:
                 postgres.start()
             _check_migration(migration)
+            self._add("worker")  # last: nobody waits for it, and it would take a processor from those one waits for
             self._announce(listener, key, fresh=fresh)
             return self._watch()
         finally:
@@ -104,16 +106,16 @@ class Supervisor:
         }
         self.data_dir.signing_secret()
 
-    def _start_platform(self, postgres: EmbeddedPostgres | None) -> subprocess.Popen[bytes]:
-        """Start every process at once: they load their code while the database comes up, then wait for it."""
+    def _start_migration(self, postgres: EmbeddedPostgres | None) -> subprocess.Popen[bytes]:
+        """Start what migrates the database; like the API process, it loads its code while the database comes up."""
         is_new = postgres is not None and not (postgres.directory / "PG_VERSION").exists()
         environment = {**self._environment, **({"MIXPEEK_DATABASE_IS_NEW": "1"} if is_new else {})}
-        migration = subprocess.Popen([sys.executable, "-m", "mixpeek.db"], env=environment)
-        for name in ("api", "worker"):
-            child = Child(name, [sys.executable, "-m", f"mixpeek.server.{name}"])
-            self.children.append(child)
-            self._start(child)
-        return migration
+        return subprocess.Popen([sys.executable, "-m", "mixpeek.db"], env=environment)
+
+    def _add(self, name: str) -> None:
+        child = Child(name, [sys.executable, "-m", f"mixpeek.server.{name}"])
+        self.children.append(child)
+        self._start(child)
 
     def _start(self, child: Child) -> None:
         child.process = subprocess.Popen(
