@@ -6,12 +6,13 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from mixpeek.errors import InvalidRequest, MixpeekError, NotFound, PlatformError, Unauthorized
+from mixpeek.errors import InvalidRequest, MixpeekError, NotFound, PlatformError, ServiceUnavailable, Unauthorized
 from mixpeek.logging import request_id
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(MixpeekError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(psycopg.OperationalError, _database)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -71,6 +73,11 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     body["error"]["type"] = "MethodNotAllowedError" if error.status_code == 405 else "BadRequestError"
     body["error"]["code"] = f"http.{error.status_code}"
     return JSONResponse(_jsonable(body), status_code=error.status_code, headers=error.headers)
+
+
+async def _database(_request: Request, error: Exception) -> JSONResponse:
+    log.error("the database does not answer: %s", error)
+    return respond(ServiceUnavailable("The database does not answer right now", hint="Send the request again shortly"))
 
 
 async def _unexpected(_request: Request, error: Exception) -> JSONResponse:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mixpeek.batches.models import Row
+from mixpeek.batches.models import Outcome, Row
 from mixpeek.catalog.models import StoredObject
-from mixpeek.contract.columns import DATA
+from mixpeek.contract.columns import DATA, MIME_TYPE
+from mixpeek.contract.pipeline import RowCondition
+from mixpeek.execution.port import Step
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,20 @@ def rows_from_object(stored: StoredObject, recipe: Recipe) -> list[Row]:
     A mapped field that is no blob makes a row too. An object without any of them makes none.
     """
     return [_row(stored, recipe, blob) for blob in _primary_blobs(stored, recipe.input_mappings)]
+
+
+def split_by_steps(rows: Sequence[Row], steps: Sequence[Step]) -> tuple[list[Row], list[Outcome]]:
+    """Return the rows that an enabled step takes, and as skipped those whose MIME type none does."""
+    conditions = [RowCondition(step.condition) for step in steps if step.enabled]
+    taken, skipped = [], []
+    for row in rows:
+        mime_type = row.columns[MIME_TYPE]
+        if any(condition.matches(mime_type) for condition in conditions):
+            taken.append(row)
+        else:
+            message = f"No enabled step takes {mime_type}; the pipeline takes {', '.join(sorted(set(conditions)))}"
+            skipped.append(Outcome(row, "skipped", "no_matching_step", message, {}))
+    return taken, skipped
 
 
 def source_name(path: str) -> str:

@@ -9,20 +9,21 @@ import logging
 import math
 import queue
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from mixpeek.batches import queries
 from mixpeek.batches.models import Checked, Chunk, Outcome, Row
-from mixpeek.batches.rows import Recipe, rows_from_object
+from mixpeek.batches.rows import Recipe, rows_from_object, split_by_steps
 from mixpeek.catalog.queries import find_objects
 from mixpeek.contract.manifest import Manifest
 from mixpeek.db.pool import Database
 from mixpeek.documents.port import DocumentStore, Index
 from mixpeek.errors import MixpeekError, PluginCrashed, PluginError, PluginTimedOut
 from mixpeek.execution.blocking import BlockingExecution, BlockingHost
-from mixpeek.execution.port import CALL_TIMEOUT_S, HostSpec
+from mixpeek.execution.port import CALL_TIMEOUT_S, HostSpec, Step
 from mixpeek.workflows import tasks
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class _Slot:
     job: Job
     batch_id: str
     host: BlockingHost | None = None
+    steps: Sequence[Step] = ()
     costly_faults: int = 0
     known_causes: set[str] = field(default_factory=set)
 
@@ -67,12 +69,13 @@ class _Slot:
         with self.runner.database.transaction() as connection:
             objects = find_objects(connection, chunk.object_ids)
         rows = [row for stored in objects for row in rows_from_object(stored, self.job.recipe)]
+        taken, skipped = split_by_steps(rows, self.steps)
         self.costly_faults = 0
-        checked = self._run(rows) if rows else Checked([], [])
-        if rows and len(checked.outcomes) == len(rows) and not checked.documents:
+        checked = self._run(taken) if taken else Checked([], [])
+        if taken and not checked.documents:
             # Nothing of this chunk could be stored: the same fault need not be bisected in the next one.
             self.known_causes = {outcome.message for outcome in checked.outcomes}
-        return Done(chunk, len(rows), checked)
+        return Done(chunk, len(rows), Checked(checked.documents, checked.outcomes + skipped))
 
     def _run(self, rows: list[Row]) -> Checked:
         """Run rows in one call; where it fails, halve until the rows at fault stand alone."""
@@ -105,7 +108,7 @@ class _Slot:
             return self.host
         host = self.runner.execution.start(self.job.spec)
         try:
-            host.build(self.job.parameters, version=self.job.manifest.version)
+            self.steps = host.build(self.job.parameters, version=self.job.manifest.version)
         except PluginError:
             host.close()
             raise
