@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from examples.demo.failure import DemoFailed
-from examples.demo.harvest import Entry
 from mixpeek import Mixpeek
 from mixpeek.client import ApiError, Response
+
+from .failure import DemoFailed
+from .harvest import Entry
 
 PLUGIN = Path(__file__).resolve().parents[1] / "plugins" / "text_embedding"
 VERSION = "1.0.0"
@@ -128,9 +129,8 @@ def run_batch(client: Mixpeek, expected: int, on_progress: Callable[[int], None]
         raise DemoFailed(f"The batch {triggered.batch_id} ended {task.status}: {task.get('error')}")
     stored = client.documents.list(COLLECTION, limit=1).stats.total_documents
     if not triggered.object_count == stored == expected:
-        raise DemoFailed(
-            f"{expected} objects were uploaded, {triggered.object_count} were in the batch, {stored} documents are stored"
-        )
+        batched = triggered.object_count
+        raise DemoFailed(f"{expected} objects were uploaded, {batched} batched, and {stored} documents are stored")
 
 
 def create_retriever(client: Mixpeek) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from examples.demo.failure import DemoFailed
+from .failure import DemoFailed
 
 START_S, STOP_S, POLL_S = 60.0, 30.0, 0.05
 # The server starts on its defaults, whatever the shell says; only the choice about isolation is the machine's.

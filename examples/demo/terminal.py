@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.box import HORIZONTALS
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from examples.demo.library import Answer
+from .library import Answer
 
 # Where there is no terminal: columns of a table, and seconds between two lines of progress.
 PLAIN_WIDTH, PLAIN_PAUSE_S = 110, 5.0
@@ -21,8 +23,8 @@ class Terminal:
     """One stream to people: colour and bars on a terminal, plain lines elsewhere."""
 
     def __init__(self) -> None:
-        console = Console(highlight=False, markup=False, emoji=False)
-        self.console = console if console.is_terminal else Console(file=console.file, width=PLAIN_WIDTH)
+        width = None if sys.stdout.isatty() else PLAIN_WIDTH
+        self.console = Console(width=width, highlight=False, markup=False, emoji=False)
 
     def say(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style), soft_wrap=True)
@@ -63,7 +65,8 @@ class Terminal:
 
     def answers(self, question: str, answers: Sequence[Answer], took_s: float) -> None:
         """Show what was found for one question."""
-        table = Table(title=Text(f"{question}  ({took_s * 1000:.0f} ms)", "bold"), title_justify="left", expand=True)
+        title = Text(f"\n“{question}”", "bold").append(f"  {took_s * 1000:.0f} ms", "dim")
+        table = Table(title=title, title_justify="left", title_style="", expand=True, box=HORIZONTALS)
         table.add_column("score", justify="right", no_wrap=True)
         table.add_column("name", no_wrap=True)
         table.add_column("kind", no_wrap=True)

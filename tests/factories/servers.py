@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -31,12 +32,16 @@ def surroundings(**variables: str) -> dict[str, str]:
 
 @dataclass
 class Server:
-    """One server and its data dir, started, stopped and killed at will; `settings` are `MIXPEEK_*` variables."""
+    """One server and its data dir, started, stopped and killed at will; `settings` are `MIXPEEK_*` variables.
+
+    Started again it listens where it did before, so that clients made earlier still reach it.
+    """
 
     data_dir: Path
     settings: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     url: str = ""
+    port: int = 0
 
     @property
     def log(self) -> Path:
@@ -50,10 +55,10 @@ class Server:
     def start(self, *, within_s: float = 60.0) -> Server:
         """Start and return once `GET /v1/health` answers 200 with a living worker."""
         before = self.log.stat().st_size if self.log.exists() else 0
-        command = [MIXPEEK, "serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", str(self.data_dir)]
+        place = ["--host", "127.0.0.1", "--port", str(self.port), "--data-dir", str(self.data_dir)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command,
+                [MIXPEEK, "serve", *place],
                 env=surroundings(MIXPEEK_BOOTSTRAP_API_KEY=API_KEY, **self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -68,6 +73,7 @@ class Server:
             return found[1] if found else None
 
         self.url = until(announced, what=f"the server says where it serves; see {self.log}", within_s=within_s)
+        self.port = urlsplit(self.url).port or 0
         self.wait_until_healthy(within_s=within_s)
         return self
 

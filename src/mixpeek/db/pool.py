@@ -26,7 +26,15 @@ class Database:
 
     def __init__(self, url: str, *, max_connections: int = 12) -> None:
         self.url = url
-        self._pool = ConnectionPool(url, min_size=1, max_size=max_connections, open=False, timeout=15)
+        # Each connection is tried before it is handed out, so that a restarted database costs no request.
+        self._pool = ConnectionPool(
+            url,
+            min_size=1,
+            max_size=max_connections,
+            open=False,
+            timeout=15,
+            check=ConnectionPool.check_connection,
+        )
 
     def open(self, timeout_s: float = 30.0) -> None:
         """Connect, waiting for the server to come up.

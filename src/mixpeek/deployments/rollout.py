@@ -124,7 +124,7 @@ def host_spec(registry: Registry, version: PluginVersion) -> HostSpec:
     profile = version.parsed_manifest.compute_profile
     return HostSpec(
         plugin_dir=registry.unpacked(version),
-        name=version.name,
+        name=version.package,
         uid=version.host_uid,
         memory_bytes=int(profile.actor_memory_gb * 1024**3),
     )

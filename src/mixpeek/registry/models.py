@@ -28,7 +28,10 @@ class Upload:
 
 @dataclass(frozen=True)
 class PluginVersion:
-    """One immutable published version; `code_hash` identifies its files whatever archive held them."""
+    """One immutable published version; `code_hash` identifies its files whatever archive held them.
+
+    `package` is the name hosts import it under, the one it was validated with.
+    """
 
     namespace_id: str
     plugin_id: str
@@ -36,6 +39,7 @@ class PluginVersion:
     version: str
     description: str
     code_hash: str
+    package: str
     archive_sha256: str
     archive_key: str
     size_bytes: int

@@ -17,7 +17,7 @@ from mixpeek.objects.store import ObjectStore
 from mixpeek.registry import queries
 from mixpeek.registry.errors import PluginRejected, UploadExpired, UploadMismatch, UploadMissing, VersionExists
 from mixpeek.registry.models import PluginVersion, Upload
-from mixpeek.registry.validation import Validated, validate_archive
+from mixpeek.registry.validation import Validated, unpack_version, validate_archive
 from mixpeek.tenancy.models import Namespace
 
 
@@ -120,7 +120,7 @@ class Registry:
         """Return the directory holding the files of `version`, unpacking its archive on first use."""
         directory = self.scratch / version.code_hash
         if not directory.exists():
-            Validated.unpack_into(self.objects.read(version.archive_key), directory)
+            unpack_version(self.objects.read(version.archive_key), directory, version.code_hash)
         return directory
 
     def _publish(
@@ -184,6 +184,7 @@ class Registry:
                 "version_key": [int(part) for part in number.split(".")],
                 "description": description or validated.manifest.description,
                 "code_hash": validated.code_hash,
+                "package": validated.package,
                 "archive_sha256": sha256,
                 "archive_key": key,
                 "size_bytes": len(archive),

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mixpeek.contract.manifest import Manifest
+from mixpeek.errors import PlatformError
 from mixpeek.examination.examine import examine
 from mixpeek.execution.blocking import BlockingExecution
-from mixpeek.inspection.archive import UnpackedArchive, read_archive
+from mixpeek.inspection.archive import read_archive
 from mixpeek.inspection.findings import Finding
 
 
@@ -24,23 +25,31 @@ class Validated:
     manifest: Manifest | None
     realtime: str | None
     code_hash: str
+    package: str
     files: list[dict[str, Any]]
 
-    @staticmethod
-    def unpack_into(archive: bytes, directory: Path) -> UnpackedArchive:
-        """Unpack beside `directory`, then rename, so that a directory of that name is always whole."""
-        directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        building = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".unpacking-"))
+
+def unpack_version(archive: bytes, directory: Path, code_hash: str) -> None:
+    """Unpack beside `directory`, then rename, so that a directory of that name is always whole and what it says.
+
+    Raises: PlatformError: the stored archive no longer holds the files that were published.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    building = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".unpacking-"))
+    try:
+        unpacked = read_archive(io.BytesIO(archive), building / "files")
+        if unpacked.code_hash != code_hash:
+            raise PlatformError(
+                f"A stored archive has code hash {unpacked.code_hash}, not {code_hash}",
+                hint="The object store lost or altered it; restore it from a backup, or publish a new version",
+            )
         try:
-            unpacked = read_archive(io.BytesIO(archive), building / "files")
-            try:
-                unpacked.root.rename(directory)
-            except OSError:
-                if not directory.exists():  # another request may have unpacked the same content meanwhile
-                    raise
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
-        return unpacked
+            unpacked.root.rename(directory)
+        except OSError:
+            if not directory.exists():  # another request may have unpacked the same content meanwhile
+                raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
 
 
 def validate_archive(
@@ -73,5 +82,6 @@ def validate_archive(
         manifest=None if failed else seen.manifest,
         realtime=seen.realtime,
         code_hash=seen.code_hash,
+        package=seen.package,
         files=[{"path": f.path, "size_bytes": f.size, "sha256": f.sha256} for f in unpacked.files],
     )

@@ -73,7 +73,7 @@ class Supervisor:
             _check_migration(migration)
             self._add("worker")  # last: nobody waits for it, and it would take a processor from those one waits for
             self._announce(listener, key, fresh=fresh)
-            return self._watch()
+            return self._watch(postgres)
         finally:
             self._end_children()
             if postgres is not None:
@@ -127,9 +127,11 @@ class Supervisor:
         )
         child.started_at = time.monotonic()
 
-    def _watch(self) -> int:
+    def _watch(self, postgres: EmbeddedPostgres | None) -> int:
         while not self._stopping:
             now = time.monotonic()
+            if postgres is not None and postgres.running_pid() is None:
+                self._restart(postgres)
             for child in self.children:
                 if child.process is None:
                     if now >= child.restart_at:
@@ -139,6 +141,15 @@ class Supervisor:
             # Woken early by SIGCHLD or SIGTERM, since signals interrupt `sigtimedwait`.
             signal.sigtimedwait([signal.SIGCHLD], 0.5)
         return 0
+
+    @staticmethod
+    def _restart(postgres: EmbeddedPostgres) -> None:
+        _say("the embedded database ended; starting it again")
+        try:
+            postgres.start()
+        except PlatformError as error:
+            # Sessions of the dead server may still be ending; the next turn tries again.
+            _say(error.message)
 
     @staticmethod
     def _bury(child: Child, now: float) -> None:

@@ -61,6 +61,7 @@ CREATE TABLE plugin_versions (
     version_key    integer[] NOT NULL,              -- {x, y, z}, for ordering
     description    text NOT NULL DEFAULT '',
     code_hash      text NOT NULL,
+    package        text NOT NULL,                   -- what hosts import it under
     archive_sha256 text NOT NULL,
     archive_key    text NOT NULL,
     size_bytes     bigint NOT NULL,

@@ -1,0 +1,49 @@
+# `make` alone lists the targets. They need Python 3.11 or newer, with pip's own settings deciding where packages come from.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+VENV := .venv
+BIN := $(VENV)/bin
+# As new as the environment: older than what the environment is made from means that it has to be brought up to date.
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help system install demo test lint fix bench
+
+help:  ## List the targets
+	@sed -nE 's/^([a-z]+):.*  ## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+system:
+	@scripts/system-parts $(VENV)
+
+install: system $(INSTALLED)  ## Make .venv with all that the other targets need; quick when it is up to date
+
+$(INSTALLED): pyproject.toml scripts/install
+	@scripts/install $(VENV)
+	@touch $@
+
+demo: install  ## Search the Python standard library by meaning, from nothing to answers
+	@$(BIN)/python -m examples.demo
+
+test: install  ## Run the whole suite
+	@$(BIN)/python -m pytest tests
+
+lint: install  ## Check style, types and import layers; change nothing
+	@status=0; \
+	for check in "ruff check ." "ruff format --check ." mypy lint-imports; do \
+	    echo "== $$check"; $(BIN)/$$check || status=1; \
+	done; \
+	exit $$status
+
+fix: install  ## Repair what can be repaired without thinking
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: install  ## Measure; each benchmark prints ratios against a limit or a peer
+	@status=0; \
+	for file in benchmarks/*.py; do \
+	    echo "== $$file"; $(BIN)/python $$file || status=1; \
+	done; \
+	exit $$status

@@ -1,0 +1,118 @@
+"""`kill -9` in the middle of a batch: whichever process it hits, the batch completes with every document once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from factories.platform import all_documents, bucket_with, collection_of, publish
+from factories.plugins import write_plugin
+from factories.servers import Server
+from factories.waiting import until
+from mixpeek import Mixpeek
+
+OBJECTS, CHUNK = 2000, 50
+
+
+@dataclass
+class Fragile:
+    """A server whose processes may be killed, and the objects that batches run over."""
+
+    server: Server
+    client: Mixpeek
+    bucket_id: str
+    texts: list[str]
+
+
+@pytest.fixture(scope="module")
+def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fragile]:
+    folder = tmp_path_factory.mktemp("fragile")
+    server = Server(folder / "data", {"MIXPEEK_CHUNK_ROWS": str(CHUNK), "MIXPEEK_BATCH_HOSTS": "1"})
+    plugin = write_plugin(
+        folder / "slow_words",
+        batch="""
+            import time
+
+            time.sleep(0.002 * len(batch))
+            batch[FEATURE] = column_of(batch['data'])
+            batch["computed_at"] = time.monotonic_ns()
+        """,
+    )
+    try:
+        with server.start().client() as client:
+            publish(client, plugin)
+            texts = [f"text number {place}" for place in range(OBJECTS)]
+            yield Fragile(server, client, bucket_with(client, texts), texts)
+            assert server.stop() == 0
+    finally:
+        server.discard()
+
+
+def kill_the_supervisor(server: Server) -> None:
+    server.kill()
+    server.start()
+
+
+def kill_the_worker(server: Server) -> None:
+    kill(server.child_pid("worker"))
+
+
+def kill_the_api(server: Server) -> None:
+    kill(server.child_pid("api"))
+    server.wait_until_healthy()
+
+
+def kill_the_database(server: Server) -> None:
+    kill(server.postmaster_pid())
+    server.wait_until_healthy(within_s=60)
+
+
+def kill_everything(server: Server) -> None:
+    postmaster = server.postmaster_pid()
+    server.kill()
+    kill(postmaster)
+    server.start()
+
+
+def kill(pid: int | None) -> None:
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+def progress(client: Mixpeek, task_id: str) -> dict[str, int]:
+    counts: dict[str, int] = client.tasks.get(task_id)["additional_data"].get("progress", {})
+    return counts
+
+
+@pytest.mark.parametrize(
+    "crash", [kill_the_supervisor, kill_the_worker, kill_the_api, kill_the_database, kill_everything]
+)
+def test_a_batch_completes_with_every_document_once_after(crash: Callable[[Server], None], fragile: Fragile) -> None:
+    client = fragile.client
+    collection = collection_of(client, fragile.bucket_id, "slow_words")
+    triggered = client.collections.trigger(collection.collection_id)
+
+    until(lambda: progress(client, triggered.task_id).get("chunks_committed", 0) >= 2, what="two chunks are committed")
+    stored = {d["document_id"]: d["computed_at"] for d in all_documents(client, collection)}
+    crash(fragile.server)
+    task = client.tasks.wait(triggered.task_id, timeout_s=90, poll_s=0.1)
+    documents = all_documents(client, collection, return_vectors=True)
+
+    assert 2 * CHUNK <= len(stored) < OBJECTS, "the crash was not in the middle"
+    assert task.status == "COMPLETED", task.error
+    assert counts_of(task) == {"objects": OBJECTS, "rows": OBJECTS, "written": OBJECTS, "failed": 0, "skipped": 0}
+    assert sorted(document["content"] for document in documents) == sorted(fragile.texts)
+    assert len({document["document_id"] for document in documents}) == OBJECTS
+    assert all(len(document["words_vector"]) == 8 for document in documents)
+    computed = {document["document_id"]: document["computed_at"] for document in documents}
+    assert {key: computed[key] for key in stored} == stored, "what was committed before the crash is not done again"
+
+
+def counts_of(task: Any) -> dict[str, int]:
+    outputs = task["outputs"][0]
+    return {name: outputs[name] for name in ("objects", "rows", "written", "failed", "skipped")}

@@ -1,0 +1,150 @@
+"""Stopping and starting a server again: what is kept, what is refused, and what happens to its database."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import pytest
+
+from factories.commands import run_command
+from factories.platform import all_documents, bucket_with, collection_of, publish, retriever_over, run_batch
+from factories.plugins import write_plugin
+from factories.servers import Server
+from factories.waiting import until
+from mixpeek import Mixpeek
+
+TEXTS = ["red apples and pears", "the cat on the mat", "rain in the north"]
+
+
+@dataclass
+class Furnished:
+    """A server of its own with a deployed plugin, a filled collection and a retriever."""
+
+    server: Server
+    client: Mixpeek
+    collection: Any
+    retriever_id: str
+
+    def answers(self) -> dict[str, Any]:
+        """Return what clients get of everything that should be kept."""
+        found = self.client.retrievers.execute(self.retriever_id, {"query": "a cat on a mat"})["documents"]
+        reply = self.client.plugins.realtime_test("small_words_1_0_0", {"text": "a cat"})
+        return {
+            "search": [(document["content"], document["score"]) for document in found],
+            "documents": all_documents(self.client, self.collection, return_vectors=True),
+            "plugins": self.client.plugins.list()["plugins"],
+            "status": self.client.plugins.status("small_words_1_0_0").status,
+            "realtime": reply["raw_response"],
+        }
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
+    folder = tmp_path_factory.mktemp("furnished")
+    server = Server(folder / "data", {"MIXPEEK_BATCH_HOSTS": "1", "MIXPEEK_CHUNK_ROWS": "50"})
+    try:
+        with server.start().client() as client:
+            publish(client, write_plugin(folder / "small_words"), deploy=True)
+            collection = collection_of(client, bucket_with(client, TEXTS), "small_words")
+            assert run_batch(client, collection).status == "COMPLETED"
+            yield Furnished(server, client, collection, retriever_over(client, collection))
+    finally:
+        server.discard()
+
+
+def test_a_second_server_on_the_same_data_dir_is_refused_naming_the_first(furnished: Furnished) -> None:
+    server = furnished.server
+
+    second = run_command(
+        "serve", "--port", "0", "--data-dir", str(server.data_dir), cwd=server.data_dir.parent, within_s=60
+    )
+
+    assert second.code == 1
+    assert f"pid {server.pid}" in second.err
+    assert str(server.data_dir) in second.err.replace("\n", "")
+    assert "--data-dir" in second.err
+    assert server.is_healthy()
+
+
+def test_only_the_api_listens_and_only_on_the_address_it_was_given(furnished: Furnished) -> None:
+    server = furnished.server
+    supervisor = psutil.Process(server.pid)
+    postmaster = psutil.Process(server.postmaster_pid())
+    processes = [supervisor, postmaster, *supervisor.children(recursive=True), *postmaster.children(recursive=True)]
+
+    listening = {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in processes
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+    assert listening == {("127.0.0.1", server.port)}
+
+
+def test_a_clean_stop_ends_the_database_too_and_everything_is_there_after_the_next_start(furnished: Furnished) -> None:
+    before = furnished.answers()
+    postmaster = furnished.server.postmaster_pid()
+
+    code = furnished.server.stop()
+    database_after_stop = furnished.server.postmaster_pid()
+    furnished.server.start()
+
+    assert code == 0
+    assert postmaster is not None
+    assert database_after_stop is None
+    assert furnished.answers() == before
+    assert before["search"][0][0] == "the cat on the mat"
+    assert before["status"] == "DEPLOYED"
+
+
+def test_after_a_crash_the_running_database_is_found_again(furnished: Furnished) -> None:
+    before = furnished.answers()
+    postmaster = furnished.server.postmaster_pid()
+
+    furnished.server.kill()
+    survived = furnished.server.postmaster_pid()
+    furnished.server.start()
+
+    assert survived == postmaster
+    assert furnished.server.postmaster_pid() == postmaster
+    assert furnished.answers() == before
+
+
+def test_processes_of_a_killed_supervisor_do_not_outlive_it(furnished: Furnished) -> None:
+    server = furnished.server
+    children = [psutil.Process(pid) for role in ("api", "worker") if (pid := server.child_pid(role))]
+
+    server.kill()
+    until(lambda: not any(child.is_running() for child in children), what="the API and the worker have ended")
+    server.start()
+
+    assert len(children) == 2
+
+
+@pytest.mark.parametrize("stop_with", [signal.SIGTERM, signal.SIGINT])
+def test_a_batch_under_way_stops_cleanly_and_goes_on_after_the_next_start(
+    furnished: Furnished, tmp_path_factory: pytest.TempPathFactory, stop_with: signal.Signals
+) -> None:
+    client, server = furnished.client, furnished.server
+    name = f"slow_{stop_with.name.lower()}"
+    batch = "import time\ntime.sleep(0.005 * len(batch))\nbatch[FEATURE] = column_of(batch['data'])"
+    publish(client, write_plugin(tmp_path_factory.mktemp("slow") / name, batch=batch))
+    collection = collection_of(client, bucket_with(client, [f"text {place}" for place in range(600)]), name)
+    triggered = client.collections.trigger(collection.collection_id)
+    until(lambda: client.collections.get(collection.collection_id).document_count >= 50, what="a chunk is stored")
+
+    os.kill(server.pid, stop_with)
+    assert server.process is not None
+    code = server.process.wait(30)
+    server.start()
+    task = client.tasks.wait(triggered.task_id, timeout_s=60, poll_s=0.1)
+
+    assert code == 0
+    assert task.status == "COMPLETED", task.error
+    assert len(all_documents(client, collection)) == 600
