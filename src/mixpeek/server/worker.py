@@ -6,6 +6,7 @@ import gc
 
 gc.disable()  # as in `mixpeek.server.api`
 
+import contextlib  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
@@ -53,10 +54,10 @@ def main() -> None:
         except psycopg.OperationalError as error:
             log.warning("the database does not answer, trying again: %s", error)
         stopping.wait(HEARTBEAT_S)
-    execution.close()
-    with database.transaction() as connection:
+    with contextlib.suppress(psycopg.OperationalError), database.transaction() as connection:
         processes.retire(connection, process_id)
     # Workflows still running stop at their last commit and go on at the next start; waiting for them could take hours.
+    # Their hosts end with this process, never before it: to a batch, a host that dies is a fault of its rows.
     logging.shutdown()
     os._exit(0)
 

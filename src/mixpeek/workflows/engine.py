@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -25,13 +26,27 @@ Result = TypeVar("Result")
 # Recovery finds a crashed worker's workflows by this name and version, so both stay the same across restarts.
 APPLICATION_VERSION = "1"
 OUTBOX_POLL_S = 1.0
+OUTAGE_POLL_S = 1.0
 
 
 class DurableSteps:
     """Steps recorded by DBOS."""
 
     def step(self, name: str, action: Callable[[], Result]) -> Result:
-        return DBOS.run_step({"name": name}, action)
+        return DBOS.run_step({"name": name}, lambda: _despite_outages(name, action))
+
+
+def _despite_outages(name: str, action: Callable[[], Result]) -> Result:
+    """Run a step until the database did not go away under it; a step may be repeated, as after a crash."""
+    while True:
+        try:
+            return action()
+        except psycopg.OperationalError as error:
+            # No SQLSTATE: the connection broke. 57P0x: the server is shutting down, crashed, or coming up.
+            if error.sqlstate is not None and not error.sqlstate.startswith("57P"):
+                raise
+            log.warning("step %s lost the database, trying again: %s", name, error)
+            time.sleep(OUTAGE_POLL_S)
 
 
 class WorkflowEngine:
