@@ -15,8 +15,8 @@ UPLOAD = (
 )
 VERSION = (
     "v.namespace_id, v.plugin_id, v.name, v.version, v.description, v.code_hash, v.package, v.archive_sha256,"
-    " v.archive_key, v.size_bytes, v.files, v.manifest, v.realtime_style, v.findings, v.message, v.author, v.created_at,"
-    " n.host_uid, (a.plugin_id IS NOT NULL) AS active"
+    " v.archive_key, v.size_bytes, v.files, v.manifest, v.realtime_style, v.findings, v.message, v.author,"
+    " v.created_at, n.host_uid, (a.plugin_id IS NOT NULL) AS active"
 )
 FROM = (
     " FROM plugin_versions v JOIN namespaces n USING (namespace_id)"
