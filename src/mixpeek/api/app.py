@@ -19,25 +19,34 @@ from mixpeek.api.routes import (
     health,
     namespaces,
     objects,
+    plugin_library,
+    plugin_sources,
+    plugin_versions,
     plugins,
     retrievers,
     tasks,
 )
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-ROOMS = (
-    health,
-    namespaces,
-    plugins,
-    extractors,
-    blobs,
-    buckets,
-    objects,
-    collections,
-    documents,
-    batches,
-    tasks,
-    retrievers,
+# Where two paths overlap the first wins: `/plugins/available` before `/plugins/{plugin_id}`.
+ROUTERS = (
+    health.router,
+    namespaces.router,
+    plugin_library.router,
+    plugin_library.organization_router,
+    plugin_versions.router,
+    plugins.router,
+    plugin_sources.router,
+    extractors.router,
+    extractors.flat_router,
+    blobs.router,
+    buckets.router,
+    objects.router,
+    collections.router,
+    documents.router,
+    batches.router,
+    tasks.router,
+    retrievers.router,
 )
 
 
@@ -46,6 +55,6 @@ def create_app(max_body_bytes: int, lifespan: Lifespan) -> FastAPI:
     app = FastAPI(title="Mixpeek", version="1", lifespan=lifespan, separate_input_output_schemas=False)
     app.add_middleware(RequestEnvelope, max_body_bytes=max_body_bytes)
     errors.install(app)
-    for room in ROOMS:
-        app.include_router(room.router)
+    for router in ROUTERS:
+        app.include_router(router)
     return app

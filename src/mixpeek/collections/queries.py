@@ -7,7 +7,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from mixpeek.collections.models import Collection
-from mixpeek.db.pool import Connection, all_rows, first_row
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row
 
 COLLECTION = (
     "SELECT c.collection_id, c.namespace_id, c.collection_name, c.description, c.source, c.feature_extractor,"
@@ -71,6 +71,35 @@ def list_by_bucket(connection: Connection, namespace_id: str, bucket_id: str) ->
         f"{COLLECTION} WHERE c.namespace_id = %s AND c.enabled AND c.source->'bucket_ids' ? %s"
         " ORDER BY c.collection_id",
         [namespace_id, bucket_id],
+    )
+
+
+def list_dependents(
+    connection: Connection, plugin_namespace: str, plugin_id: str, namespace_id: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the collections whose live generation was made by a plugin version, all or of one namespace."""
+    return dict_rows(
+        connection,
+        "SELECT c.collection_id, c.collection_name, c.namespace_id FROM collection_generations g JOIN collections c"
+        " ON c.collection_id = g.collection_id AND c.live_generation = g.generation"
+        " WHERE g.plugin_namespace = %(owner)s AND g.plugin_id = %(plugin)s"
+        " AND (%(ns)s::text IS NULL OR c.namespace_id = %(ns)s) ORDER BY c.collection_name",
+        {"owner": plugin_namespace, "plugin": plugin_id, "ns": namespace_id},
+    )
+
+
+def list_outdated(connection: Connection, namespace_id: str) -> list[dict[str, Any]]:
+    """Return the collections that follow the active version of their extractor but were made by another one."""
+    return dict_rows(
+        connection,
+        "SELECT c.collection_id, c.collection_name, g.plugin_id AS made_by, a.plugin_id AS active"
+        " FROM collections c JOIN collection_generations g"
+        " ON g.collection_id = c.collection_id AND g.generation = c.live_generation"
+        " JOIN active_versions a ON a.namespace_id = g.plugin_namespace"
+        " AND a.name = c.feature_extractor->>'feature_extractor_name'"
+        " WHERE c.namespace_id = %s AND a.plugin_id <> g.plugin_id"
+        " AND COALESCE(c.feature_extractor->>'version', 'latest') = 'latest' ORDER BY c.collection_name",
+        [namespace_id],
     )
 
 

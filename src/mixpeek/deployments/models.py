@@ -40,6 +40,7 @@ class Deployment:
     plugin_id: str
     name: str
     deployment_type: str
+    action: str
     status: str
     phase: str
     error: str | None

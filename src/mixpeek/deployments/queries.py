@@ -6,23 +6,23 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.db.pool import Connection, dict_rows, first_row
+from mixpeek.db.pool import Connection, dict_rows, first_row, scalar
 from mixpeek.deployments.models import Deployment
 
 CHANNEL = "mixpeek_deployments"
 # A process whose heartbeat is older than this is taken for dead.
 HEARTBEAT_LIMIT = "10 seconds"
 COLUMNS = (
-    "deployment_id, namespace_id, plugin_id, name, deployment_type, status, phase, error, message, warnings, timeline,"
-    " actor, task_id, queued_at, finished_at"
+    "deployment_id, namespace_id, plugin_id, name, deployment_type, action, status, phase, error, message, warnings,"
+    " timeline, actor, task_id, queued_at, finished_at"
 )
 
 
 def insert_deployment(connection: Connection, deployment: dict[str, Any]) -> None:
     connection.execute(
-        "INSERT INTO deployments (deployment_id, namespace_id, plugin_id, name, deployment_type, status, phase,"
+        "INSERT INTO deployments (deployment_id, namespace_id, plugin_id, name, deployment_type, action, status, phase,"
         " message, actor, task_id) VALUES (%(deployment_id)s, %(namespace_id)s, %(plugin_id)s, %(name)s,"
-        " %(deployment_type)s, %(status)s, %(phase)s, %(message)s, %(actor)s, %(task_id)s)",
+        " %(deployment_type)s, %(action)s, %(status)s, %(phase)s, %(message)s, %(actor)s, %(task_id)s)",
         deployment,
     )
 
@@ -40,6 +40,17 @@ def find_latest(connection: Connection, namespace_id: str, plugin_id: str) -> De
         f"SELECT {COLUMNS} FROM deployments WHERE namespace_id = %s AND plugin_id = %s ORDER BY queued_at DESC LIMIT 1",
         [namespace_id, plugin_id],
     )
+
+
+def find_under_way(connection: Connection, namespace_id: str, name: str) -> str | None:
+    """Return the plugin id of a rollout of this name that has not ended, or None."""
+    found: str | None = scalar(
+        connection,
+        "SELECT plugin_id FROM deployments WHERE namespace_id = %s AND name = %s"
+        " AND status IN ('QUEUED', 'PENDING', 'IN_PROGRESS') LIMIT 1",
+        [namespace_id, name],
+    )
+    return found
 
 
 def enter_phase(connection: Connection, deployment_id: str, status: str, phase: str) -> None:
@@ -117,12 +128,16 @@ def list_wanted(connection: Connection) -> list[dict[str, Any]]:
     )
 
 
-def report_replica(connection: Connection, deployment_id: str, process_id: str, error: str | None) -> None:
-    """Record that a process has its host for a deployment ready, or why not."""
+def report_replica(
+    connection: Connection, deployment_id: str, process_id: str, code_hash: str | None, error: str | None
+) -> None:
+    """Record that a process has its host for a deployment ready and which code it runs, or why it has none."""
     connection.execute(
-        "INSERT INTO replicas (deployment_id, process_id, state, error) VALUES (%(d)s, %(p)s, %(s)s, %(e)s)"
-        " ON CONFLICT (deployment_id, process_id) DO UPDATE SET state = %(s)s, error = %(e)s, updated_at = now()",
-        {"d": deployment_id, "p": process_id, "s": "FAILED" if error else "READY", "e": error},
+        "INSERT INTO replicas (deployment_id, process_id, state, code_hash, error)"
+        " VALUES (%(d)s, %(p)s, %(s)s, %(c)s, %(e)s)"
+        " ON CONFLICT (deployment_id, process_id) DO UPDATE SET state = %(s)s, code_hash = %(c)s,"
+        " error = %(e)s, updated_at = now()",
+        {"d": deployment_id, "p": process_id, "s": "FAILED" if error else "READY", "c": code_hash, "e": error},
     )
 
 
@@ -130,7 +145,7 @@ def list_replica_states(connection: Connection, deployment_id: str) -> list[dict
     """Return, per living API process, its replica's state and error; state is None while it starts."""
     return dict_rows(
         connection,
-        "SELECT p.process_id, r.state, r.error FROM processes p"
+        "SELECT p.process_id, r.state, r.code_hash, r.error FROM processes p"
         " LEFT JOIN replicas r ON r.process_id = p.process_id AND r.deployment_id = %s"
         f" WHERE p.role = 'api' AND p.heartbeat_at > now() - interval '{HEARTBEAT_LIMIT}'",
         [deployment_id],

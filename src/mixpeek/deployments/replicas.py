@@ -149,13 +149,15 @@ class Replicas:
 
     async def _start_deployment(self, wanted: dict[str, Any]) -> None:
         error: str | None = None
+        code_hash: str | None = None
         try:
             version = await asyncio.to_thread(self._load, wanted["namespace_id"], wanted["plugin_id"])
             self._deployed[wanted["deployment_id"]] = await self._start(version)
+            code_hash = version.code_hash  # the files of a host were checked against it when they were unpacked
         except MixpeekError as raised:
             error = describe_failure(raised)
             log.warning("no host for deployment %s: %s", wanted["deployment_id"], error)
-        await asyncio.to_thread(self._report, wanted["deployment_id"], error)
+        await asyncio.to_thread(self._report, wanted["deployment_id"], code_hash, error)
 
     def _drain(self, replica: Replica) -> None:
         """Close a host once the requests it is answering are done."""
@@ -177,6 +179,6 @@ class Replicas:
         with self._database.transaction() as connection:
             return self._registry.get(connection, namespace_id, plugin_id)
 
-    def _report(self, deployment_id: str, error: str | None) -> None:
+    def _report(self, deployment_id: str, code_hash: str | None, error: str | None) -> None:
         with self._database.transaction() as connection:
-            queries.report_replica(connection, deployment_id, self._process_id, error)
+            queries.report_replica(connection, deployment_id, self._process_id, code_hash, error)

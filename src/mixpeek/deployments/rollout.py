@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from mixpeek.contract.manifest import Manifest
 from mixpeek.db.pool import Database
 from mixpeek.deployments import gate, queries
 from mixpeek.deployments.models import Deployment, Phase, Status
@@ -42,7 +43,10 @@ class Rollout:
         deployment, version = self._load(inputs["deployment_id"])
         try:
             warnings = steps.step("gate", lambda: self._gate(deployment, version))
-            steps.step("start", lambda: self._start_green(deployment))
+            if deployment.deployment_type == "batch_only":
+                steps.step("activate", lambda: self._activate(deployment, version, warnings, task_id))
+                return
+            steps.step("start", lambda: self._start_green(deployment, version))
             steps.step("switch", lambda: self._switch(deployment, version, warnings, task_id))
         except MixpeekError as error:
             failure = describe_failure(error)
@@ -60,11 +64,11 @@ class Rollout:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.GATE)
         host = self._execution.start(host_spec(self._registry, version))
         try:
-            return _pass_gate(host, version)
+            return _pass_gate(host, version, probe=deployment.deployment_type != "batch_only")
         finally:
             host.close()
 
-    def _start_green(self, deployment: Deployment) -> None:
+    def _start_green(self, deployment: Deployment, version: PluginVersion) -> None:
         with self._database.transaction() as connection:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.START)
         deadline = time.monotonic() + START_LIMIT_S
@@ -75,10 +79,23 @@ class Rollout:
             if failed:
                 raise PluginError(f"A green host did not start: {failed[0]['error']}")
             if states and all(state["state"] == "READY" for state in states):
+                other = [state["code_hash"] for state in states if state["code_hash"] != version.code_hash]
+                if other:
+                    raise PlatformError(f"A green host runs code {other[0]}, not {version.code_hash}")
                 return
             if time.monotonic() > deadline:
                 raise PlatformError(f"No API process had a green host ready within {START_LIMIT_S:.0f} s")
             time.sleep(START_POLL_S)
+
+    def _activate(self, deployment: Deployment, version: PluginVersion, warnings: list[str], task_id: str) -> None:
+        with self._database.transaction() as connection:
+            registry_queries.lock_name(connection, deployment.namespace_id, deployment.name)
+            registry_queries.set_active(
+                connection, deployment.namespace_id, deployment.name, deployment.plugin_id, replace=True
+            )
+            queries.finish(connection, deployment.deployment_id, Status.NOT_DEPLOYED, Phase.ENDED, warnings=warnings)
+            self._record(connection, deployment, "activated", {"code_hash": version.code_hash})
+            tasks.update_task(connection, task_id, "COMPLETED", outputs={"plugin_id": deployment.plugin_id})
 
     def _switch(self, deployment: Deployment, version: PluginVersion, warnings: list[str], task_id: str) -> None:
         with self._database.transaction() as connection:
@@ -111,7 +128,7 @@ class Rollout:
             deployment.namespace_id,
             deployment.name,
             deployment.plugin_id,
-            "deploy",
+            deployment.action,
             outcome,
             actor=deployment.actor,
             message=deployment.message,
@@ -137,7 +154,7 @@ def describe_failure(error: MixpeekError) -> str:
     return "\n".join([error.message, *places])
 
 
-def _pass_gate(host: BlockingHost, version: PluginVersion) -> list[str]:
+def _pass_gate(host: BlockingHost, version: PluginVersion, *, probe: bool) -> list[str]:
     """Check a started host against its version; return warnings, raise what forbids the switch."""
     manifest, _ = check_manifest(host.describe().manifest, None)
     if manifest is None:
@@ -146,6 +163,11 @@ def _pass_gate(host: BlockingHost, version: PluginVersion) -> list[str]:
     if differing:
         raise PluginReplyInvalid(f"The manifest differs from the confirmed one in {', '.join(differing)}")
     host.build({}, version=version.version)
+    return _probe(host, manifest) if probe else []
+
+
+def _probe(host: BlockingHost, manifest: Manifest) -> list[str]:
+    """Ask the handler once; return warnings, raise when its answer cannot be used."""
     probe = gate.probe_from_manifest(manifest)
     if probe is None:
         return ["No realtime probe: the plugin takes no text and its input schema has no `examples`"]

@@ -26,13 +26,58 @@ def deploy(
     actor: str,
 ) -> dict[str, Any]:
     """Queue the rollout of a version, or finish at once when it is only for batches."""
-    registry_queries.lock_name(connection, namespace.namespace_id, version.name)
-    latest = queries.find_latest(connection, namespace.namespace_id, version.plugin_id)
+    registry_queries.lock_name(connection, version.namespace_id, version.name)
+    latest = queries.find_latest(connection, version.namespace_id, version.plugin_id)
     if latest is not None and latest.status in UNDER_WAY:
         return _answer(latest, "This version is being deployed already")
+    kind = "batch_only" if batch_only else "realtime"
+    deployment = _queue(
+        connection, namespace, version, kind, "deploy", message=message, actor=actor, run=not batch_only
+    )
+    if batch_only:
+        queries.finish(connection, deployment.deployment_id, Status.NOT_DEPLOYED, Phase.ENDED)
+        registry_queries.set_active(connection, version.namespace_id, version.name, version.plugin_id, replace=True)
+    _record(connection, version, "deploy", "batch_only" if batch_only else "queued", deployment)
+    found = queries.find_deployment(connection, deployment.deployment_id)
+    assert found is not None
+    return _answer(found, None)
+
+
+def roll_back(
+    connection: Connection, namespace: Namespace, version: PluginVersion, *, message: str | None, actor: str
+) -> Deployment:
+    """Queue the return to an earlier version: live if something of this name is, else for batches only.
+
+    Raises: Conflict: the version is active already, or a rollout of this name is under way.
+    """
+    registry_queries.lock_name(connection, version.namespace_id, version.name)
+    if version.active:
+        raise Conflict(f"{version.name} {version.version} is the active version already", hint="Name another version")
+    under_way = queries.find_under_way(connection, version.namespace_id, version.name)
+    if under_way is not None:
+        raise Conflict(f"{under_way} is being deployed", hint="Wait until that ends, then roll back")
+    live = queries.find_live(connection, version.namespace_id, version.name)
+    kind = "realtime" if live else "batch_only"
+    deployment = _queue(connection, namespace, version, kind, "rollback", message=message, actor=actor, run=True)
+    _record(connection, version, "rollback", "queued", deployment)
+    return deployment
+
+
+def _queue(
+    connection: Connection,
+    namespace: Namespace,
+    version: PluginVersion,
+    kind: str,
+    action: str,
+    *,
+    message: str | None,
+    actor: str,
+    run: bool,
+) -> Deployment:
+    """Record a deployment and, with `run`, the task that carries it out."""
     deployment_id = new_id("dep")
     task_id = None
-    if not batch_only:
+    if run:
         task_id = tasks.submit(
             connection,
             workflow=ROLL_OUT,
@@ -45,10 +90,11 @@ def deploy(
         connection,
         {
             "deployment_id": deployment_id,
-            "namespace_id": namespace.namespace_id,
+            "namespace_id": version.namespace_id,
             "plugin_id": version.plugin_id,
             "name": version.name,
-            "deployment_type": "batch_only" if batch_only else "realtime",
+            "deployment_type": kind,
+            "action": action,
             "status": Status.QUEUED,
             "phase": Phase.QUEUED,
             "message": message,
@@ -56,44 +102,44 @@ def deploy(
             "task_id": task_id,
         },
     )
-    if batch_only:
-        queries.finish(connection, deployment_id, Status.NOT_DEPLOYED, Phase.ENDED)
-        registry_queries.set_active(connection, namespace.namespace_id, version.name, version.plugin_id, replace=True)
+    found = queries.find_deployment(connection, deployment_id)
+    assert found is not None
+    return found
+
+
+def _record(connection: Connection, version: PluginVersion, action: str, outcome: str, deployment: Deployment) -> None:
     registry_queries.append_ledger(
         connection,
-        namespace.namespace_id,
+        version.namespace_id,
         version.name,
         version.plugin_id,
-        "deploy",
-        "batch_only" if batch_only else "queued",
-        actor=actor,
-        message=message,
-        details={"deployment_id": deployment_id},
+        action,
+        outcome,
+        actor=deployment.actor,
+        message=deployment.message,
+        details={"deployment_id": deployment.deployment_id},
     )
-    deployment = queries.find_deployment(connection, deployment_id)
-    assert deployment is not None
-    return _answer(deployment, None)
 
 
-def undeploy(connection: Connection, namespace: Namespace, version: PluginVersion, *, actor: str) -> dict[str, Any]:
+def undeploy(connection: Connection, version: PluginVersion, *, actor: str) -> dict[str, Any]:
     """Stop a version from answering realtime requests; the version itself stays."""
-    registry_queries.lock_name(connection, namespace.namespace_id, version.name)
-    latest = queries.find_latest(connection, namespace.namespace_id, version.plugin_id)
+    registry_queries.lock_name(connection, version.namespace_id, version.name)
+    latest = queries.find_latest(connection, version.namespace_id, version.plugin_id)
     if latest is not None and latest.status in UNDER_WAY:
         raise Conflict(f"{version.plugin_id} is being deployed", hint="Wait until that ends, then undeploy")
-    deployment_id = queries.delete_live(connection, namespace.namespace_id, version.plugin_id)
+    deployment_id = queries.delete_live(connection, version.namespace_id, version.plugin_id)
     if deployment_id is not None:
         queries.finish(connection, deployment_id, Status.NOT_DEPLOYED, Phase.ENDED)
         registry_queries.append_ledger(
             connection,
-            namespace.namespace_id,
+            version.namespace_id,
             version.name,
             version.plugin_id,
             "undeploy",
             "undeployed",
             actor=actor,
         )
-    return status(connection, version)
+    return {**status(connection, version), "was_deployed": deployment_id is not None}
 
 
 def status(connection: Connection, version: PluginVersion) -> dict[str, Any]:

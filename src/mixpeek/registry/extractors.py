@@ -1,4 +1,4 @@
-"""Finding the version behind an extractor's name: one of the namespace's own, or one shipped with the platform.
+"""Finding the version behind an extractor's name: the namespace's own, one its organization shares, or a built-in.
 
 Built-ins are ordinary plugins, published by the platform into a namespace of its own when first asked for.
 """
@@ -15,6 +15,7 @@ from mixpeek.errors import InvalidRequest, NotFound
 from mixpeek.inspection.pack import pack_directory
 from mixpeek.registry import queries
 from mixpeek.registry.errors import PluginRejected
+from mixpeek.registry.library import find_enabled
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.registry.validation import validate_archive
@@ -36,8 +37,10 @@ def find_extractor(registry: Registry, namespace_id: str, name: str, version: st
     number = _number(version)
     with registry.database.transaction() as connection:
         found = queries.find_version_by_name(connection, namespace_id, name, number)
+        if found is None:
+            found = find_enabled(connection, namespace_id, name, number)
     if found is None and name in BUILTINS and number in (None, BUILTIN_VERSION):
-        found = _builtin(registry, name)
+        found = find_builtin(registry, name)
     if found is None:
         wanted = name if number is None else f"{name} {number}"
         raise NotFound(
@@ -57,7 +60,8 @@ def _number(version: str | None) -> str | None:
         raise InvalidRequest(str(error), hint="Write versions as 1.2.3 (or v1, 1.2)") from error
 
 
-def _builtin(registry: Registry, name: str) -> PluginVersion:
+def find_builtin(registry: Registry, name: str) -> PluginVersion:
+    """Return an extractor shipped with the platform, publishing it on first use."""
     with registry.database.transaction() as connection:
         # One process publishes it, the others wait here and then find it.
         queries.lock_name(connection, BUILTIN_NAMESPACE, name)

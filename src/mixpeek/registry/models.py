@@ -63,17 +63,40 @@ class PluginVersion:
         embeddings = self.parsed_manifest.embeddings
         return str(FeatureUri(self.name, self.version, embeddings[0].feature_name if embeddings else None))
 
-    def wire_summary(self, *, deployed: bool) -> dict[str, Any]:
+
+@dataclass(frozen=True)
+class VersionSummary:
+    """A version as lists show it: without its manifest and files."""
+
+    plugin_id: str
+    name: str
+    version: str
+    description: str
+    code_hash: str
+    size_bytes: int
+    message: str | None
+    author: str | None
+    created_at: datetime
+    active: bool
+    deployed: bool
+    first_feature: str | None
+
+    @property
+    def feature_uri(self) -> str:
+        return str(FeatureUri(self.name, self.version, self.first_feature))
+
+    def wire(self) -> dict[str, Any]:
         return {
             "plugin_id": self.plugin_id,
             "name": self.name,
             "version": self.version,
             "description": self.description,
-            "deployed": deployed,
+            "deployed": self.deployed,
             "active": self.active,
             "validation_status": "passed",
             "feature_uri": self.feature_uri,
             "code_hash": self.code_hash,
+            "size_bytes": self.size_bytes,
             "created_at": self.created_at,
             "updated_at": self.created_at,
         }

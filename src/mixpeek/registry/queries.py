@@ -6,8 +6,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row
-from mixpeek.registry.models import PluginVersion, Upload
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, scalar
+from mixpeek.registry.models import PluginVersion, Upload, VersionSummary
 
 UPLOAD = (
     "upload_id, namespace_id, name, version, version_given, description, file_size_bytes, object_key, state, result,"
@@ -21,6 +21,16 @@ VERSION = (
 FROM = (
     " FROM plugin_versions v JOIN namespaces n USING (namespace_id)"
     " LEFT JOIN active_versions a ON a.namespace_id = v.namespace_id AND a.plugin_id = v.plugin_id"
+    " WHERE v.deleted_at IS NULL"
+)
+SUMMARY = (
+    "SELECT v.plugin_id, v.name, v.version, v.description, v.code_hash, v.size_bytes, v.message, v.author,"
+    " v.created_at, (a.plugin_id IS NOT NULL) AS active, (l.plugin_id IS NOT NULL) AS deployed,"
+    " jsonb_path_query_first(v.manifest, '$.features[*] ? (@.feature_type == \"embedding\").feature_name') #>> '{}'"
+    " AS first_feature FROM plugin_versions v"
+    " LEFT JOIN active_versions a ON a.namespace_id = v.namespace_id AND a.plugin_id = v.plugin_id"
+    " LEFT JOIN live_deployments l ON l.namespace_id = v.namespace_id AND l.plugin_id = v.plugin_id"
+    " WHERE v.deleted_at IS NULL"
 )
 
 
@@ -83,7 +93,7 @@ def find_version(connection: Connection, namespace_id: str, plugin_id: str) -> P
     return first_row(
         connection,
         PluginVersion,
-        f"SELECT {VERSION}{FROM} WHERE v.namespace_id = %s AND v.plugin_id = %s",
+        f"SELECT {VERSION}{FROM} AND v.namespace_id = %s AND v.plugin_id = %s",
         [namespace_id, plugin_id],
     )
 
@@ -95,19 +105,102 @@ def find_version_by_name(
     return first_row(
         connection,
         PluginVersion,
-        f"SELECT {VERSION}{FROM} WHERE v.namespace_id = %(ns)s AND v.name = %(name)s"
+        f"SELECT {VERSION}{FROM} AND v.namespace_id = %(ns)s AND v.name = %(name)s"
         " AND CASE WHEN %(version)s::text IS NULL THEN a.plugin_id IS NOT NULL ELSE v.version = %(version)s END",
         {"ns": namespace_id, "name": name, "version": version},
     )
 
 
-def list_versions(connection: Connection, namespace_id: str, name: str | None = None) -> list[PluginVersion]:
+def is_taken(connection: Connection, namespace_id: str, plugin_id: str) -> bool:
+    """Tell whether a version was ever published, deleted ones included."""
+    found = scalar(
+        connection,
+        "SELECT true FROM plugin_versions WHERE namespace_id = %s AND plugin_id = %s",
+        [namespace_id, plugin_id],
+    )
+    return bool(found)
+
+
+def list_summaries(
+    connection: Connection, namespace_id: str, name: str | None = None, *, limit: int = 10_000, offset: int = 0
+) -> list[VersionSummary]:
+    """Return versions by name, newest first, without their manifests and files."""
     return all_rows(
         connection,
-        PluginVersion,
-        f"SELECT {VERSION}{FROM} WHERE v.namespace_id = %(ns)s AND (%(name)s::text IS NULL OR v.name = %(name)s)"
-        " ORDER BY v.name, v.version_key DESC",
+        VersionSummary,
+        f"{SUMMARY} AND v.namespace_id = %(ns)s AND (%(name)s::text IS NULL OR v.name = %(name)s)"
+        " ORDER BY v.name, v.version_key DESC LIMIT %(limit)s OFFSET %(offset)s",
+        {"ns": namespace_id, "name": name, "limit": limit, "offset": offset},
+    )
+
+
+def count_versions(connection: Connection, namespace_id: str) -> int:
+    found = scalar(
+        connection,
+        "SELECT count(*) FROM plugin_versions WHERE namespace_id = %s AND deleted_at IS NULL",
+        [namespace_id],
+    )
+    return int(found)
+
+
+def list_ledger(connection: Connection, namespace_id: str, name: str) -> list[dict[str, Any]]:
+    """Return what happened to a plugin's versions, newest first."""
+    return dict_rows(
+        connection,
+        "SELECT plugin_id, action, outcome, actor, message, details, at FROM plugin_ledger"
+        " WHERE namespace_id = %s AND name = %s ORDER BY entry DESC",
+        [namespace_id, name],
+    )
+
+
+def find_name(connection: Connection, namespace_id: str, slug: str) -> str | None:
+    """Return the plugin name a slug means; `-` and `_` are the same in it."""
+    found: str | None = scalar(
+        connection,
+        "SELECT name FROM plugin_versions WHERE namespace_id = %(ns)s AND deleted_at IS NULL"
+        " AND replace(name, '-', '_') = replace(%(slug)s, '-', '_') ORDER BY (name = %(slug)s) DESC LIMIT 1",
+        {"ns": namespace_id, "slug": slug},
+    )
+    return found
+
+
+def find_previous(connection: Connection, namespace_id: str, name: str) -> str | None:
+    """Return the plugin id that was active before the one that is, by the ledger; else the next lower version."""
+    found: str | None = scalar(
+        connection,
+        "SELECT l.plugin_id FROM plugin_ledger l JOIN plugin_versions v USING (namespace_id, plugin_id)"
+        " WHERE l.namespace_id = %(ns)s AND l.name = %(name)s AND v.deleted_at IS NULL"
+        " AND l.outcome IN ('deployed', 'batch_only', 'activated') AND l.plugin_id <> COALESCE((SELECT plugin_id"
+        " FROM active_versions WHERE namespace_id = %(ns)s AND name = %(name)s), '') ORDER BY l.entry DESC LIMIT 1",
         {"ns": namespace_id, "name": name},
+    )
+    if found is None:
+        found = scalar(
+            connection,
+            "SELECT v.plugin_id FROM plugin_versions v JOIN active_versions a"
+            " ON a.namespace_id = v.namespace_id AND a.name = v.name JOIN plugin_versions current"
+            " ON current.namespace_id = a.namespace_id AND current.plugin_id = a.plugin_id"
+            " WHERE v.namespace_id = %s AND v.name = %s AND v.deleted_at IS NULL"
+            " AND v.version_key < current.version_key ORDER BY v.version_key DESC LIMIT 1",
+            [namespace_id, name],
+        )
+    return found
+
+
+def delete_version(connection: Connection, namespace_id: str, name: str, plugin_id: str) -> None:
+    """Mark a version deleted; if it was active, the newest one left becomes active."""
+    connection.execute(
+        "UPDATE plugin_versions SET deleted_at = now() WHERE namespace_id = %s AND plugin_id = %s",
+        [namespace_id, plugin_id],
+    )
+    connection.execute(
+        "DELETE FROM active_versions WHERE namespace_id = %s AND plugin_id = %s", [namespace_id, plugin_id]
+    )
+    connection.execute(
+        "INSERT INTO active_versions (namespace_id, name, plugin_id) SELECT namespace_id, name, plugin_id"
+        " FROM plugin_versions WHERE namespace_id = %s AND name = %s AND deleted_at IS NULL"
+        " ORDER BY version_key DESC LIMIT 1 ON CONFLICT DO NOTHING",
+        [namespace_id, name],
     )
 
 

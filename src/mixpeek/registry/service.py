@@ -44,7 +44,7 @@ class Registry:
                 chosen = next_patch(taken)
             else:
                 chosen = version
-                if queries.find_version(connection, namespace.namespace_id, plugin_id_from(name, version)):
+                if queries.is_taken(connection, namespace.namespace_id, plugin_id_from(name, version)):
                     raise VersionExists(f"{name} {version} is already published; published versions never change")
             upload_id = new_id("pup")
             queries.insert_upload(

@@ -77,7 +77,7 @@ def list_namespaces(connection: Connection, organization_id: str, limit: int, af
         connection,
         Namespace,
         f"SELECT {COLUMNS} FROM namespaces WHERE organization_id = %s AND namespace_id > %s"
-        " AND namespace_id <> 'builtin' ORDER BY namespace_id LIMIT %s",
+        " AND namespace_type NOT IN ('builtin', 'library') ORDER BY namespace_id LIMIT %s",
         [organization_id, after, limit],
     )
 

@@ -14,6 +14,8 @@ from mixpeek.tenancy.models import BUILTIN_NAMESPACE, Namespace, Principal
 
 # A revoked key stops working within this time; a burst of requests costs one look-up.
 KEY_CACHE_S = 1.0
+# Namespaces of the platform's own, which no request can address.
+HIDDEN_TYPES = frozenset({"builtin", "library"})
 
 
 def hash_key(key: str) -> str:
@@ -90,7 +92,7 @@ def create_namespace(connection: Connection, organization_id: str, fields: dict[
 def get_namespace(connection: Connection, organization_id: str, identifier: str) -> Namespace:
     """Return the namespace with this id or name."""
     namespace = queries.find_namespace(connection, organization_id, identifier)
-    if namespace is None or namespace.namespace_id == BUILTIN_NAMESPACE:
+    if namespace is None or namespace.namespace_type in HIDDEN_TYPES:
         raise NotFound("namespace", identifier, hint="`mixpeek namespace list` shows those of this organization")
     return namespace
 

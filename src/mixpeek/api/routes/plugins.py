@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, field_validator
+from starlette.datastructures import UploadFile
 
-from mixpeek.api.access import PathNamespace, PlatformDep, Writer
+from mixpeek.api.access import Deleter, PathNamespace, PlatformDep, Writer
+from mixpeek.api.platform import Platform
+from mixpeek.api.responses import json_response
+from mixpeek.collections.queries import list_dependents
 from mixpeek.contract.versions import NAME_PATTERN, normalise_version
-from mixpeek.deployments import queries as deployment_queries
+from mixpeek.db.pool import Connection
 from mixpeek.deployments import service as deployments
 from mixpeek.deployments.rollout import describe_failure
-from mixpeek.errors import MixpeekError
+from mixpeek.errors import Conflict, InvalidRequest, MixpeekError
 from mixpeek.objects.signing import Grant
 from mixpeek.registry import queries
+from mixpeek.registry.models import PluginVersion
+from mixpeek.tenancy.models import Namespace, Principal
 from mixpeek.wire import WireModel
 
 router = APIRouter(prefix="/v1/namespaces/{namespace_id}/plugins", tags=["plugins"])
@@ -61,21 +68,31 @@ def request_upload(
     request: Request, platform: PlatformDep, namespace: PathNamespace, caller: Writer, body: RequestUpload
 ) -> dict[str, Any]:
     """Open an upload and return where to PUT the archive."""
+    return open_upload(request, platform, namespace, body)
+
+
+def open_upload(request: Request, platform: Platform, namespace: Namespace, body: RequestUpload) -> dict[str, Any]:
+    """Open an upload into `namespace` and sign the URL it is PUT to."""
     fields = {**body.model_dump(), "expiration_s": body.presigned_url_expiration}
     upload = platform.registry.request_upload(namespace, fields)
-    base = platform.settings.public_url or str(request.base_url).rstrip("/")
-    expires_at = int(time.time()) + body.presigned_url_expiration
-    grant = Grant("PUT", upload.object_key, expires_at, platform.settings.max_archive_bytes)
+    limit = platform.settings.max_archive_bytes
     return {
         "success": True,
         "upload_id": upload.upload_id,
-        "presigned_url": f"{base}/v1/blobs/{platform.signer.sign(grant)}",
+        "presigned_url": signed_url(request, platform, "PUT", upload.object_key, body.presigned_url_expiration, limit),
         "version": upload.version,
         "name": upload.name,
         "namespace_id": upload.namespace_id,
         "s3_key": upload.object_key,
         "expires_at": upload.expires_at,
     }
+
+
+def signed_url(request: Request, platform: Platform, method: str, key: str, lasts_s: int, limit_bytes: int) -> str:
+    """Return an absolute URL that allows one method on one stored object, without a key, for a while."""
+    base = platform.settings.public_url or str(request.base_url).rstrip("/")
+    token = platform.signer.sign(Grant(method, key, int(time.time()) + lasts_s, limit_bytes))
+    return f"{base.rstrip('/').removesuffix('/v1')}/v1/blobs/{token}"
 
 
 @router.post("/uploads/{upload_id}/confirm")
@@ -94,25 +111,78 @@ def confirm_upload(
     )
 
 
+@router.post("")
+async def upload_directly(
+    request: Request, platform: PlatformDep, namespace: PathNamespace, caller: Writer
+) -> dict[str, Any]:
+    """Publish a plugin sent as multipart form: `file`, `name`, `version`, `description`."""
+    return await publish_form(request, platform, namespace, caller)
+
+
+async def publish_form(request: Request, platform: Platform, namespace: Namespace, caller: Principal) -> dict[str, Any]:
+    """Read a multipart upload and take it through the same confirm as a presigned one."""
+    async with request.form(max_files=1, max_fields=10) as form:
+        unknown = sorted(set(form) - {"file", "name", "version", "description", "message"})
+        if unknown:
+            raise InvalidRequest(f"Unknown form field {unknown[0]!r}", hint="Send file, name, version, description")
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise InvalidRequest("The form has no file", hint="Send the archive as the field `file`")
+        texts = {name: str(value) for name, value in form.items() if name != "file"}
+        body = await file.read()
+    wanted = RequestUpload.model_validate({k: v for k, v in texts.items() if k != "message"})
+    fields = {**wanted.model_dump(), "file_size_bytes": len(body), "expiration_s": 3600}
+
+    def publish() -> dict[str, Any]:
+        upload = platform.registry.request_upload(namespace, fields)
+        platform.objects.put(upload.object_key, [body], limit_bytes=platform.settings.max_archive_bytes)
+        return platform.registry.confirm(
+            namespace, upload.upload_id, message=texts.get("message"), etag=None, size_bytes=None, actor=caller.name
+        )
+
+    return await asyncio.to_thread(publish)
+
+
 @router.get("")
-def list_plugins(platform: PlatformDep, namespace: PathNamespace) -> dict[str, Any]:
+def list_plugins(
+    platform: PlatformDep,
+    namespace: PathNamespace,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> Response:
     """List every version of every plugin, by name, newest first."""
     with platform.database.transaction() as connection:
-        versions = queries.list_versions(connection, namespace.namespace_id)
-        live = deployment_queries.list_live_plugin_ids(connection, namespace.namespace_id)
-    plugins = [version.wire_summary(deployed=version.plugin_id in live) for version in versions]
-    return {"success": True, "plugins": plugins, "total": len(plugins), "namespace_id": namespace.namespace_id}
+        versions = queries.list_summaries(connection, namespace.namespace_id, limit=limit, offset=offset)
+        total = queries.count_versions(connection, namespace.namespace_id)
+    plugins = [version.wire() for version in versions]
+    return json_response({"success": True, "plugins": plugins, "total": total, "namespace_id": namespace.namespace_id})
 
 
 @router.get("/{plugin_id}")
-def get_plugin(platform: PlatformDep, namespace: PathNamespace, plugin_id: str) -> dict[str, Any]:
+def get_plugin(
+    request: Request,
+    platform: PlatformDep,
+    namespace: PathNamespace,
+    plugin_id: str,
+    return_presigned_urls: Annotated[bool, Query()] = False,
+) -> dict[str, Any]:
     """Return a version's manifest, files, validation and deployment."""
     with platform.database.transaction() as connection:
         version = platform.registry.get(connection, namespace.namespace_id, plugin_id)
         state = deployments.status(connection, version)
     vector_indexes = [feature.model_dump() for feature in version.parsed_manifest.embeddings]
     plugin = {
-        **version.wire_summary(deployed=state["deployed"]),
+        "plugin_id": version.plugin_id,
+        "name": version.name,
+        "version": version.version,
+        "description": version.description,
+        "deployed": state["deployed"],
+        "active": version.active,
+        "validation_status": "passed",
+        "feature_uri": version.feature_uri,
+        "code_hash": version.code_hash,
+        "created_at": version.created_at,
+        "updated_at": version.created_at,
         "namespace_id": version.namespace_id,
         "organization_id": namespace.organization_id,
         "s3_archive_url": None,
@@ -132,7 +202,40 @@ def get_plugin(platform: PlatformDep, namespace: PathNamespace, plugin_id: str) 
         "deployed_at": state["deployed_at"],
         "resolved_inference_name": version.plugin_id,
     }
-    return {"success": True, "plugin": plugin, "presigned_download_url": None}
+    url = signed_url(request, platform, "GET", version.archive_key, 3600, 0) if return_presigned_urls else None
+    return {"success": True, "plugin": plugin, "presigned_download_url": url}
+
+
+@router.delete("/{plugin_id}")
+def delete_plugin(
+    platform: PlatformDep,
+    namespace: PathNamespace,
+    caller: Deleter,
+    plugin_id: str,
+    force: Annotated[bool, Query()] = False,
+) -> dict[str, Any]:
+    """Delete a version; refused while collections depend on it, unless forced."""
+    with platform.database.transaction() as connection:
+        version = platform.registry.get(connection, namespace.namespace_id, plugin_id)
+        removed = remove_version(connection, version, actor=caller.name, force=force)
+    return {"success": True, "plugin_id": plugin_id, "message": "Deleted", "deployment_removed": removed}
+
+
+def remove_version(connection: Connection, version: PluginVersion, *, actor: str, force: bool) -> bool:
+    """Delete a version in the caller's transaction; tell whether it was deployed."""
+    dependents = list_dependents(connection, version.namespace_id, version.plugin_id)
+    if dependents and not force:
+        raise Conflict(
+            f"{len(dependents)} collections depend on {version.plugin_id}",
+            hint="Delete or change them first, or send `force=true`; forced, they keep their documents",
+            collections=dependents,
+        )
+    state = deployments.undeploy(connection, version, actor=actor)
+    queries.delete_version(connection, version.namespace_id, version.name, version.plugin_id)
+    queries.append_ledger(
+        connection, version.namespace_id, version.name, version.plugin_id, "delete", "deleted", actor=actor
+    )
+    return bool(state["was_deployed"])
 
 
 @router.post("/{plugin_id}/deploy")
@@ -162,7 +265,7 @@ def undeploy_plugin(platform: PlatformDep, namespace: PathNamespace, caller: Wri
     """Tear down the deployment; the version stays."""
     with platform.database.transaction() as connection:
         version = platform.registry.get(connection, namespace.namespace_id, plugin_id)
-        return {"success": True, **deployments.undeploy(connection, namespace, version, actor=caller.name)}
+        return {"success": True, **deployments.undeploy(connection, version, actor=caller.name)}
 
 
 @router.get("/{plugin_id}/status")

@@ -1,0 +1,181 @@
+"""Plugins an organization shares: publishing them, enabling them in a namespace, and reconfiguring a namespace."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from mixpeek.api.access import Admin, PathNamespace, PlatformDep, Reader, Writer
+from mixpeek.api.platform import Platform
+from mixpeek.api.responses import json_response
+from mixpeek.api.routes.plugins import Confirm, RequestUpload, open_upload, publish_form, remove_version
+from mixpeek.collections.queries import list_dependents, list_outdated
+from mixpeek.deployments import service as deployments
+from mixpeek.errors import InvalidRequest
+from mixpeek.registry import library, queries
+from mixpeek.registry.reconfigure import reconfigure
+from mixpeek.tenancy.models import Namespace, Principal
+from mixpeek.tenancy.queries import count_contents
+from mixpeek.wire import WireModel
+
+router = APIRouter(prefix="/v1/namespaces/{namespace_id}/plugins", tags=["organization plugins"])
+organization_router = APIRouter(prefix="/v1/plugins", tags=["organization plugins"])
+
+
+class Enable(WireModel):
+    params: dict[str, Any] | None = None
+    deploy: bool = True
+
+
+class Reconfigure(WireModel):
+    confirm: bool = False
+    dry_run: bool = Field(False, description="Only say what would be added")
+
+
+@router.get("/available")
+def list_available(platform: PlatformDep, namespace: PathNamespace) -> dict[str, Any]:
+    """List the organization's plugins, each with whether this namespace has it enabled."""
+    with platform.database.transaction() as connection:
+        return library.list_available(connection, namespace)
+
+
+@router.post("/org/{plugin_id}/enable")
+def enable_plugin(
+    platform: PlatformDep, namespace: PathNamespace, caller: Writer, plugin_id: str, body: Enable | None = None
+) -> dict[str, Any]:
+    """Let this namespace use one of its organization's plugins."""
+    wanted = body or Enable(params=None)
+    with platform.database.transaction() as connection:
+        version = library.enable(connection, namespace, plugin_id, wanted.params or {}, caller.name)
+        state = deployments.status(connection, version)
+        if wanted.deploy and not state["deployed"]:
+            deployments.deploy(connection, namespace, version, batch_only=False, message="enabled", actor=caller.name)
+    deployed = "deployed" if state["deployed"] else "pending"
+    return {
+        "success": True,
+        "plugin_id": plugin_id,
+        "namespace_id": namespace.namespace_id,
+        "feature_uri": version.feature_uri,
+        "message": f"{version.name} {version.version} can be used in this namespace",
+        "deployment_status": deployed if wanted.deploy else "skipped",
+    }
+
+
+@router.post("/org/{plugin_id}/disable")
+def disable_plugin(
+    platform: PlatformDep,
+    namespace: PathNamespace,
+    caller: Writer,
+    plugin_id: str,
+    force: Annotated[bool, Query()] = False,
+) -> dict[str, Any]:
+    """Take a shared plugin from this namespace; refused while its collections use it, unless forced."""
+    with platform.database.transaction() as connection:
+        shared = library.library_of(connection, namespace.organization_id)
+        dependents = list_dependents(connection, shared.namespace_id, plugin_id, namespace.namespace_id)
+        library.disable(connection, namespace, plugin_id, dependents, force=force)
+    return {
+        "success": True,
+        "plugin_id": plugin_id,
+        "namespace_id": namespace.namespace_id,
+        "message": "Disabled; collections made with it keep their documents",
+    }
+
+
+@router.post("/reconfigure")
+def reconfigure_namespace(
+    platform: PlatformDep,
+    namespace: PathNamespace,
+    caller: Writer,
+    body: Reconfigure | None = None,
+    dry_run: Annotated[bool, Query(description="Only say what would be added")] = False,
+) -> dict[str, Any]:
+    """Add the features of new plugins to what this namespace can index. Nothing is ever dropped."""
+    wanted = body or Reconfigure()
+    only_plan = dry_run or wanted.dry_run
+    if not (only_plan or wanted.confirm):
+        raise InvalidRequest("`confirm` must be true", hint='Send {"confirm": true}, or {"dry_run": true} for the plan')
+    with platform.database.transaction() as connection:
+        points = count_contents(connection, namespace.namespace_id)["document_count"]
+        outdated = list_outdated(connection, namespace.namespace_id)
+        return reconfigure(connection, namespace, outdated, points, dry_run=only_plan)
+
+
+@organization_router.post("/uploads")
+def request_upload(request: Request, platform: PlatformDep, caller: Admin, body: RequestUpload) -> dict[str, Any]:
+    """Open an upload of a plugin that the organization's namespaces can enable."""
+    return open_upload(request, platform, _library(platform, caller), body)
+
+
+@organization_router.post("/uploads/{upload_id}/confirm")
+def confirm_upload(platform: PlatformDep, caller: Admin, upload_id: str, body: Confirm | None = None) -> dict[str, Any]:
+    """Scan and validate what was uploaded, and publish it for the organization."""
+    wanted = body or Confirm(message=None, etag=None, file_size_bytes=None)
+    return platform.registry.confirm(
+        _library(platform, caller),
+        upload_id,
+        message=wanted.message,
+        etag=wanted.etag,
+        size_bytes=wanted.file_size_bytes,
+        actor=caller.name,
+    )
+
+
+@organization_router.post("")
+async def upload_directly(request: Request, platform: PlatformDep, caller: Admin) -> dict[str, Any]:
+    """Publish an organization plugin sent as multipart form."""
+    return await publish_form(request, platform, _library(platform, caller), caller)
+
+
+@organization_router.get("")
+def list_plugins(platform: PlatformDep, caller: Reader) -> Response:
+    """List the organization's plugins."""
+    with platform.database.transaction() as connection:
+        shared = library.library_of(connection, caller.organization_id)
+        plugins = [summary.wire() for summary in queries.list_summaries(connection, shared.namespace_id)]
+    body = {"success": True, "plugins": plugins, "total": len(plugins), "organization_id": caller.organization_id}
+    return json_response(body)
+
+
+@organization_router.get("/{plugin_id}")
+def get_plugin(platform: PlatformDep, caller: Reader, plugin_id: str) -> dict[str, Any]:
+    """Return one of the organization's plugins."""
+    with platform.database.transaction() as connection:
+        shared = library.library_of(connection, caller.organization_id)
+        version = platform.registry.get(connection, shared.namespace_id, plugin_id)
+        state = deployments.status(connection, version)
+    plugin = {
+        "plugin_id": version.plugin_id,
+        "name": version.name,
+        "version": version.version,
+        "description": version.description,
+        "organization_id": caller.organization_id,
+        "feature_uri": version.feature_uri,
+        "code_hash": version.code_hash,
+        "validation_status": "passed",
+        "deployed": state["deployed"],
+        "deployment_info": state,
+        "manifest": version.manifest,
+        "files": version.files,
+        "created_at": version.created_at,
+    }
+    return {"success": True, "plugin": plugin}
+
+
+@organization_router.delete("/{plugin_id}")
+def delete_plugin(
+    platform: PlatformDep, caller: Admin, plugin_id: str, force: Annotated[bool, Query()] = False
+) -> dict[str, Any]:
+    """Delete one of the organization's plugins; refused while collections depend on it, unless forced."""
+    with platform.database.transaction() as connection:
+        shared = library.library_of(connection, caller.organization_id)
+        version = platform.registry.get(connection, shared.namespace_id, plugin_id)
+        removed = remove_version(connection, version, actor=caller.name, force=force)
+    return {"success": True, "plugin_id": plugin_id, "message": "Deleted", "deployment_removed": removed}
+
+
+def _library(platform: Platform, caller: Principal) -> Namespace:
+    with platform.database.transaction() as connection:
+        return library.library_of(connection, caller.organization_id)

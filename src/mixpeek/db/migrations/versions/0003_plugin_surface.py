@@ -1,0 +1,18 @@
+"""Deleted versions keep their number; organization plugins; rollbacks; the code hash that runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.execute(Path(__file__).with_suffix(".sql").read_text())
+
+
+def downgrade() -> None:
+    raise RuntimeError("Migrations only go forward; restore a backup instead")
