@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     max_archive_bytes: int = Field(500 * 1024 * 1024, ge=1, description="Largest plugin archive accepted.")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest JSON request body accepted.")
     replica_idle_s: float = Field(300.0, gt=0, description="How long a host started on demand is kept without use.")
+    retention_interval_s: float = Field(3600.0, gt=0, description="How often leftovers are cleared.")
+    unpacked_days: float = Field(30.0, gt=0, description="How long an unpacked version is kept without being started.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,15 @@ class ObjectStore:
         except FileNotFoundError:
             return False
         return True
+
+    def list(self, prefix: str) -> list[tuple[str, datetime]]:
+        """Return the keys under `prefix`, each with the time it was last written (UTC)."""
+        import obstore
+
+        found: list[tuple[str, datetime]] = []
+        for page in obstore.list(self._store, prefix):
+            found += [(item["path"], item["last_modified"]) for item in page]
+        return found
 
     def delete(self, key: str) -> None:
         import obstore

@@ -51,5 +51,5 @@ def reconfigure(
         "vectors_total": sorted(wanted | known),
         "collections_to_reprocess": [row["collection_id"] for row in outdated],
         "collections": outdated,
-        "message": f"{len(added)} features {'would be' if dry_run else 'were'} added; {points} documents stay as they are",
+        "message": f"{len(added)} features {'would be' if dry_run else 'were'} added; no document is touched",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -121,6 +122,7 @@ class Registry:
         directory = self.scratch / version.code_hash
         if not directory.exists():
             unpack_version(self.objects.read(version.archive_key), directory, version.code_hash)
+        os.utime(directory)  # retention keeps what is used
         return directory
 
     def _publish(

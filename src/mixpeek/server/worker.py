@@ -20,6 +20,7 @@ from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments.rollout import Rollout  # noqa: E402
 from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
+from mixpeek.registry.retention import Retention  # noqa: E402
 from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
 from mixpeek.workflows.engine import WorkflowEngine  # noqa: E402
 
@@ -37,7 +38,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, lambda *_: stopping.set())
     database = connect(settings, max_connections=12)
     execution = BlockingExecution()
-    plugins = registry(settings, database, object_store(settings), execution)
+    objects = object_store(settings)
+    plugins = registry(settings, database, objects, execution)
     runner = ChunkRunner(database, PostgresDocuments(), execution, settings.batch_hosts)
     workflows = [
         Rollout(database, plugins, execution).workflow(),
@@ -45,6 +47,10 @@ def main() -> None:
     ]
     engine = WorkflowEngine(database, EXECUTOR_ID, workflows)
     engine.start()
+    retention = Retention(database, objects, settings.unpacked_dir, settings.unpacked_days)
+    threading.Thread(
+        target=_clear_forever, args=(retention, stopping, settings.retention_interval_s), name="retention", daemon=True
+    ).start()
     gc.freeze()
     gc.enable()
     while not stopping.is_set():
@@ -60,6 +66,15 @@ def main() -> None:
     # Their hosts end with this process, never before it: to a batch, a host that dies is a fault of its rows.
     logging.shutdown()
     os._exit(0)
+
+
+def _clear_forever(retention: Retention, stopping: threading.Event, interval_s: float) -> None:
+    while not stopping.is_set():
+        try:
+            retention.clear()
+        except (psycopg.Error, OSError):
+            log.exception("leftovers could not be cleared; trying again in %.0f s", interval_s)
+        stopping.wait(interval_s)
 
 
 if __name__ == "__main__":

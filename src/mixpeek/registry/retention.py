@@ -1,0 +1,81 @@
+"""Clearing what nothing refers to any more: abandoned uploads, archives of unpublished versions, unpacked copies.
+
+Nothing that a version, a collection or the ledger refers to is ever touched; running it twice, or halfway, is harmless.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from mixpeek.db.pool import Database, dict_rows
+from mixpeek.objects.store import ObjectStore
+
+log = logging.getLogger(__name__)
+
+# An archive is stored a moment before the row that refers to it commits; younger ones are left alone.
+ORPHAN_AGE = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """How many of each were removed."""
+
+    uploads: int
+    archives: int
+    unpacked: int
+
+
+class Retention:
+    """Clears one platform's leftovers."""
+
+    def __init__(self, database: Database, objects: ObjectStore, unpacked: Path, unpacked_days: float) -> None:
+        self._database = database
+        self._objects = objects
+        self._unpacked = unpacked
+        self._unpacked_days = unpacked_days
+
+    def clear(self) -> Cleared:
+        """Remove what has expired and say how much it was."""
+        cleared = Cleared(self._clear_uploads(), self._clear_archives(), self._clear_unpacked())
+        if cleared != Cleared(0, 0, 0):
+            log.info("cleared uploads=%d archives=%d unpacked=%d", cleared.uploads, cleared.archives, cleared.unpacked)
+        return cleared
+
+    def _clear_uploads(self) -> int:
+        """Remove uploads that expired without being confirmed, and the bytes of those that were."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM plugin_uploads WHERE state = 'requested' AND expires_at < now() - interval '1 hour'"
+            )
+            open_keys = {
+                row["object_key"]
+                for row in dict_rows(connection, "SELECT object_key FROM plugin_uploads WHERE state = 'requested'")
+            }
+        return self._delete_old("uploads/", open_keys)
+
+    def _clear_archives(self) -> int:
+        with self._database.transaction() as connection:
+            kept = {row["archive_key"] for row in dict_rows(connection, "SELECT archive_key FROM plugin_versions")}
+        return self._delete_old("archives/", kept)
+
+    def _delete_old(self, prefix: str, kept: set[str]) -> int:
+        before = datetime.now(UTC) - ORPHAN_AGE
+        old = [key for key, modified in self._objects.list(prefix) if modified < before and key not in kept]
+        for key in old:
+            self._objects.delete(key)
+        return len(old)
+
+    def _clear_unpacked(self) -> int:
+        """Remove unpacked copies not started from for a while; they are unpacked again when needed."""
+        if not self._unpacked.is_dir():
+            return 0
+        before = time.time() - self._unpacked_days * 86400
+        old = [path for path in self._unpacked.iterdir() if path.stat().st_mtime < before]
+        for path in old:
+            shutil.rmtree(path, ignore_errors=True)
+        return len(old)
