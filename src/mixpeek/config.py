@@ -39,6 +39,12 @@ class Settings(BaseSettings):
     chunk_rows: int = Field(1024, ge=1, le=8192, description="Most objects in one chunk, the unit a batch commits.")
     max_archive_bytes: int = Field(500 * 1024 * 1024, ge=1, description="Largest plugin archive accepted.")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest JSON request body accepted.")
+    rate_limit_per_minute: int = Field(0, ge=0, description="Requests one API key may send a minute; 0 is no limit.")
+    rate_limit_burst: int = Field(0, ge=0, description="Requests a rested key may send at once; 0 is a minute's worth.")
+    max_plugins_per_namespace: int = Field(0, ge=0, description="Plugins one namespace may hold; 0 is no limit.")
+    max_archive_bytes_per_namespace: int = Field(
+        0, ge=0, description="Bytes of plugin archives one namespace may hold; 0 is no limit."
+    )
     replica_idle_s: float = Field(300.0, gt=0, description="How long a host started on demand is kept without use.")
     retention_interval_s: float = Field(3600.0, gt=0, description="How often leftovers are cleared.")
     unpacked_days: float = Field(30.0, gt=0, description="How long an unpacked version is kept without being started.")

@@ -1,19 +1,30 @@
-"""What routes depend on: the platform, the caller, the namespace."""
+"""What routes depend on: the platform, the caller with its permission, the namespace within the caller's scope.
+
+A route names the permission it takes (`Reader`, `Writer`, `Deleter`, `Admin`). `Admin` manages the organization, so a
+key scoped to namespaces never is one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
+from fastapi.dependencies.models import Dependant
+from starlette.concurrency import run_in_threadpool
 
 from mixpeek.api.platform import Platform
+from mixpeek.db.origin import Origin, origin
 from mixpeek.errors import AccessError, InvalidRequest
-from mixpeek.tenancy.models import Namespace, Principal
-from mixpeek.tenancy.service import get_namespace
+from mixpeek.tenancy.models import PERMISSIONS, Namespace, Principal
+from mixpeek.tenancy.service import get_visible_namespace
+
+# What each permission's dependency demands, so that a route can be asked what it takes.
+_DEMANDS: dict[Callable[..., Any], str] = {}
 
 
-def _platform(request: Request) -> Platform:
+# Dependencies that never wait are coroutines: an ordinary function would cost each request a thread.
+async def _platform(request: Request) -> Platform:
     platform: Platform = request.app.state.platform
     return platform
 
@@ -21,16 +32,49 @@ def _platform(request: Request) -> Platform:
 PlatformDep = Annotated[Platform, Depends(_platform)]
 
 
-def _requires(permission: str) -> Callable[..., Principal]:
-    def principal(platform: PlatformDep, authorization: Annotated[str | None, Header()] = None) -> Principal:
-        caller = platform.keyring.authenticate(authorization)
+async def _caller(platform: PlatformDep, authorization: Annotated[str | None, Header()] = None) -> Principal:
+    caller = platform.keyring.recall(authorization)
+    if caller is None:
+        caller = await run_in_threadpool(platform.keyring.authenticate, authorization)
+    cause = origin.get()
+    if cause is not None:
+        name_actor(cause, caller)
+    return caller
+
+
+Caller = Annotated[Principal, Depends(_caller)]
+
+
+def _requires(permission: str) -> Callable[..., Any]:
+    async def principal(caller: Caller) -> Principal:
         if not caller.may(permission):
             raise AccessError(
                 f"Key {caller.name!r} may not {permission} here", hint=f"Use a key with the `{permission}` permission"
             )
+        if permission == "admin" and caller.namespaces is not None:
+            raise AccessError(
+                f"Key {caller.name!r} is scoped to namespaces", hint="Use an admin key that is not scoped to namespaces"
+            )
+        cause = origin.get()
+        if cause is not None and permission != "read":
+            cause.writes = True
         return caller
 
+    _DEMANDS[principal] = permission
     return principal
+
+
+def permission_of(dependant: Dependant) -> str | None:
+    """Return the highest permission that a route's dependencies demand, None if they demand no key."""
+    demanded = [_DEMANDS[dependant.call]] if dependant.call in _DEMANDS else []
+    demanded += [found for each in dependant.dependencies if (found := permission_of(each))]
+    return max(demanded, key=PERMISSIONS.index, default=None)
+
+
+def name_actor(cause: Origin, caller: Principal) -> None:
+    """Write down whose request this is."""
+    cause.actor_type, cause.actor_id, cause.actor_name = "api_key", caller.key_id, caller.name
+    cause.organization_id = caller.organization_id
 
 
 Reader = Annotated[Principal, Depends(_requires("read"))]
@@ -48,13 +92,20 @@ def _namespace_in_header(
     identifier = x_namespace or namespace
     if not identifier:
         raise InvalidRequest("No namespace was named", hint="Send the header `X-Namespace: <namespace id or name>`")
-    with platform.database.transaction() as connection:
-        return get_namespace(connection, caller.organization_id, identifier)
+    return _visible_namespace(platform, caller, identifier)
 
 
 def _namespace_in_path(platform: PlatformDep, caller: Reader, namespace_id: Annotated[str, Path()]) -> Namespace:
+    return _visible_namespace(platform, caller, namespace_id)
+
+
+def _visible_namespace(platform: Platform, caller: Principal, identifier: str) -> Namespace:
     with platform.database.transaction() as connection:
-        return get_namespace(connection, caller.organization_id, namespace_id)
+        namespace = get_visible_namespace(connection, caller, identifier)
+    cause = origin.get()
+    if cause is not None:
+        cause.namespace_id = namespace.namespace_id
+    return namespace
 
 
 # The namespace a request names: by header on most routes, in the path on the plugins surface.

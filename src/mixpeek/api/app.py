@@ -9,7 +9,10 @@ from fastapi import FastAPI
 
 from mixpeek.api import errors
 from mixpeek.api.middleware import RequestEnvelope
+from mixpeek.api.rate_limit import RateLimit
+from mixpeek.api.recording import Recorder
 from mixpeek.api.routes import (
+    audit,
     batches,
     blobs,
     buckets,
@@ -17,6 +20,7 @@ from mixpeek.api.routes import (
     documents,
     extractors,
     health,
+    keys,
     namespaces,
     objects,
     plugin_library,
@@ -31,6 +35,8 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 # Where two paths overlap the first wins: `/plugins/available` before `/plugins/{plugin_id}`.
 ROUTERS = (
     health.router,
+    keys.router,
+    audit.router,
     namespaces.router,
     plugin_library.router,
     plugin_library.organization_router,
@@ -50,9 +56,15 @@ ROUTERS = (
 )
 
 
-def create_app(max_body_bytes: int, lifespan: Lifespan) -> FastAPI:
+def create_app(
+    max_body_bytes: int, lifespan: Lifespan, *, rate_limit_per_minute: int = 0, rate_limit_burst: int = 0
+) -> FastAPI:
     """Return the application; `lifespan` puts the `Platform` into its state."""
     app = FastAPI(title="Mixpeek", version="1", lifespan=lifespan, separate_input_output_schemas=False)
+    # The last one added is the outermost.
+    app.add_middleware(Recorder)
+    if rate_limit_per_minute:
+        app.add_middleware(RateLimit, per_minute=rate_limit_per_minute, burst=rate_limit_burst)
     app.add_middleware(RequestEnvelope, max_body_bytes=max_body_bytes)
     errors.install(app)
     for router in ROUTERS:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mixpeek.errors import InvalidRequest
+
 if TYPE_CHECKING:
     from mixpeek.client import Mixpeek
 
@@ -27,6 +29,13 @@ Namespace = Annotated[
     str | None,
     typer.Option("--namespace", "-n", help="Namespace, by ID or name; default MIXPEEK_NAMESPACE.", show_default=False),
 ]
+Message = Annotated[
+    str | None, typer.Option("--message", "-m", help="What this is for; the history shows it.", show_default=False)
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait until it is deployed.")]
+BatchOnly = Annotated[bool, typer.Option("--batch-only", help="Deploy without a realtime endpoint.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Let warnings fail too.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the plugin.")]
 PluginPath = Annotated[str, typer.Option("--path", "-p", help="Folder of the plugin.")]
 
 
@@ -51,3 +60,16 @@ def connect(context: typer.Context, api_key: str | None, base_url: str | None, n
 
     given = globals_of(context)
     return Mixpeek(api_key or given.api_key, base_url or given.base_url, namespace)
+
+
+def connect_to_namespace(
+    context: typer.Context, api_key: str | None, base_url: str | None, namespace: str | None
+) -> Mixpeek:
+    """Return a client as `connect` does; raise InvalidRequest where no namespace is known."""
+    client = connect(context, api_key, base_url, namespace)
+    if client.namespace is None:
+        client.close()
+        raise InvalidRequest(
+            "No namespace is given", hint="Pass `--namespace`, or set MIXPEEK_NAMESPACE to its ID or name"
+        )
+    return client

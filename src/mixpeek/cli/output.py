@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SEVERITY_STYLES = {"error": "bold red", "warning": "yellow"}
 _STATUS_STYLES = {"passed": "green", "failed": "bold red", "skipped": "dim", "warned": "yellow"}
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 _STATUS_SIGNS = {"passed": ("✓", "ok"), "failed": ("✗", "FAILED"), "skipped": ("–", "skipped"), "warned": ("!", "!")}
 
 
@@ -103,6 +104,20 @@ class Output:
 
         for line in text.rstrip().splitlines():
             self._report_stream.print(Text("    " + escape(line.expandtabs()), "dim"), soft_wrap=True)
+
+    def diff(self, text: str) -> None:
+        """Print a unified diff, coloured on a terminal; elsewhere its tabs stay tabs, so that it can be applied."""
+        if self.json_mode:
+            return
+        from rich.text import Text
+
+        for line in text.removesuffix("\n").split("\n"):
+            plain = "\t".join(escape(part) for part in line.split("\t"))
+            if self.stdout.is_terminal:
+                style = "bold" if line.startswith(("--- ", "+++ ")) else _DIFF_STYLES.get(line[:1], "")
+                self.stdout.print(Text(plain, style), soft_wrap=True)
+            else:
+                self.stdout.file.write(f"{plain}\n")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
         """Print rows in aligned columns, or, without rows, say `empty`."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mixpeek.errors import InvalidRequest
 from mixpeek.inspection.archive import UnpackedArchive, read_archive
-from mixpeek.inspection.pack import pack_directory
+from mixpeek.inspection.pack import list_left_out_by_git, pack_directory
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class PackedPlugin:
 
     archive: bytes
     unpacked: UnpackedArchive
+    left_out_by_git: tuple[str, ...] = ()
 
 
 def plugin_folder(path: str) -> Path:
@@ -36,4 +37,5 @@ def packed(folder: Path) -> Iterator[PackedPlugin]:
     """Give the packed plugin, whose scratch folder goes away at the end; raise ArchiveRefused."""
     archive = pack_directory(folder)
     with tempfile.TemporaryDirectory(prefix="mixpeek-") as scratch:
-        yield PackedPlugin(archive, read_archive(archive, Path(scratch) / "plugin"))
+        unpacked = read_archive(archive, Path(scratch) / "plugin")
+        yield PackedPlugin(archive, unpacked, tuple(list_left_out_by_git(folder)))

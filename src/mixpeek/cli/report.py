@@ -29,9 +29,10 @@ _BEFORE_RUNNING = ("Structure", "Security scan")
 
 @dataclass
 class Report:
-    """Prints each check as it ends, and remembers it."""
+    """Prints each check as it ends, and remembers it; under `strict` a warning fails its check."""
 
     output: Output
+    strict: bool = False
     checks: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -45,6 +46,8 @@ class Report:
         found = in_order(findings)
         if status is None:
             status = "failed" if has_errors(found) else "warned" if found else "passed"
+        if status == "warned" and self.strict:
+            status = "failed"
         self.checks.append({"name": name, "status": status, "detail": detail})
         self.findings += found
         self.output.check(name, status, detail)
@@ -57,7 +60,7 @@ class Report:
     def add_examination(self, examination: Examination) -> None:
         """Record the checks of an examination."""
         size_bytes = sum(file.size_bytes for file in examination.files)
-        details = {"Structure": f"{len(examination.files)} files, {_size(size_bytes)}"}
+        details = {"Structure": f"{len(examination.files)} files, {size_text(size_bytes)}"}
         if examination.manifest is not None:
             manifest = examination.manifest
             details["Schemas"] = f"{manifest.feature_extractor_name} {manifest.version}"
@@ -105,5 +108,6 @@ def describe(examination: Examination) -> dict[str, Any]:
     }
 
 
-def _size(size_bytes: int) -> str:
+def size_text(size_bytes: int) -> str:
+    """Return a size in words."""
     return f"{size_bytes:,} bytes" if size_bytes < 10_000 else f"{size_bytes / 1000:,.0f} kB"

@@ -1,11 +1,13 @@
-"""`client.plugins`: upload, deploy and look at plugin versions of a namespace."""
+"""`client.plugins`: publish, deploy, compare and go back between plugin versions of a namespace."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mixpeek.client.errors import ApiError
 from mixpeek.client.resource import Resource, without_none
 from mixpeek.client.response import Response
 from mixpeek.client.transport import segment
@@ -33,6 +35,31 @@ class Plugins(Resource):
     def get(self, plugin_id: str, *, namespace: str | None = None) -> Response:
         """Return one version: the answer carries it under `plugin`."""
         return self._transport.request("GET", self._plugin_path(plugin_id, namespace))
+
+    def source(self, plugin_id: str, *, namespace: str | None = None) -> Response:
+        """Return the `files` of a version, each with `path`, `size_bytes`, `sha256` and, where it is text, `text`."""
+        return self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/source")
+
+    def source_archive(self, plugin_id: str, *, namespace: str | None = None) -> bytes:
+        """Return the files of a version as a zip, under one top-level folder."""
+        return self._transport.get_bytes(f"{self._plugin_path(plugin_id, namespace)}/source", "application/zip")
+
+    def download(self, plugin_id: str, *, namespace: str | None = None) -> Response:
+        """Return the `presigned_url` under which anyone gets the uploaded archive, and its `sha256`."""
+        return self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/download")
+
+    def download_archive(self, plugin_id: str, *, namespace: str | None = None) -> bytes:
+        """Return the archive as it was uploaded; raise ApiError if what arrives is something else."""
+        place = self.download(plugin_id, namespace=namespace)
+        content = self._transport.fetch(place["presigned_url"])
+        if hashlib.sha256(content).hexdigest() != place["sha256"]:
+            raise ApiError(
+                f"The archive of {plugin_id} did not arrive as it is kept",
+                status=502,
+                type="UnusableAnswer",
+                hint="Try again; a proxy on the way may have changed it",
+            )
+        return content
 
     def upload(
         self,
@@ -64,8 +91,7 @@ class Plugins(Resource):
             f"{base}/plugins/uploads",
             body=without_none(name=name, version=version, description=description, file_size_bytes=len(content)),
         )
-        content_type = "application/gzip" if content.startswith(_GZIP_MAGIC) else "application/zip"
-        etag = self._transport.put(place["presigned_url"], content, content_type, progress=on_progress)
+        etag = self._transport.put(place["presigned_url"], content, _content_type(content), progress=on_progress)
         confirmed = self._transport.request(
             "POST",
             f"{base}/plugins/uploads/{segment(place['upload_id'])}/confirm",
@@ -75,11 +101,93 @@ class Plugins(Resource):
         confirmed.setdefault("version", place.get("version"))
         return confirmed
 
-    def deploy(self, plugin_id: str, *, batch_only: bool = False, namespace: str | None = None) -> Response:
+    def upload_direct(
+        self,
+        path: str | Path | bytes,
+        *,
+        name: str | None = None,
+        version: str | None = None,
+        message: str | None = None,
+        description: str | None = None,
+        namespace: str | None = None,
+    ) -> Response:
+        """Publish one version in a single request, as a multipart form; arguments and errors as `upload`."""
+        content = archive_from(path)
+        if name is None:
+            name = _name_from(path)
+        return self._transport.post_form(
+            f"{self._namespace_path(namespace)}/plugins",
+            without_none(name=name, version=version, message=message, description=description),
+            (f"{name}.{'tar.gz' if content.startswith(_GZIP_MAGIC) else 'zip'}", content, _content_type(content)),
+            timeout_s=_LONG_ANSWER_S,
+        )
+
+    def versions(self, name: str, *, namespace: str | None = None) -> Response:
+        """Return the `versions` of a plugin, newest first, each with its `deployments`."""
+        return self._transport.request("GET", f"{self._name_path(name, namespace)}/versions")
+
+    def rollback(
+        self, name: str, version: str | None = None, message: str | None = None, *, namespace: str | None = None
+    ) -> Response:
+        """Make an earlier version active again, by default the one before; answers once it has taken over.
+
+        Raises: ApiError: 409 if that version does not pass; then nothing has changed.
+        """
+        return self._transport.request(
+            "POST",
+            f"{self._name_path(name, namespace)}/rollback",
+            body=without_none(version=version, message=message),
+            timeout_s=_LONG_ANSWER_S,
+        )
+
+    def diff(self, name: str, v1: str, v2: str, *, namespace: str | None = None) -> Response:
+        """Return what changed from `v1` to `v2`: `files`, a `summary`, and what the `manifest` declares differently."""
+        return self._transport.request("GET", f"{self._name_path(name, namespace)}/diff", query={"v1": v1, "v2": v2})
+
+    def delete(self, plugin_id: str, *, force: bool = False, namespace: str | None = None) -> Response:
+        """Delete a version; raise ApiError 409 while collections depend on it, unless `force`."""
+        return self._transport.request(
+            "DELETE", self._plugin_path(plugin_id, namespace), query={"force": force or None}
+        )
+
+    def available(self, *, namespace: str | None = None) -> Response:
+        """Return the organization's `plugins`, each with `enabled_in_namespace`."""
+        return self._transport.request("GET", f"{self._namespace_path(namespace)}/plugins/available")
+
+    def enable(
+        self,
+        plugin_id: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        deploy: bool = True,
+        namespace: str | None = None,
+    ) -> Response:
+        """Let the namespace use one of the organization's plugins, with `params` as its defaults."""
+        body = {"params": None if params is None else dict(params), "deploy": deploy}
+        return self._transport.request("POST", f"{self._shared_path(plugin_id, namespace)}/enable", body=body)
+
+    def disable(self, plugin_id: str, *, force: bool = False, namespace: str | None = None) -> Response:
+        """Take one of the organization's plugins from the namespace; raise ApiError 409 while collections use it."""
+        return self._transport.request(
+            "POST", f"{self._shared_path(plugin_id, namespace)}/disable", query={"force": force or None}
+        )
+
+    def reconfigure(self, *, dry_run: bool = False, namespace: str | None = None) -> Response:
+        """Add what new plugins make searchable to the namespace, or with `dry_run` only say what; drops nothing."""
+        return self._transport.request(
+            "POST",
+            f"{self._namespace_path(namespace)}/plugins/reconfigure",
+            body={"confirm": not dry_run, "dry_run": dry_run},
+        )
+
+    def deploy(
+        self, plugin_id: str, *, batch_only: bool = False, message: str | None = None, namespace: str | None = None
+    ) -> Response:
         """Deploy or redeploy a version; `batch_only` gives it no realtime endpoint."""
         return self._transport.request(
             "POST",
             f"{self._plugin_path(plugin_id, namespace)}/deploy",
+            body=None if message is None else {"message": message},
             query={"deployment_type": "batch_only" if batch_only else None},
             timeout_s=_LONG_ANSWER_S,
         )
@@ -135,6 +243,12 @@ class Plugins(Resource):
     def _plugin_path(self, plugin_id: str, namespace: str | None) -> str:
         return f"{self._namespace_path(namespace)}/plugins/{segment(plugin_id)}"
 
+    def _name_path(self, name: str, namespace: str | None) -> str:
+        return f"{self._namespace_path(namespace)}/plugins/by-name/{segment(name)}"
+
+    def _shared_path(self, plugin_id: str, namespace: str | None) -> str:
+        return f"{self._namespace_path(namespace)}/plugins/org/{segment(plugin_id)}"
+
 
 def archive_from(path: str | Path | bytes) -> bytes:
     """Return the archive to send for a folder, an archive file, or an archive's bytes."""
@@ -149,6 +263,10 @@ def archive_from(path: str | Path | bytes) -> bytes:
     if not path.is_file():
         raise InvalidRequest(f"`{path}` does not exist", hint="Pass a plugin's folder, or its zip or tar.gz archive")
     return path.read_bytes()
+
+
+def _content_type(archive: bytes) -> str:
+    return "application/gzip" if archive.startswith(_GZIP_MAGIC) else "application/zip"
 
 
 def _name_from(path: str | Path | bytes) -> str:

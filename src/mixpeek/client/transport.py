@@ -40,15 +40,46 @@ class Transport:
         timeout_s: float | None = None,
     ) -> Response:
         """Return the JSON object that `/v1{path}` answers; raise ApiError or ServerUnreachable."""
+        answer = self._ask(method, path, namespace=namespace, query=query, timeout_s=timeout_s, json=body)
+        return self._object_from(answer)
+
+    def post_form(
+        self, path: str, fields: Mapping[str, str], file: tuple[str, bytes, str], *, timeout_s: float | None = None
+    ) -> Response:
+        """Send a multipart form, the `file` (name, content, type) in the field `file`, and return its JSON answer."""
+        return self._object_from(self._ask("POST", path, timeout_s=timeout_s, data=dict(fields), files={"file": file}))
+
+    def get_bytes(self, path: str, accept: str) -> bytes:
+        """Return what `/v1{path}` answers in the media type `accept`."""
+        return self._ask("GET", path, accept=accept).content
+
+    def fetch(self, url: str) -> bytes:
+        """Return what is behind a presigned `url`, which needs no key."""
+        return self._send("GET", url).content
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        namespace: str | None = None,
+        query: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+        accept: str = "application/json",
+        **content: Any,
+    ) -> httpx.Response:
+        """Send a request with the key; `content` is what httpx calls `json`, `data` or `files`."""
         extra: dict[str, Any] = {} if timeout_s is None else {"timeout": timeout_s}
-        answer = self._send(
+        return self._send(
             method,
             f"{self.base_url}/v1{path}",
-            headers=self._headers(namespace),
+            headers={**self._headers(namespace), "Accept": accept},
             params={key: value for key, value in (query or {}).items() if value is not None},
-            json=body,
+            **content,
             **extra,
         )
+
+    def _object_from(self, answer: httpx.Response) -> Response:
         if answer.status_code == httpx.codes.NO_CONTENT:
             return Response()
         try:
@@ -72,7 +103,7 @@ class Transport:
         return etag.strip('"') if etag else None
 
     def _headers(self, namespace: str | None) -> dict[str, str]:
-        headers = {"Accept": "application/json"}
+        headers = {}
         if self._api_key:
             headers["Authorization"] = f"Bearer {self._api_key}"
         if namespace or self.namespace:

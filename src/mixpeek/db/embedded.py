@@ -32,6 +32,7 @@ class EmbeddedPostgres:
         self.log = data_dir / "postgres.log"
         self.socket_dir = _socket_dir(data_dir)
         self._binaries = _binaries()
+        self._server: subprocess.Popen[bytes] | None = None  # if it was this process that started it
 
     @property
     def url(self) -> str:
@@ -56,6 +57,8 @@ class EmbeddedPostgres:
             if time.monotonic() > deadline:
                 raise PlatformError(f"PostgreSQL (pid {pid}) did not stop in {timeout_s:.0f} s", hint=f"See {self.log}")
             time.sleep(0.01)
+        if self._server is not None:
+            self._server.wait()
 
     def running_pid(self) -> int | None:
         """Return the pid of the server that owns this directory, or None; a stale pid file counts as none."""
@@ -98,7 +101,7 @@ class EmbeddedPostgres:
         for name, value in settings.items():
             arguments += ["-c", f"{name}={value}"]
         with self.log.open("ab") as log:
-            process = self._run("postgres", arguments, stdout=log, stderr=log, detached=True)
+            self._server = process = self._run("postgres", arguments, stdout=log, stderr=log, detached=True)
         deadline = time.monotonic() + 30
         while not self._is_ready():
             if process.poll() is not None or time.monotonic() > deadline:

@@ -15,6 +15,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row, scalar_row
 from psycopg_pool import ConnectionPool
 
+from mixpeek.db.origin import origin
 from mixpeek.errors import ServiceUnavailable
 
 Connection = psycopg.Connection[Any]
@@ -61,6 +62,9 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """Yield a connection inside one transaction: committed on success, rolled back on any exception."""
         with self._pool.connection() as connection:
+            cause = origin.get()
+            if cause is not None and cause.writes:
+                connection.execute("SELECT set_config('mixpeek.origin', %s, true)", [cause.json()])
             yield connection
 
 

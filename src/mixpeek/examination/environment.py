@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from mixpeek.inspection.dependencies import requirements_from
 from mixpeek.inspection.findings import Finding, error
@@ -18,6 +20,17 @@ def installed_version(distribution: str) -> str | None:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def installed_beside(paths: Iterable[Path]) -> InstalledVersion:
+    """Return `installed_version` for an environment that has these folders of packages too."""
+    searched = [*map(str, paths), *sys.path]
+
+    def version(distribution: str) -> str | None:
+        found = next(iter(importlib.metadata.distributions(name=distribution, path=searched)), None)
+        return None if found is None else found.version
+
+    return version
 
 
 def check_environment(

@@ -14,7 +14,7 @@ from typing import Any
 from mixpeek.contract.manifest import Manifest
 from mixpeek.contract.versions import normalise_version
 from mixpeek.errors import PluginError
-from mixpeek.examination.environment import check_environment
+from mixpeek.examination.environment import check_environment, installed_beside
 from mixpeek.examination.failures import finding_from_failure
 from mixpeek.examination.package_name import package_name
 from mixpeek.execution.port import Execution, Host, HostSpec, Step
@@ -57,12 +57,14 @@ async def examine(
     expected_name: str | None = None,
     expected_version: str | None = None,
     uid: int | None = None,
+    extra_paths: tuple[Path, ...] = (),
 ) -> Examination:
     """Return everything found in an unpacked plugin.
 
     Args:
         expected_name, expected_version: what the manifest must say, if the caller knows.
         uid: the user the host runs as; None leaves it to the sandbox.
+        extra_paths: folders of modules that the host may import from as well.
     Raises: PlatformError: a host could not be started for a reason that is not the plugin's.
     """
     source_text = _manifest_text(unpacked.root)
@@ -72,7 +74,8 @@ async def examine(
     # Parsing is work for the processor; the loop this runs on answers others meanwhile.
     seen.findings += await asyncio.to_thread(_read, unpacked.root)
     if not has_errors(seen.findings):
-        await seen.ask_host(execution, HostSpec(plugin_dir=unpacked.root, name=name, uid=uid), source_text)
+        spec = HostSpec(plugin_dir=unpacked.root, name=name, uid=uid, extra_paths=extra_paths)
+        await seen.ask_host(execution, spec, source_text)
         seen.compare(source, expected_name, expected_version)
     return seen.result()
 
@@ -105,12 +108,12 @@ class _Seen:
             self.findings.append(finding_from_failure(failure, "host.start", PATH))
             return
         try:
-            if await self._describe(host, source_text):
+            if await self._describe(host, spec, source_text):
                 await self._build(host)
         finally:
             await host.close()
 
-    async def _describe(self, host: Host, source_text: str | None) -> bool:
+    async def _describe(self, host: Host, spec: HostSpec, source_text: str | None) -> bool:
         """Read the manifest; tell whether the host still answers."""
         try:
             description = await host.describe()
@@ -124,7 +127,7 @@ class _Seen:
         declared = description.manifest.get("dependencies")
         if isinstance(declared, list):
             texts = [text if isinstance(text, str) else "" for text in declared]
-            self.findings += check_environment(texts, source)
+            self.findings += check_environment(texts, source, installed_beside(spec.extra_paths))
         return True
 
     async def _build(self, host: Host) -> None:

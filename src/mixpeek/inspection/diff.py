@@ -77,17 +77,6 @@ def diff_versions(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> li
     return found
 
 
-def summarise(files: Sequence[FileDiff], before: Mapping[str, bytes], after: Mapping[str, bytes]) -> dict[str, int]:
-    """Return how many files and lines differ, and how many files do not."""
-    counts = {status: sum(file.status == status for file in files) for status in ("added", "removed", "modified")}
-    return {
-        **counts,
-        "unchanged": len(before.keys() & after.keys()) - counts["modified"],
-        "added_lines": sum(file.added_lines for file in files),
-        "removed_lines": sum(file.removed_lines for file in files),
-    }
-
-
 def diff_manifests(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """Return what two manifests declare differently.
 

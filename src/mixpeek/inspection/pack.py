@@ -1,4 +1,8 @@
-"""The packer: turns a plugin's folder into an archive whose bytes depend on its files only."""
+"""The packer: turns a plugin's folder into an archive whose bytes depend on its files only.
+
+Left out is what the defaults name, what the folder's own `.gitignore` files name, and what `.mixpeekignore` names; the
+last word is the latter's, so `!pattern` there brings a file back. Ignore files above the folder do not count.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +21,8 @@ from mixpeek.inspection.findings import Finding, error
 from mixpeek.inspection.limits import LIMITS, ArchiveLimits, ArchiveRefused
 
 IGNORE_FILE = ".mixpeekignore"
+GIT_IGNORE_FILE = ".gitignore"
 
-# Read before the plugin's own lines, so `!pattern` there brings a file back.
 _VERSION_CONTROL = (".git/", ".hg/", ".svn/")
 _ENVIRONMENTS = (".venv/", "venv/", "node_modules/", ".tox/", ".nox/")
 _BUILT = ("__pycache__/", "*.py[cod]", "*.egg-info/", "/build/", "/dist/", ".coverage", "htmlcov/")
@@ -54,7 +58,7 @@ def list_packed(folder: Path, limits: ArchiveLimits = LIMITS) -> list[str]:
     names = EntryNames()
     files: list[str] = []
     size_bytes = 0
-    for path in _kept(folder, _ignores(folder)):
+    for path in _Walk(folder).kept():
         name = path.relative_to(folder).as_posix()
         finding = _check(path, name, names)
         if finding:
@@ -73,23 +77,69 @@ def list_packed(folder: Path, limits: ArchiveLimits = LIMITS) -> list[str]:
     return sorted(files)
 
 
-def _ignores(folder: Path) -> pathspec.GitIgnoreSpec:
-    own = folder / IGNORE_FILE
-    lines = own.read_text(encoding="utf-8").splitlines() if own.is_file() else []
-    return pathspec.GitIgnoreSpec.from_lines([*DEFAULT_IGNORES, *lines])
+def list_left_out_by_git(folder: Path) -> list[str]:
+    """Return the files and folders (these with a slash at their end) that only a `.gitignore` keeps out."""
+    walk = _Walk(folder)
+    for _ in walk.kept():
+        pass
+    return sorted(walk.left_out_by_git)
 
 
-def _kept(folder: Path, ignores: pathspec.GitIgnoreSpec) -> Iterator[Path]:
-    waiting = [folder]
-    while waiting:
-        for path in sorted(waiting.pop().iterdir()):
-            name = path.relative_to(folder).as_posix()
-            if path.is_dir() and not path.is_symlink():
-                # An ignored folder is not entered, so a large environment costs nothing.
-                if not ignores.match_file(f"{name}/"):
-                    waiting.append(path)
-            elif not ignores.match_file(name):
-                yield path
+_GitSpecs = tuple[tuple[Path, pathspec.GitIgnoreSpec], ...]
+"""The `.gitignore` files that count for a folder, each with where it lies, outermost first."""
+
+
+class _Walk:
+    """One pass over a plugin's folder, deciding for each file and folder in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.left_out_by_git: list[str] = []
+        self._folder = folder
+        self._defaults = pathspec.GitIgnoreSpec.from_lines(DEFAULT_IGNORES)
+        self._own = _read_spec(folder / IGNORE_FILE)
+
+    def kept(self) -> Iterator[Path]:
+        """Give the path of each file to pack."""
+        waiting: list[tuple[Path, _GitSpecs]] = [(self._folder, ())]
+        while waiting:
+            inside, above = waiting.pop()
+            git = (*above, (inside, spec)) if (spec := _read_spec(inside / GIT_IGNORE_FILE)) else above
+            for path in sorted(inside.iterdir()):
+                is_folder = path.is_dir() and not path.is_symlink()
+                if self._leaves_out(path, is_folder, git):
+                    continue
+                if is_folder:
+                    waiting.append((path, git))
+                else:
+                    yield path
+
+    def _leaves_out(self, path: Path, is_folder: bool, git: _GitSpecs) -> bool:
+        # A folder left out is not entered, so a large environment costs nothing.
+        name = _name(path, self._folder, is_folder)
+        if (own := _decides(self._own, name)) is not None:
+            return own
+        # As in git, the nearest file that says something about a path decides.
+        for folder, spec in reversed(git):
+            if (decided := _decides(spec, _name(path, folder, is_folder))) is not None:
+                if decided and not _decides(self._defaults, name):
+                    self.left_out_by_git.append(name)
+                return decided
+        return bool(_decides(self._defaults, name))
+
+
+def _read_spec(path: Path) -> pathspec.GitIgnoreSpec | None:
+    if not path.is_file():
+        return None
+    return pathspec.GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8", errors="replace").splitlines())
+
+
+def _decides(spec: pathspec.GitIgnoreSpec | None, name: str) -> bool | None:
+    """Return whether an ignore file leaves a path out (True), brings it back (False), or does not say (None)."""
+    return None if spec is None else spec.check_file(name).include
+
+
+def _name(path: Path, folder: Path, is_folder: bool) -> str:
+    return path.relative_to(folder).as_posix() + ("/" if is_folder else "")
 
 
 def _check(path: Path, name: str, names: EntryNames) -> Finding | None:

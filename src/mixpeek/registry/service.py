@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from mixpeek.registry.errors import PluginRejected, UploadExpired, UploadMismatc
 from mixpeek.registry.models import PluginVersion, Upload
 from mixpeek.registry.validation import Validated, unpack_version, validate_archive
 from mixpeek.tenancy.models import Namespace
+from mixpeek.tenancy.quotas import Quotas
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Registry:
     execution: BlockingExecution
     scratch: Path
     max_archive_bytes: int
+    quotas: Quotas = field(default_factory=Quotas)
 
     def request_upload(self, namespace: Namespace, fields: dict[str, Any]) -> Upload:
         """Open an upload for `name` and `version`; without a version, the next free patch.
@@ -40,6 +42,7 @@ class Registry:
         name, version = fields["name"], fields["version"]
         with self.database.transaction() as connection:
             queries.lock_name(connection, namespace.namespace_id, name)
+            self.quotas.check(connection, namespace.namespace_id, name, 0)
             if version is None:
                 taken = queries.list_taken_versions(connection, namespace.namespace_id, name)
                 chosen = next_patch(taken)
@@ -169,6 +172,7 @@ class Registry:
     ) -> PluginVersion:
         """Record a validated archive as version `number` of `name`, in the caller's transaction."""
         assert validated.manifest is not None
+        self.quotas.check(connection, namespace.namespace_id, name, len(archive))
         sha256 = hashlib.sha256(archive).hexdigest()
         key = f"archives/{sha256}"
         if not self.objects.exists(key):

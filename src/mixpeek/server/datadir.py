@@ -59,15 +59,24 @@ class DataDir:
         """Return the admin API key and whether it was made just now; `bootstrap` becomes it on first start."""
         return self._secret("admin.key", lambda: bootstrap or f"sk_{secrets.token_urlsafe(32)}")
 
+    def replace_admin_key(self, key: str) -> Path:
+        """Keep another admin key from now on; return the file it is kept in."""
+        return self._write("admin.key", key)
+
     def _secret(self, name: str, make: Callable[[], str]) -> tuple[str, bool]:
         path = self.path / name
         if path.exists():
             return path.read_text().strip(), False
         value = make()
+        self._write(name, value)
+        return value, True
+
+    def _write(self, name: str, value: str) -> Path:
+        path = self.path / name
         building = path.with_suffix(".building")
         with os.fdopen(os.open(building, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(value + "\n")
             file.flush()
             os.fsync(file.fileno())
         building.rename(path)
-        return value, True
+        return path

@@ -16,6 +16,7 @@ from mixpeek.logging import configure
 from mixpeek.objects.store import ObjectStore
 from mixpeek.registry.service import Registry
 from mixpeek.server.datadir import DataDir
+from mixpeek.tenancy.quotas import Quotas
 
 PR_SET_PDEATHSIG = 1
 
@@ -48,7 +49,8 @@ def connect(settings: Settings, *, max_connections: int) -> Database:
 
 
 def registry(settings: Settings, database: Database, objects: ObjectStore, execution: BlockingExecution) -> Registry:
-    return Registry(database, objects, execution, settings.unpacked_dir, settings.max_archive_bytes)
+    quotas = Quotas(settings.max_plugins_per_namespace, settings.max_archive_bytes_per_namespace)
+    return Registry(database, objects, execution, settings.unpacked_dir, settings.max_archive_bytes, quotas)
 
 
 def object_store(settings: Settings) -> ObjectStore:

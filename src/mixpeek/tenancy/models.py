@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 # Extractors shipped with the platform live here; no key can address it.
 BUILTIN_NAMESPACE = "builtin"
+# Each holds those before it.
+PERMISSIONS = ("read", "write", "delete", "admin")
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,39 @@ class Principal:
     key_id: str
     name: str
     permissions: tuple[str, ...]
+    namespaces: frozenset[str] | None = None
 
     def may(self, permission: str) -> bool:
         """Tell whether the key holds `permission`; admin holds all, delete holds write, write holds read."""
-        order = ("read", "write", "delete", "admin")
-        held = max((order.index(p) for p in self.permissions if p in order), default=-1)
-        return held >= order.index(permission)
+        held = max((PERMISSIONS.index(p) for p in self.permissions if p in PERMISSIONS), default=-1)
+        return held >= PERMISSIONS.index(permission)
+
+    def sees(self, namespace_id: str | None) -> bool:
+        """Tell whether the key's scope holds a namespace; what belongs to none is seen by keys without a scope."""
+        return self.namespaces is None or namespace_id in self.namespaces
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key as it is listed: everything but the key itself, of which only the first ten characters are kept."""
+
+    key_id: str
+    organization_id: str
+    name: str
+    description: str | None
+    key_prefix: str
+    permissions: list[str]
+    namespaces: list[str] | None
+    status: str
+    created_by: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    rotated_at: datetime | None
+    revoked_at: datetime | None
+
+    def wire(self) -> dict[str, Any]:
+        return {key: value for key, value in asdict(self).items() if key != "organization_id"}
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, scalar
-from mixpeek.tenancy.models import Namespace, Principal
+from mixpeek.tenancy.models import ApiKey, Namespace, Principal
 
 COLUMNS = (
     "namespace_id, organization_id, namespace_name, namespace_type, description, feature_extractors,"
     " payload_indexes, auto_create_indexes, host_uid, created_at, updated_at"
 )
 
+KEY = (
+    "SELECT key_id, organization_id, name, description, key_prefix, permissions, namespaces,"
+    " CASE WHEN status = 'active' AND expires_at <= now() THEN 'expired' ELSE status END AS status,"
+    " created_by, created_at, expires_at, last_used_at, rotated_at, revoked_at FROM api_keys"
+)
+
 
 def find_principal(connection: Connection, key_hash: str) -> Principal | None:
+    """Find who holds a key that is neither revoked nor expired, and note, once a minute, that it was used."""
     rows = dict_rows(
         connection,
-        "SELECT organization_id, key_id, name, permissions FROM api_keys"
+        "SELECT organization_id, key_id, name, permissions, namespaces,"
+        " COALESCE(last_used_at < now() - interval '1 minute', true) AS use_is_news FROM api_keys"
         " WHERE key_hash = %s AND status = 'active' AND (expires_at IS NULL OR expires_at > now())",
         [key_hash],
     )
     if not rows:
         return None
     row = rows[0]
-    return Principal(row["organization_id"], row["key_id"], row["name"], tuple(row["permissions"]))
+    if row["use_is_news"]:
+        connection.execute("UPDATE api_keys SET last_used_at = now() WHERE key_id = %s", [row["key_id"]])
+    scope = None if row["namespaces"] is None else frozenset(row["namespaces"])
+    return Principal(row["organization_id"], row["key_id"], row["name"], tuple(row["permissions"]), scope)
 
 
 def insert_organization(connection: Connection, organization_id: str, name: str) -> None:
@@ -42,8 +54,75 @@ def upsert_api_key(
 ) -> None:
     connection.execute(
         "INSERT INTO api_keys (key_id, organization_id, name, key_hash, key_prefix, permissions)"
-        " VALUES (%s, %s, %s, %s, %s, '{admin}') ON CONFLICT (key_hash) DO NOTHING",
-        [key_id, organization_id, name, key_hash, prefix],
+        " SELECT %s, %s, %s, %s, %s, '{admin}'::text[] WHERE NOT EXISTS (SELECT FROM retired_keys WHERE key_hash = %s)"
+        " ON CONFLICT (key_hash) DO NOTHING",
+        [key_id, organization_id, name, key_hash, prefix, key_hash],
+    )
+
+
+def lock_keys(connection: Connection) -> None:
+    """Serialise what depends on which keys exist until the transaction ends."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext('mixpeek.keys'))")
+
+
+def insert_key(connection: Connection, key: dict[str, Any]) -> None:
+    connection.execute(
+        "INSERT INTO api_keys (key_id, organization_id, name, description, key_hash, key_prefix, permissions,"
+        " namespaces, created_by, expires_at) VALUES (%(key_id)s, %(organization_id)s, %(name)s, %(description)s,"
+        " %(key_hash)s, %(key_prefix)s, %(permissions)s, %(namespaces)s, %(created_by)s, %(expires_at)s)",
+        key,
+    )
+
+
+def find_keys(connection: Connection, organization_id: str, identifier: str) -> list[ApiKey]:
+    """Return the key of this id, else the keys of this name that are not revoked."""
+    found = all_rows(
+        connection,
+        ApiKey,
+        f"{KEY} WHERE organization_id = %s AND (key_id = %s OR (name = %s AND status <> 'revoked'))"
+        " ORDER BY created_at",
+        [organization_id, identifier, identifier],
+    )
+    return [key for key in found if key.key_id == identifier] or found
+
+
+def list_keys(
+    connection: Connection, organization_id: str, limit: int, after: str, status: str | None = None
+) -> list[ApiKey]:
+    return all_rows(
+        connection,
+        ApiKey,
+        f"SELECT * FROM ({KEY}) keys WHERE organization_id = %(org)s AND key_id > %(after)s"
+        " AND (%(status)s::text IS NULL OR status = %(status)s) ORDER BY key_id LIMIT %(limit)s",
+        {"org": organization_id, "after": after, "status": status, "limit": limit},
+    )
+
+
+def count_admin_keys(connection: Connection, organization_id: str, *, without: str) -> int:
+    """Count the keys, other than one, that can manage the organization today."""
+    found = scalar(
+        connection,
+        "SELECT count(*) FROM api_keys WHERE organization_id = %s AND key_id <> %s AND status = 'active'"
+        " AND (expires_at IS NULL OR expires_at > now()) AND 'admin' = ANY(permissions) AND namespaces IS NULL",
+        [organization_id, without],
+    )
+    return int(found)
+
+
+def revoke_key(connection: Connection, key_id: str) -> None:
+    connection.execute(
+        "UPDATE api_keys SET status = 'revoked', revoked_at = now() WHERE key_id = %s AND status <> 'revoked'", [key_id]
+    )
+
+
+def replace_key_hash(connection: Connection, key_id: str, key_hash: str, prefix: str) -> None:
+    """Give a key a new secret; the old one is remembered as retired."""
+    connection.execute(
+        "INSERT INTO retired_keys (key_hash, key_id) SELECT key_hash, key_id FROM api_keys WHERE key_id = %s", [key_id]
+    )
+    connection.execute(
+        "UPDATE api_keys SET key_hash = %s, key_prefix = %s, rotated_at = now() WHERE key_id = %s",
+        [key_hash, prefix, key_id],
     )
 
 
@@ -72,13 +151,17 @@ def find_namespace(connection: Connection, organization_id: str, identifier: str
     )
 
 
-def list_namespaces(connection: Connection, organization_id: str, limit: int, after: str) -> list[Namespace]:
+def list_namespaces(
+    connection: Connection, organization_id: str, limit: int, after: str, scope: Iterable[str] | None = None
+) -> list[Namespace]:
+    """List namespaces in id order; `scope` holds the only ones to list, None means all."""
     return all_rows(
         connection,
         Namespace,
         f"SELECT {COLUMNS} FROM namespaces WHERE organization_id = %s AND namespace_id > %s"
-        " AND namespace_type NOT IN ('builtin', 'library') ORDER BY namespace_id LIMIT %s",
-        [organization_id, after, limit],
+        " AND namespace_type NOT IN ('builtin', 'library') AND (%s::text[] IS NULL OR namespace_id = ANY(%s))"
+        " ORDER BY namespace_id LIMIT %s",
+        [organization_id, after, *[None if scope is None else list(scope)] * 2, limit],
     )
 
 

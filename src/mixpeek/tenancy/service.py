@@ -22,6 +22,17 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+def visible_prefix(key: str) -> str:
+    """Return the part of a key that is stored and shown: ten characters, fewer of a key too short to spare them."""
+    return key[: min(10, len(key) // 3)]
+
+
+def key_in(authorization: str | None) -> str | None:
+    """Return the key of an `Authorization: Bearer <key>` header, None if it holds none."""
+    scheme, _, key = (authorization or "").partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None
+
+
 class Keyring:
     """Turns an API key into its principal, remembering the answer for a second."""
 
@@ -35,14 +46,14 @@ class Keyring:
 
         Raises: Unauthorized: no header, another scheme, or a key that is unknown, revoked or expired.
         """
-        scheme, _, key = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
+        key = key_in(authorization)
+        if key is None:
             raise Unauthorized("No API key was sent")
-        key_hash = hash_key(key.strip())
-        with self._lock:
-            at, principal = self._cache.get(key_hash, (0.0, None))
-        if principal is not None and time.monotonic() - at < KEY_CACHE_S:
+        principal = self.recall(authorization)
+        if principal is not None:
             return principal
+        key_hash = hash_key(key)
+        asked_at = time.monotonic()  # before the look-up, so that an answer is never older than it seems
         with self._database.transaction() as connection:
             principal = queries.find_principal(connection, key_hash)
         if principal is None:
@@ -50,8 +61,20 @@ class Keyring:
         with self._lock:
             if len(self._cache) > 10_000:
                 self._cache.clear()
-            self._cache[key_hash] = (time.monotonic(), principal)
+            self._cache[key_hash] = (asked_at, principal)
         return principal
+
+    def recall(self, authorization: str | None) -> Principal | None:
+        """Return who sent a header that was authenticated within the last second, without asking the database."""
+        key = key_in(authorization)
+        with self._lock:
+            at, principal = self._cache.get(hash_key(key), (0.0, None)) if key else (0.0, None)
+        return principal if time.monotonic() - at < KEY_CACHE_S else None
+
+    def forget(self) -> None:
+        """Remember nobody, so that a change of keys holds at once in this process."""
+        with self._lock:
+            self._cache.clear()
 
 
 def bootstrap(connection: Connection, admin_key: str) -> str:
@@ -74,7 +97,9 @@ def bootstrap(connection: Connection, admin_key: str) -> str:
                 "auto_create_indexes": False,
             },
         )
-    queries.upsert_api_key(connection, new_id("key"), organization_id, "admin", hash_key(admin_key), admin_key[:10])
+    queries.upsert_api_key(
+        connection, new_id("key"), organization_id, "admin", hash_key(admin_key), visible_prefix(admin_key)
+    )
     return organization_id
 
 
@@ -93,8 +118,20 @@ def get_namespace(connection: Connection, organization_id: str, identifier: str)
     """Return the namespace with this id or name."""
     namespace = queries.find_namespace(connection, organization_id, identifier)
     if namespace is None or namespace.namespace_type in HIDDEN_TYPES:
-        raise NotFound("namespace", identifier, hint="`mixpeek namespace list` shows those of this organization")
+        raise _no_namespace(identifier)
     return namespace
+
+
+def get_visible_namespace(connection: Connection, caller: Principal, identifier: str) -> Namespace:
+    """Return the namespace with this id or name; one outside the caller's scope reads as one that does not exist."""
+    namespace = get_namespace(connection, caller.organization_id, identifier)
+    if not caller.sees(namespace.namespace_id):
+        raise _no_namespace(identifier)
+    return namespace
+
+
+def _no_namespace(identifier: str) -> NotFound:
+    return NotFound("namespace", identifier, hint="`mixpeek namespace list` shows those this key can see")
 
 
 def delete_namespace(connection: Connection, namespace: Namespace, *, force: bool) -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import psycopg
 from dbos import DBOS, SetWorkflowID
 
+from mixpeek.db.origin import caused_by
 from mixpeek.db.pool import Database
 from mixpeek.errors import MixpeekError
 from mixpeek.workflows import tasks
@@ -86,7 +87,9 @@ class WorkflowEngine:
     def _register(self, workflow: Workflow) -> Callable[[str, dict[str, Any]], None]:
         def carry_out(task_id: str, inputs: dict[str, Any]) -> None:
             try:
-                workflow.run(DurableSteps(), task_id, inputs)
+                # The worker acts in the name of whoever asked for the task.
+                with caused_by(_despite_outages("origin", lambda: self._origin(task_id))):
+                    workflow.run(DurableSteps(), task_id, inputs)
             except MixpeekError as error:
                 self._fail(task_id, error.message)
             except Exception as error:
@@ -95,6 +98,10 @@ class WorkflowEngine:
                 self._fail(task_id, f"{type(error).__name__}: {error}")
 
         return DBOS.workflow(name=workflow.name)(carry_out)
+
+    def _origin(self, task_id: str) -> dict[str, Any] | None:
+        with self._database.transaction() as connection:
+            return tasks.find_origin(connection, task_id)
 
     def _fail(self, task_id: str, message: str) -> None:
         with self._database.transaction() as connection:

@@ -5,13 +5,14 @@ A task is written in the transaction that causes it; whatever happens next, the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.db.pool import Connection, all_rows, first_row, new_id
+from mixpeek.db.pool import Connection, all_rows, first_row, new_id, scalar
 from mixpeek.errors import NotFound
 
 CHANNEL = "mixpeek_tasks"
@@ -84,16 +85,35 @@ def get_task(connection: Connection, organization_id: str, task_id: str) -> Task
 
 
 def list_tasks(
-    connection: Connection, organization_id: str, namespace_id: str | None, status: str | None, limit: int, offset: int
+    connection: Connection,
+    organization_id: str,
+    scope: Iterable[str] | None,
+    status: str | None,
+    limit: int,
+    offset: int,
 ) -> list[Task]:
+    """List tasks, newest first; `scope` holds the only namespaces to list from, None means all."""
     return all_rows(
         connection,
         Task,
         f"SELECT {COLUMNS} FROM tasks WHERE organization_id = %(org)s"
-        " AND (%(ns)s::text IS NULL OR namespace_id = %(ns)s) AND (%(status)s::text IS NULL OR status = %(status)s)"
+        " AND (%(scope)s::text[] IS NULL OR namespace_id = ANY(%(scope)s))"
+        " AND (%(status)s::text IS NULL OR status = %(status)s)"
         " ORDER BY created_at DESC, task_id LIMIT %(limit)s OFFSET %(offset)s",
-        {"org": organization_id, "ns": namespace_id, "status": status, "limit": limit, "offset": offset},
+        {
+            "org": organization_id,
+            "scope": None if scope is None else list(scope),
+            "status": status,
+            "limit": limit,
+            "offset": offset,
+        },
     )
+
+
+def find_origin(connection: Connection, task_id: str) -> dict[str, Any] | None:
+    """Return who asked for a task, in the form `db.origin.caused_by` takes; None if the platform did."""
+    found: dict[str, Any] | None = scalar(connection, "SELECT origin FROM tasks WHERE task_id = %s", [task_id])
+    return found
 
 
 def list_outbox(connection: Connection, limit: int = 100) -> list[Task]:

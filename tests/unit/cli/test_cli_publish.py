@@ -7,9 +7,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from conftest import Mix
 from local_server import Answer, LocalServer, refusal
-from small_plugin import write_plugin
+from small_plugin import MANIFEST, write_plugin
+
+from conftest import Mix
 
 BASE = "/v1/namespaces/ns_1/plugins"
 PLUGIN = f"{BASE}/small_one_1_2_0"
@@ -185,3 +186,65 @@ def test_a_failed_deployment_exits_1_with_its_cause(mix: Mix, accepting: LocalSe
     assert (ran.code, ran.out) == (1, "")
     assert "✗ Deployed" in ran.err
     assert "    realtime.py:3 KeyError\n    more" in ran.err
+
+
+# Put together here, so that no tool that reads this file takes it for the thing itself.
+KEY = "sk_" + "live_51Hq8ZxR2eZvKYlo2C0aBcDe"
+
+
+def test_files_and_sizes_are_listed_and_what_git_leaves_out_is_named(mix: Mix, folder: Path) -> None:
+    (folder / ".gitignore").write_text("*.log\n")
+    (folder / "run.log").write_text("x")
+
+    ran = mix("plugin", "publish", "-p", folder, "--dry-run")
+
+    assert ran.code == 0
+    assert "✓ Packed          4 files, " in ran.err
+    assert f"{(folder / 'pipeline.py').stat().st_size}  pipeline.py" in ran.err
+    assert "left out by .gitignore: run.log" in ran.err
+
+
+def test_a_likely_secret_is_not_sent_and_says_how_to_allow_it(mix: Mix, accepting: LocalServer, folder: Path) -> None:
+    (folder / "client.py").write_text(f"\nKEY = '{KEY}'\n")
+
+    refused = publish(mix, accepting, folder)
+    (folder / "client.py").write_text(f"\nKEY = '{KEY}'  # mixpeek: allow-secret\n")
+    allowed = publish(mix, accepting, folder, "--no-deploy")
+
+    assert (refused.code, refused.out) == (1, "")
+    assert "client.py:2:8  error  secret.api_key" in refused.err
+    assert "mixpeek: allow-secret" in refused.err
+    assert KEY not in refused.err
+    assert allowed.code == 0, allowed
+
+
+def test_the_plugins_own_tests_must_pass(mix: Mix, accepting: LocalServer, folder: Path) -> None:
+    write_plugin(folder, test="def test_wrong():\n    assert 1 == 2\n")
+
+    failed = publish(mix, accepting, folder)
+    asked = len(accepting.asked)
+    without = publish(mix, accepting, folder, "--no-tests", "--no-deploy")
+
+    assert (failed.code, asked) == (1, 0)
+    assert "assert 1 == 2" in failed.err
+    assert without.code == 0
+
+
+def test_warnings_stop_a_strict_publish_only(mix: Mix, accepting: LocalServer, folder: Path) -> None:
+    write_plugin(folder, test=None, manifest=MANIFEST.replace('"category": "text"', '"category": "poems"'))
+
+    strict = publish(mix, accepting, folder, "--strict")
+    asked = len(accepting.asked)
+    lenient = publish(mix, accepting, folder, "--no-deploy")
+
+    assert (strict.code, asked) == (1, 0)
+    assert "manifest.unknown_category" in strict.err
+    assert lenient.code == 0
+
+
+def test_push_publishes_and_deploys_nothing(mix: Mix, accepting: LocalServer, folder: Path) -> None:
+    ran = mix("plugin", "push", folder, "-m", "first", "-n", "ns_1", "--base-url", accepting.url)
+
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "small_one_1_2_0")
+    assert accepting.routes() == [f"POST {BASE}/uploads", "PUT /put", f"POST {BASE}/uploads/up_1/confirm"]
+    assert accepting.asked[2].json["message"] == "first"

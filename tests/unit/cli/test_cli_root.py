@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Mix
 from local_server import Answer, LocalServer, refusal
 
 import mixpeek
+from conftest import Mix
 from mixpeek.cli import app as root
 
 
@@ -43,6 +43,15 @@ def test_the_package_can_be_run_as_a_module() -> None:
             ["plugin", "publish"],
             ["--path", "--namespace", "--dry-run", "--bump", "--batch-only", "--no-deploy", "--no-wait", "-n", "-m"],
         ),
+        (["plugin", "publish"], ["--strict", "--no-tests", "--message", "--json"]),
+        (["plugin", "push"], ["PATH", "--message", "-m", "--strict", "--json"]),
+        (["plugin", "pull"], ["NAME", "-o", "--version", "--force", "--json"]),
+        (["plugin", "status"], ["NAME", "--json"]),
+        (["plugin", "log"], ["NAME", "--limit", "--json"]),
+        (["plugin", "rollback"], ["NAME", "VERSION", "-m", "--json"]),
+        (["plugin", "diff"], ["NAME", "V1", "V2", "--json"]),
+        (["plugin", "lint"], ["PATH", "--strict", "--json"]),
+        (["plugin", "deploy"], ["PLUGIN_ID", "--batch-only", "--no-wait", "--json"]),
         (["plugin", "list"], ["--namespace", "--source", "-n", "-s"]),
         (["namespace", "create"], ["--api-key", "--base-url"]),
         (["namespace", "list"], ["--api-key", "--base-url"]),

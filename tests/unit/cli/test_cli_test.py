@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import Mix
 from small_plugin import MANIFEST, PIPELINE, write_plugin
+
+from conftest import Mix
 
 
 @pytest.fixture
@@ -205,3 +207,69 @@ def test_a_folder_whose_name_is_no_identifier_works(mix: Mix, tmp_path: Path) ->
     write_plugin(tmp_path / "my plugin-1.0")
 
     assert mix("plugin", "test", "-p", tmp_path / "my plugin-1.0").code == 0
+
+
+def test_the_folder_can_be_given_without_its_option_but_not_twice(mix: Mix, folder: Path) -> None:
+    write_plugin(folder, test=None)
+
+    assert mix("plugin", "test", folder).code == 0
+    assert mix("plugin", "test", folder, "-p", folder).code == 2
+
+
+def test_modules_on_the_authors_path_are_there_and_cannot_be_written(
+    mix: Mix, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "house_words.py").write_text("SCALE = 2.0\n")
+    write_plugin(
+        folder,
+        pipeline="import house_words\n" + PIPELINE,
+        test="""
+        import pathlib
+        import house_words
+        import pytest
+
+        def test_it_cannot_be_written():
+            with pytest.raises(OSError):
+                pathlib.Path(house_words.__file__).write_text("")
+        """.replace("\n        ", "\n"),
+    )
+    without = mix("plugin", "test", folder, "--json")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'library'}:{tmp_path / 'nowhere'}")
+
+    given = mix("plugin", "test", folder, "--json")
+
+    assert without.code == 1
+    assert "house_words" in without.out
+    assert given.code == 0, given.out
+
+
+def test_packages_of_the_authors_environment_are_there_and_satisfy_dependencies(
+    mix: Mix, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = tmp_path / "env" / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    (packages / "house_words-1.5.dist-info").mkdir(parents=True)
+    (packages / "house_words-1.5.dist-info" / "METADATA").write_text("Name: house-words\nVersion: 1.5\n")
+    (packages / "house_words.py").write_text("")
+    manifest = MANIFEST + 'dependencies = ["house-words>=1"]\n'
+    write_plugin(folder, pipeline="import house_words\n" + PIPELINE, manifest=manifest, test=None)
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "env"))
+
+    ran = mix("plugin", "test", folder, "--json")
+
+    assert ran.code == 0, ran.out
+
+
+def test_what_of_the_authors_surroundings_a_plugin_cannot_have_is_named(
+    mix: Mix, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_plugin(folder, test=None)
+    (tmp_path / "env" / "lib" / "python2.7" / "site-packages").mkdir(parents=True)
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "env"))
+    monkeypatch.setenv("PYTHONPATH", "/tmp")
+
+    ran = mix("plugin", "test", folder)
+
+    assert ran.code == 0
+    assert f"{tmp_path / 'env'} is active, but belongs to another Python" in ran.err
+    assert "PYTHONPATH names /tmp" in ran.err

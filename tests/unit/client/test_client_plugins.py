@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from local_server import Answer, LocalServer, refusal
 from mixpeek import Mixpeek
 from mixpeek.client import ApiError, WaitTimedOut
 from mixpeek.errors import InvalidRequest
+from mixpeek.inspection.pack import pack_directory
 
 UPLOADS = "/v1/namespaces/ns_1/plugins/uploads"
 
@@ -82,6 +85,48 @@ def test_a_large_archive_reports_its_progress_in_parts(accepting: LocalServer, c
     assert len(sent) == 3
     assert sent == sorted(sent)
     assert sent[-1] == len(content) == len(accepting.asked[1].content)
+
+
+def test_a_direct_upload_is_one_form_with_the_archive_and_its_fields(
+    server: LocalServer, client: Mixpeek, folder: Path
+) -> None:
+    server.on("POST /v1/namespaces/ns_1/plugins", {"success": True, "plugin_id": "my_extractor_1_0_0"})
+
+    answer = client.plugins.upload_direct(folder, version="1.0.0", description="d")
+
+    (asked,) = server.asked
+    form = message_from_bytes(b"Content-Type: " + asked.headers["content-type"].encode() + b"\r\n\r\n" + asked.content)
+    parts = {part.get_param("name", header="content-disposition"): part for part in form.walk()}
+    texts = {name: parts[name].get_payload() for name in ("name", "version", "description")}
+    assert answer.plugin_id == "my_extractor_1_0_0"
+    assert texts == {"name": "my_extractor", "version": "1.0.0", "description": "d"}
+    assert parts["file"].get_filename() == "my_extractor.tar.gz"
+    assert parts["file"].get_payload(decode=True) == pack_directory(folder)
+    assert asked.headers["authorization"] == "Bearer sk_test"
+
+
+def test_the_source_can_be_had_as_a_zip(server: LocalServer, client: Mixpeek) -> None:
+    server.on("GET /v1/namespaces/ns_1/plugins/p_1_0_0/source", Answer(b"PK-bytes"))
+
+    assert client.plugins.source_archive("p_1_0_0") == b"PK-bytes"
+    assert server.asked[0].headers["accept"] == "application/zip"
+
+
+@pytest.mark.parametrize("arrives", [b"archive", b"something else"])
+def test_a_downloaded_archive_is_the_one_that_was_uploaded_or_an_error(
+    server: LocalServer, client: Mixpeek, arrives: bytes
+) -> None:
+    place = {"presigned_url": f"{server.url}/blob?sig=x", "sha256": hashlib.sha256(b"archive").hexdigest()}
+    server.on("GET /v1/namespaces/ns_1/plugins/p_1_0_0/download", place)
+    server.on("GET /blob", Answer(arrives))
+
+    if arrives == b"archive":
+        assert client.plugins.download_archive("p_1_0_0") == b"archive"
+    else:
+        with pytest.raises(ApiError, match="did not arrive"):
+            client.plugins.download_archive("p_1_0_0")
+
+    assert "authorization" not in server.asked[1].headers
 
 
 def test_bytes_need_a_name(client: Mixpeek) -> None:

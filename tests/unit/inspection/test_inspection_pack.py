@@ -9,7 +9,7 @@ import pytest
 
 from mixpeek.inspection.archive import ArchiveRefused, describe_folder, read_archive
 from mixpeek.inspection.limits import ArchiveLimits
-from mixpeek.inspection.pack import list_packed, pack_directory
+from mixpeek.inspection.pack import list_left_out_by_git, list_packed, pack_directory
 
 
 @pytest.fixture
@@ -83,3 +83,39 @@ def test_the_current_folder_is_packed_under_its_own_name(
     monkeypatch.chdir(plugin)
 
     assert read_archive(pack_directory(Path()), tmp_path / "out").name == "my-plugin"
+
+
+def test_what_git_ignores_is_left_out_and_named(plugin: Path) -> None:
+    (plugin / ".gitignore").write_text("*.log\n/data/\n__pycache__/\n")
+    (plugin / "processors" / ".gitignore").write_text("*.bin\n!keep.log\n")
+    for name in ("run.log", "data/rows.csv", "processors/w.bin", "processors/keep.log", "w.bin", "__pycache__/a.pyc"):
+        (plugin / name).parent.mkdir(exist_ok=True)
+        (plugin / name).write_text("x")
+
+    packed = [
+        ".gitignore",
+        "manifest.py",
+        "processors/.gitignore",
+        "processors/core.py",
+        "processors/keep.log",
+        "w.bin",
+    ]
+    assert list_packed(plugin) == packed
+    assert list_left_out_by_git(plugin) == ["data/", "processors/w.bin", "run.log"]
+
+
+def test_the_ignore_file_brings_back_what_git_leaves_out(plugin: Path) -> None:
+    (plugin / ".gitignore").write_text("*.onnx\nmodels/\n")
+    (plugin / ".mixpeekignore").write_text("!model.onnx\n!models/\n")
+    for name in ("model.onnx", "other.onnx", "models/vocab.txt"):
+        (plugin / name).parent.mkdir(exist_ok=True)
+        (plugin / name).write_text("x")
+
+    assert {"model.onnx", "models/vocab.txt"} < set(list_packed(plugin))
+    assert list_left_out_by_git(plugin) == ["other.onnx"]
+
+
+def test_ignore_files_above_the_folder_do_not_count(plugin: Path) -> None:
+    (plugin.parent / ".gitignore").write_text("*\n")
+
+    assert list_packed(plugin) == ["manifest.py", "processors/core.py"]

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 
 from mixpeek.api.access import PlatformDep, Reader
-from mixpeek.tenancy.service import get_namespace
+from mixpeek.errors import NotFound
+from mixpeek.tenancy.service import get_visible_namespace
 from mixpeek.wire import WireModel
 from mixpeek.workflows import tasks
 
@@ -22,7 +23,10 @@ class ListTasks(WireModel):
 def get_task(platform: PlatformDep, caller: Reader, task_id: str) -> dict[str, Any]:
     """Return a task; tasks are kept, also after they ended."""
     with platform.database.transaction() as connection:
-        return tasks.get_task(connection, caller.organization_id, task_id).wire()
+        task = tasks.get_task(connection, caller.organization_id, task_id)
+    if not caller.sees(task.namespace_id):
+        raise NotFound("task", task_id)
+    return task.wire()
 
 
 @router.post("/list")
@@ -35,8 +39,9 @@ def list_tasks(
     x_namespace: Annotated[str | None, Header()] = None,
 ) -> dict[str, Any]:
     with platform.database.transaction() as connection:
-        namespace = get_namespace(connection, caller.organization_id, x_namespace) if x_namespace else None
-        namespace_id = namespace.namespace_id if namespace else None
+        scope = caller.namespaces
+        if x_namespace:
+            scope = frozenset({get_visible_namespace(connection, caller, x_namespace).namespace_id})
         status = body.status if body else None
-        found = tasks.list_tasks(connection, caller.organization_id, namespace_id, status, limit, offset)
+        found = tasks.list_tasks(connection, caller.organization_id, scope, status, limit, offset)
     return {"results": [task.wire() for task in found], "pagination": {"total": None, "next_cursor": None}}

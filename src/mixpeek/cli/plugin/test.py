@@ -10,6 +10,7 @@ import typer
 
 from mixpeek.cli.options import Json, PluginPath, Verbose
 from mixpeek.cli.output import Output, output_for
+from mixpeek.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from mixpeek.cli.packing import PackedPlugin
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from mixpeek.examination.examine import Examination
     from mixpeek.execution.port import Execution, HostSpec
 
-_NO_TESTS = 5  # pytest's exit code where it collected nothing
-
 
 def test(
     context: typer.Context,
     *,
+    folder: Annotated[
+        str | None, typer.Argument(metavar="[FOLDER]", help="The same as `--path`.", show_default=False)
+    ] = None,
     path: PluginPath = ".",
     sample_data: Annotated[
         Path | None,
@@ -40,17 +42,19 @@ def test(
     from mixpeek.inspection.limits import ArchiveRefused
 
     output = output_for(context, json, verbose=verbose, report_on_stdout=True)
-    folder = plugin_folder(path)
+    if folder is not None and path != ".":
+        raise InvalidRequest("The folder is given twice", hint="Pass it with `--path`, or alone")
+    root = plugin_folder(folder or path)
     rows = None if sample_data is None else read_samples(sample_data)
     report = Report(output)
     learned: dict[str, Any] = {}
     try:
-        with packed(folder) as plugin:
+        with packed(root) as plugin:
             learned = asyncio.run(_test(plugin, rows, report))
     except ArchiveRefused as refused:
         report.add_refused_archive(refused.findings)
-    output.document(report.document(path=str(folder), **learned))
-    _conclude(output, report, learned.get("name") or folder.resolve().name)
+    output.document(report.document(path=str(root), **learned))
+    _conclude(output, report, learned.get("name") or root.resolve().name)
 
 
 def _conclude(output: Output, report: Report, name: str) -> None:
@@ -64,43 +68,21 @@ def _conclude(output: Output, report: Report, name: str) -> None:
 
 
 async def _test(plugin: PackedPlugin, rows: list[Row] | None, report: Report) -> dict[str, Any]:
-    from mixpeek.cli.progress import spinner
+    from mixpeek.cli.checking import examine_packed, host_spec, run_tests
     from mixpeek.cli.report import describe
-    from mixpeek.examination.examine import examine
     from mixpeek.execution.local import LocalExecution
-    from mixpeek.execution.port import HostSpec
 
     execution = LocalExecution()
     try:
-        with spinner(report.output, "Examining"):
-            examination = await examine(execution, plugin.unpacked)
-        report.add_examination(examination)
+        examination = await examine_packed(execution, plugin, report)
         learned = describe(examination)
-        spec = HostSpec(plugin_dir=plugin.unpacked.root, name=examination.package)
-        learned["tests"] = await _run_tests(execution, spec, report)
+        spec = host_spec(plugin, examination)
+        learned["tests"] = await run_tests(execution, spec, report)
         if rows is not None:
             learned["samples"] = await _run_samples(execution, spec, examination, rows, report)
         return learned
     finally:
         await execution.close()
-
-
-async def _run_tests(execution: Execution, spec: HostSpec, report: Report) -> dict[str, Any] | None:
-    from mixpeek.cli.progress import spinner
-
-    if any(check["status"] == "failed" for check in report.checks[:2]):
-        report.add("Tests", "not reached", status="skipped")
-        return None
-    if not (spec.plugin_dir / "tests").is_dir():
-        report.add("Tests", "there is no folder tests/", status="skipped")
-        return None
-    with spinner(report.output, "Running the plugin's tests"):
-        result = await execution.pytest(spec)
-    status = {0: "passed", _NO_TESTS: "warned"}.get(result.exit_code, "failed")
-    report.add("Tests", _last_line(result.output), status=status)
-    if status == "failed" or report.output.verbose:
-        report.output.quote(result.output)
-    return {"exit_code": result.exit_code, "output": result.output}
 
 
 async def _run_samples(
@@ -127,11 +109,6 @@ async def _run_samples(
         report.output.quote(printed)
     first = {key: _short(value) for key, value in run.rows[0].items()} if run.rows else None
     return {"rows": len(rows), "columns": run.columns, "realtime_rows": run.realtime_rows, "first_row": first}
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip(" =") for line in text.splitlines() if line.strip(" =")]
-    return lines[-1] if lines else ""
 
 
 def _short(value: Any) -> str:

@@ -26,3 +26,6 @@ CREATE TABLE namespace_features (
 );
 
 CREATE INDEX collection_generations_by_plugin ON collection_generations (plugin_namespace, plugin_id);
+
+SELECT audit_watch('enabled_plugins', 'plugin', 'plugin_id', '{}', 'enable', 'enable', 'disable');
+SELECT audit_watch('namespace_features', 'namespace', 'namespace_id', '{}', 'index', 'index', 'unindex');

@@ -1,0 +1,87 @@
+"""The checks of a packed plugin, in the order in which `lint`, `test` and `publish` make and print them.
+
+Each adds what it found to the report; what a check finds is decided in `examination` and `inspection`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mixpeek.cli.packing import PackedPlugin
+from mixpeek.cli.progress import spinner
+from mixpeek.cli.report import Report, size_text
+from mixpeek.cli.surroundings import read_surroundings
+from mixpeek.examination.examine import Examination, examine
+from mixpeek.execution.port import HostSpec
+from mixpeek.inspection.secrets import find_secrets
+
+if TYPE_CHECKING:
+    from mixpeek.execution.port import Execution
+
+_NO_TESTS = 5  # pytest's exit code where it collected nothing
+_FILES_SHOWN = 20
+
+
+async def examine_packed(execution: Execution, plugin: PackedPlugin, report: Report) -> Examination:
+    """Examine the plugin in the author's surroundings."""
+    surroundings = read_surroundings()
+    for warning in surroundings.warnings:
+        report.output.say(f"warning: {warning}", "yellow")
+    with spinner(report.output, "Examining"):
+        examination = await examine(execution, plugin.unpacked, extra_paths=surroundings.paths)
+    report.add_examination(examination)
+    return examination
+
+
+def host_spec(plugin: PackedPlugin, examination: Examination) -> HostSpec:
+    """Return the host in which to run the plugin further, in the same surroundings."""
+    return HostSpec(plugin_dir=plugin.unpacked.root, name=examination.package, extra_paths=read_surroundings().paths)
+
+
+async def run_tests(execution: Execution, spec: HostSpec, report: Report) -> dict[str, Any] | None:
+    """Run the plugin's own tests, if it has any and could be read; return pytest's exit code and output."""
+    if any(check["status"] == "failed" for check in report.checks[:2]):
+        report.add("Tests", "not reached", status="skipped")
+        return None
+    if not (spec.plugin_dir / "tests").is_dir():
+        report.add("Tests", "there is no folder tests/", status="skipped")
+        return None
+    with spinner(report.output, "Running the plugin's tests"):
+        result = await execution.pytest(spec)
+    status = {0: "passed", _NO_TESTS: "warned"}.get(result.exit_code, "failed")
+    report.add("Tests", _last_line(result.output), status=status)
+    if status == "failed" or report.output.verbose:
+        report.output.quote(result.output)
+    return {"exit_code": result.exit_code, "output": result.output}
+
+
+def check_secrets(plugin: PackedPlugin, report: Report) -> None:
+    """Look for likely secrets in the files that would be sent."""
+    findings = find_secrets(plugin.unpacked.root, [file.path for file in plugin.unpacked.files])
+    report.add("Secrets", "" if findings else "none found", findings)
+
+
+def list_files(plugin: PackedPlugin, report: Report) -> dict[str, Any]:
+    """Print what is packed, and what a .gitignore left out; return both for JSON mode."""
+    files, output = plugin.unpacked.files, report.output
+    size_bytes = sum(file.size_bytes for file in files)
+    report.add("Packed", f"{len(files)} files, {size_text(size_bytes)}; {size_text(len(plugin.archive))} to send")
+    shown = files if output.verbose else files[:_FILES_SHOWN]
+    width = max(len(f"{file.size_bytes:,}") for file in files)
+    for file in shown:
+        output.say(f"    {file.size_bytes:>{width},}  {file.path}", "dim")
+    if len(shown) < len(files):
+        output.say(f"    … and {len(files) - len(shown)} more; `--verbose` lists all", "dim")
+    if plugin.left_out_by_git:
+        output.say(f"  left out by .gitignore: {', '.join(plugin.left_out_by_git)}", "yellow")
+    return {
+        "archive_bytes": len(plugin.archive),
+        "size_bytes": size_bytes,
+        "files": [file.path for file in files],
+        "left_out_by_git": list(plugin.left_out_by_git),
+    }
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip(" =") for line in text.splitlines() if line.strip(" =")]
+    return lines[-1] if lines else ""

@@ -1,0 +1,46 @@
+"""`mixpeek plugin deploy`: deploy or redeploy a published version."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mixpeek.cli.options import (
+    ApiKey,
+    BaseUrl,
+    BatchOnly,
+    Json,
+    Message,
+    Namespace,
+    NoWait,
+    connect_to_namespace,
+)
+from mixpeek.cli.output import output_for
+
+
+def deploy(
+    context: typer.Context,
+    *,
+    plugin_id: Annotated[str, typer.Argument(metavar="PLUGIN_ID", help="Version, as in `text_embed_1_0_0`.")],
+    batch_only: BatchOnly = False,
+    no_wait: NoWait = False,
+    message: Message = None,
+    namespace: Namespace = None,
+    api_key: ApiKey = None,
+    base_url: BaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Deploy a version and wait until it answers."""
+    from mixpeek.cli.deploying import follow, has_failed, show_deployment
+
+    output = output_for(context, json)
+    with connect_to_namespace(context, api_key, base_url, namespace) as client:
+        client.plugins.deploy(plugin_id, batch_only=batch_only, message=message)
+        status = follow(client, output, plugin_id, wait=not no_wait)
+    failed = has_failed(status, batch_only=batch_only)
+    output.document({"success": not failed, **{key: value for key, value in status.items() if key != "success"}})
+    show_deployment(output, status, batch_only=batch_only)
+    if failed:
+        raise typer.Exit(1)
+    output.show(f"{plugin_id} {status.get('status')}")

@@ -1,0 +1,188 @@
+"""`mixpeek plugin log`, `status`, `diff` and `rollback`: what there was, what there is, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from mixpeek.cli.options import ApiKey, BaseUrl, Json, Message, Name, Namespace, connect_to_namespace
+from mixpeek.cli.output import Output, output_for
+from mixpeek.contract.versions import normalise_version
+from mixpeek.errors import Conflict, InvalidRequest
+
+
+def log(
+    context: typer.Context,
+    *,
+    name: Name,
+    limit: Annotated[int, typer.Option(min=1, help="Versions to show, the newest first.")] = 50,
+    namespace: Namespace = None,
+    api_key: ApiKey = None,
+    base_url: BaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Show the versions of a plugin, newest first, with what was done to each; the active one has a star."""
+    output = output_for(context, json)
+    with connect_to_namespace(context, api_key, base_url, namespace) as client:
+        history = client.plugins.versions(name)
+    output.document(history)
+    shown = history["versions"][:limit]
+    columns = ("VERSION", "WHEN (UTC)", "WHO", "STATUS", "MESSAGE")
+    output.table(columns, [row for version in shown for row in _rows(version)], empty="No versions")
+    if len(shown) < len(history["versions"]):
+        output.say(f"… and {len(history['versions']) - len(shown)} older; `--limit` shows more", "dim")
+
+
+def status(
+    context: typer.Context,
+    *,
+    name: Name,
+    namespace: Namespace = None,
+    api_key: ApiKey = None,
+    base_url: BaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Show which version of a plugin is active, and how it is deployed."""
+    output = output_for(context, json)
+    with connect_to_namespace(context, api_key, base_url, namespace) as client:
+        history = client.plugins.versions(name)
+    versions = history["versions"]
+    active = next((version for version in versions if version.get("active")), None)
+    newest = versions[0] if versions else None
+    output.document(
+        {"success": True, "name": history["name"], "active": active, "newest": newest, "total": history.get("total")}
+    )
+    if active is None:
+        output.show(f"{history['name']}  no version is active")
+    else:
+        output.show(f"{history['name']} {active['version']}  {active['deployment_status']}", "bold")
+        for label, value in _facts(active):
+            output.show(f"  {label:<10}{value}")
+    if newest is not None and newest is not active:
+        output.show(f"  {'newest':<10}{newest['version']}, {newest['deployment_status']}, not active")
+    output.show(f"  {'versions':<10}{len(versions)}")
+
+
+def diff(
+    context: typer.Context,
+    *,
+    name: Name,
+    v1: Annotated[str, typer.Argument(metavar="V1", help="The earlier version.")],
+    v2: Annotated[str, typer.Argument(metavar="V2", help="The later version.")],
+    namespace: Namespace = None,
+    api_key: ApiKey = None,
+    base_url: BaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Show what changed from one version to another: file by file, then in the manifest."""
+    from mixpeek.cli.changes import file_summary, manifest_summary
+
+    output = output_for(context, json)
+    with connect_to_namespace(context, api_key, base_url, namespace) as client:
+        answer = client.plugins.diff(name, _version(v1), _version(v2))
+    output.document(answer)
+    for file in answer["files"]:
+        path = file["path"]
+        output.diff(f"Binary files a/{path} and b/{path} differ" if file["binary"] else file["diff"])
+    output.show(f"{answer['name']} {answer['v1']} -> {answer['v2']}", "bold")
+    for line in file_summary(answer):
+        output.show(f"  {line}")
+    changes = list(manifest_summary(answer["manifest"]))
+    if changes:
+        output.show("  manifest:")
+    for line in changes:
+        output.show(f"    {line}")
+
+
+def rollback(
+    context: typer.Context,
+    *,
+    name: Name,
+    version: Annotated[
+        str | None,
+        typer.Argument(metavar="[VERSION]", help="Default: the one that was active before.", show_default=False),
+    ] = None,
+    message: Message = None,
+    namespace: Namespace = None,
+    api_key: ApiKey = None,
+    base_url: BaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Make an earlier version active again, after a look at what that changes; waits until it has taken over."""
+    from mixpeek.cli.progress import spinner
+
+    output = output_for(context, json)
+    wanted = None if version is None else _version(version)
+    with connect_to_namespace(context, api_key, base_url, namespace) as client:
+        history = client.plugins.versions(name)
+        # Named on purpose: what is shown is then what is done, whatever happens on the server meanwhile.
+        target = wanted or _previous(history["versions"], history["name"])
+        active = history.get("active_version")
+        changes = None if active in {None, target} else client.plugins.diff(name, active, target)
+        if changes is not None:
+            _show_changes(output, changes)
+        with spinner(output, f"Going back to {target}"):
+            answer = client.plugins.rollback(name, target, message)
+    output.document({**answer, "changes": changes})
+    for warning in answer.get("warnings") or ():
+        output.say(f"warning: {warning}", "yellow")
+    output.show(f"{answer['name']} {answer['version']} is active, {answer['deployment_status']}")
+
+
+def _show_changes(output: Output, changes: Mapping[str, Any]) -> None:
+    from mixpeek.cli.changes import file_summary, manifest_summary
+
+    output.say(f"{changes['name']} {changes['v1']} -> {changes['v2']}", "bold")
+    for line in (*file_summary(changes), *manifest_summary(changes["manifest"])):
+        output.say(f"  {line}")
+
+
+def _rows(version: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    number = f"{version['version']} *" if version.get("active") else version["version"]
+    yield (
+        number,
+        _when(version.get("created_at")),
+        version.get("author"),
+        version.get("deployment_status"),
+        version.get("message"),
+    )
+    for done in version.get("deployments") or ():
+        action, when = f"  {done.get('action')}", _when(done.get("deployed_at"))
+        yield action, when, done.get("actor"), done.get("status"), done.get("message") or done.get("error")
+
+
+def _facts(version: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    facts = {
+        "id": version.get("plugin_id"),
+        "since": version.get("deployed_at") and f"{_when(version['deployed_at'])} UTC",
+        "author": version.get("author"),
+        "message": version.get("message"),
+        "code": str(version.get("code_hash") or "")[:12],
+    }
+    return ((label, value) for label, value in facts.items() if value)
+
+
+def _previous(versions: Sequence[Mapping[str, Any]], name: str) -> str:
+    """Return the version that was active last before the one that is; else the next lower one."""
+    at = next((place for place, version in enumerate(versions) if version.get("active")), -1)
+    others = [version for place, version in enumerate(versions) if place != at]
+    served = [version for version in others if version.get("deployed_at")]
+    if served:
+        return str(max(served, key=lambda version: str(version["deployed_at"]))["version"])
+    if at + 1 < len(versions):
+        return str(versions[at + 1]["version"])
+    raise Conflict(f"{name} has no earlier version to go back to", hint="`mixpeek plugin log` shows what there is")
+
+
+def _version(given: str) -> str:
+    try:
+        return normalise_version(given)
+    except ValueError as error:
+        raise InvalidRequest(str(error), hint="`mixpeek plugin log NAME` lists the versions") from error
+
+
+def _when(moment: Any) -> str | None:
+    """Return a time of the server, which are all UTC, to the second."""
+    return None if moment is None else str(moment)[:19].replace("T", " ")
