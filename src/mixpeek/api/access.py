@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query as QueryParam
+from fastapi.routing import APIRoute
 
 from mixpeek.api.platform import Platform
 from mixpeek.errors import AccessError, InvalidRequest
@@ -19,6 +23,19 @@ def _platform(request: Request) -> Platform:
 
 
 PlatformDep = Annotated[Platform, Depends(_platform)]
+
+
+def refuse_unknown_query(request: Request) -> None:
+    """Refuse query parameters the route does not know; a misspelt one would otherwise change nothing, silently."""
+    if not request.query_params:
+        return
+    route: APIRoute = request.scope["route"]
+    known = {param.alias for param in get_flat_params(route.dependant) if isinstance(param.field_info, QueryParam)}
+    for name in request.query_params:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            advice = f"Did you mean `{near[0]}`?" if near else f"It takes: {', '.join(sorted(known)) or 'none'}"
+            raise InvalidRequest(f"Unknown query parameter {name!r}", hint=advice, parameter=name)
 
 
 def _requires(permission: str) -> Callable[..., Principal]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from mixpeek.api import errors
+from mixpeek.api.access import refuse_unknown_query
 from mixpeek.api.middleware import RequestEnvelope
 from mixpeek.api.routes import (
     batches,
@@ -43,7 +44,13 @@ ROOMS = (
 
 def create_app(max_body_bytes: int, lifespan: Lifespan) -> FastAPI:
     """Return the application; `lifespan` puts the `Platform` into its state."""
-    app = FastAPI(title="Mixpeek", version="1", lifespan=lifespan, separate_input_output_schemas=False)
+    app = FastAPI(
+        title="Mixpeek",
+        version="1",
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+        dependencies=[Depends(refuse_unknown_query)],
+    )
     app.add_middleware(RequestEnvelope, max_body_bytes=max_body_bytes)
     errors.install(app)
     for room in ROOMS:

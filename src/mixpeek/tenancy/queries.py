@@ -72,13 +72,15 @@ def find_namespace(connection: Connection, organization_id: str, identifier: str
     )
 
 
-def list_namespaces(connection: Connection, organization_id: str, limit: int, after: str) -> list[Namespace]:
+def list_namespaces(
+    connection: Connection, organization_id: str, limit: int, after: str, offset: int = 0
+) -> list[Namespace]:
     return all_rows(
         connection,
         Namespace,
         f"SELECT {COLUMNS} FROM namespaces WHERE organization_id = %s AND namespace_id > %s"
-        " AND namespace_id <> 'builtin' ORDER BY namespace_id LIMIT %s",
-        [organization_id, after, limit],
+        " AND namespace_id <> 'builtin' ORDER BY namespace_id LIMIT %s OFFSET %s",
+        [organization_id, after, limit, offset],
     )
 
 
