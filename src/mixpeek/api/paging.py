@@ -36,7 +36,7 @@ class Page:
         if not self.cursor:
             return ""
         try:
-            return base64.urlsafe_b64decode(self.cursor.encode()).decode()
+            return base64.b64decode(self.cursor.encode(), altchars=b"-_", validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
             raise InvalidRequest("The cursor is not one of this server's", hint="Start without a cursor") from error
 
