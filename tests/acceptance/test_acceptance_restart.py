@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from factories.commands import Ran, run_command
+from factories.commands import run_command
 from factories.platform import (
     all_documents,
     bucket_with,
@@ -39,7 +38,6 @@ class Furnished:
     client: Mixpeek
     collection: Any
     retriever_id: str
-    second_server: Ran
 
     def answers(self) -> dict[str, Any]:
         """Return what clients get of everything that should be kept."""
@@ -54,24 +52,16 @@ class Furnished:
         }
 
 
-def start_a_second_server(server: Server) -> Ran:
-    place = ["--port", "0", "--data-dir", server.data_dir]
-    return run_command("serve", *place, cwd=server.data_dir.parent, within_s=60)
-
-
 @pytest.fixture(scope="module")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
     folder = tmp_path_factory.mktemp("furnished")
     server = Server(folder / "data", {"MIXPEEK_BATCH_HOSTS": "1", "MIXPEEK_CHUNK_ROWS": "50"})
     try:
-        with server.start().client() as client, ThreadPoolExecutor(1) as beside:
-            # It waits ten seconds for the first to end, which the furnishing makes use of.
-            second = beside.submit(start_a_second_server, server)
+        with server.start().client() as client:
             publish(client, write_plugin(folder / "small_words"), deploy=True)
             collection = collection_of(client, bucket_with(client, TEXTS), "small_words")
             assert run_batch(client, collection).status == "COMPLETED"
-            retriever_id = retriever_over(client, collection)
-            yield Furnished(server, client, collection, retriever_id, second.result())
+            yield Furnished(server, client, collection, retriever_over(client, collection))
     finally:
         server.discard()
 
@@ -79,7 +69,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
 def test_a_second_server_on_the_same_data_dir_is_refused_naming_the_first(furnished: Furnished) -> None:
     server = furnished.server
 
-    second = furnished.second_server
+    place = ["--port", "0", "--data-dir", server.data_dir]
+    second = run_command("serve", *place, cwd=server.data_dir.parent)
 
     assert second.code == 1
     assert f"pid {server.pid}" in second.err

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from conftest import Mix
 from local_server import LocalServer
+
+from conftest import Mix
 
 
 def test_a_new_namespace_is_printed_as_its_id_alone(mix: Mix, server: LocalServer) -> None:

@@ -7,9 +7,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from conftest import Mix
 from local_server import Answer, LocalServer, refusal
 from small_plugin import write_plugin
+
+from conftest import Mix
 
 BASE = "/v1/namespaces/ns_1/plugins"
 PLUGIN = f"{BASE}/small_one_1_2_0"

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Mix
 from local_server import Answer, LocalServer, refusal
 
 import mixpeek
+from conftest import Mix
 from mixpeek.cli import app as root
 
 

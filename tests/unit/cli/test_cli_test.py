@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Mix
 from small_plugin import MANIFEST, PIPELINE, write_plugin
+
+from conftest import Mix
 
 
 @pytest.fixture
