@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeGuard
 
 Kind = Literal["module", "class", "function", "method"]
 
-# Tests, toys, a program, and three families whose hundreds of entries say nearly the same.
+# Tests, toys, programs, and families of modules whose hundreds of entries say nearly the same.
 SKIPPED = frozenset(
     {"antigravity", "this", "test", "tests", "idlelib", "turtledemo", "lib2to3", "ensurepip", "encodings", "distutils",
      "tkinter", "turtle", "pydoc_data"}

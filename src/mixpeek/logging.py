@@ -21,5 +21,5 @@ def configure(process: str, level: str) -> None:
     layout = f"%(asctime)s %(levelname)s {process} %(name)s request=%(request_id)s %(message)s"
     handler.setFormatter(_Line(layout, "%Y-%m-%dT%H:%M:%S%z"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("httpx", "alembic", "psycopg.pool", "uvicorn.access", "dbos"):
+    for noisy in ("httpx", "alembic", "psycopg.pool", "uvicorn.access", "uvicorn.error", "dbos"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))

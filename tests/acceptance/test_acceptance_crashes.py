@@ -38,7 +38,7 @@ def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fragile]:
         batch="""
             import time
 
-            time.sleep(0.002 * len(batch))
+            time.sleep(0.001 * len(batch))
             batch[FEATURE] = column_of(batch['data'])
             batch["computed_at"] = time.monotonic_ns()
         """,

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
 from factories.commands import run_command
-from factories.platform import all_documents, bucket_with, collection_of, publish, retriever_over, run_batch
+from factories.platform import (
+    all_documents,
+    bucket_with,
+    collection_of,
+    deployed,
+    publish,
+    retriever_over,
+    run_batch,
+)
 from factories.plugins import write_plugin
 from factories.servers import Server
 from factories.waiting import until
@@ -60,9 +69,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
 def test_a_second_server_on_the_same_data_dir_is_refused_naming_the_first(furnished: Furnished) -> None:
     server = furnished.server
 
-    second = run_command(
-        "serve", "--port", "0", "--data-dir", str(server.data_dir), cwd=server.data_dir.parent, within_s=60
-    )
+    place = ["--port", "0", "--data-dir", server.data_dir]
+    second = run_command("serve", *place, cwd=server.data_dir.parent)
 
     assert second.code == 1
     assert f"pid {server.pid}" in second.err
@@ -87,11 +95,14 @@ def test_only_the_api_listens_and_only_on_the_address_it_was_given(furnished: Fu
     assert listening == {("127.0.0.1", server.port)}
 
 
-def test_a_clean_stop_ends_the_database_too_and_everything_is_there_after_the_next_start(furnished: Furnished) -> None:
+@pytest.mark.parametrize("stop_with", [signal.SIGTERM, signal.SIGINT])
+def test_a_clean_stop_ends_the_database_too_and_everything_is_there_after_the_next_start(
+    furnished: Furnished, stop_with: signal.Signals
+) -> None:
     before = furnished.answers()
     postmaster = furnished.server.postmaster_pid()
 
-    code = furnished.server.stop()
+    code = furnished.server.stop(stop_with)
     database_after_stop = furnished.server.postmaster_pid()
     furnished.server.start()
 
@@ -127,21 +138,49 @@ def test_processes_of_a_killed_supervisor_do_not_outlive_it(furnished: Furnished
     assert len(children) == 2
 
 
-@pytest.mark.parametrize("stop_with", [signal.SIGTERM, signal.SIGINT])
-def test_a_batch_under_way_stops_cleanly_and_goes_on_after_the_next_start(
-    furnished: Furnished, tmp_path_factory: pytest.TempPathFactory, stop_with: signal.Signals
+def archive_spoilt(data_dir: Path) -> None:
+    newest = max((data_dir / "objects" / "archives").iterdir(), key=lambda path: path.stat().st_mtime)
+    newest.write_bytes(b"no longer an archive")
+    shutil.rmtree(data_dir / "unpacked")
+
+
+def nowhere_to_unpack(data_dir: Path) -> None:
+    shutil.rmtree(data_dir / "unpacked")
+    (data_dir / "unpacked").write_text("a file in place of the folder")
+
+
+@pytest.mark.parametrize("damage", [archive_spoilt, nowhere_to_unpack])
+def test_work_that_damage_to_the_data_dir_makes_impossible_fails_rather_than_going_on_for_ever(
+    furnished: Furnished, tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
+    client, data_dir = furnished.client, furnished.server.data_dir
+    name = f"words_{damage.__name__}"
+    plugin_id = publish(client, write_plugin(tmp_path / name))
+    collection = collection_of(client, bucket_with(client, TEXTS), name)
+    damage(data_dir)
+
+    status = deployed(client, plugin_id)
+    task = run_batch(client, collection)
+    batch = client.batches.get(collection["source"]["bucket_ids"][0], task["inputs"][0]["batch_id"])
+    again = client.plugins.deploy(plugin_id)
+    if (data_dir / "unpacked").is_file():
+        (data_dir / "unpacked").unlink()
+
+    assert (status.status, task.status, batch.status) == ("FAILED", "FAILED", "FAILED")
+    assert status.error
+    assert task.error
+    assert "already" not in again.message
+
+
+def test_a_batch_under_way_stops_cleanly_and_goes_on_after_the_next_start(furnished: Furnished, tmp_path: Path) -> None:
     client, server = furnished.client, furnished.server
-    name = f"slow_{stop_with.name.lower()}"
     batch = "import time\ntime.sleep(0.005 * len(batch))\nbatch[FEATURE] = column_of(batch['data'])"
-    publish(client, write_plugin(tmp_path_factory.mktemp("slow") / name, batch=batch))
-    collection = collection_of(client, bucket_with(client, [f"text {place}" for place in range(600)]), name)
+    publish(client, write_plugin(tmp_path / "slow_words", batch=batch))
+    collection = collection_of(client, bucket_with(client, [f"text {place}" for place in range(600)]), "slow_words")
     triggered = client.collections.trigger(collection.collection_id)
     until(lambda: client.collections.get(collection.collection_id).document_count >= 50, what="a chunk is stored")
 
-    os.kill(server.pid, stop_with)
-    assert server.process is not None
-    code = server.process.wait(30)
+    code = server.stop()
     server.start()
     task = client.tasks.wait(triggered.task_id, timeout_s=60, poll_s=0.1)
 

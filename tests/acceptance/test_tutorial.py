@@ -46,9 +46,8 @@ def blocks_of_page() -> list[Block]:
 
 def line_shows(shown: str, line: str) -> bool:
     """Tell whether a line of output is what the page shows: `…` is anything, and scores need only be near."""
-    pattern = (
-        re.escape(SCORE.sub("<score>", " ".join(shown.split()))).replace("…", ".*").replace("<score>", r"-?\d\.\d\d")
-    )
+    words = re.escape(SCORE.sub("<score>", " ".join(shown.split())))
+    pattern = words.replace("…", ".*").replace("<score>", SCORE.pattern)
     if not re.fullmatch(pattern, " ".join(line.split())):
         return False
     pairs = zip(SCORE.findall(shown), SCORE.findall(line), strict=False)
@@ -59,9 +58,7 @@ def assert_shows(shown: str, output: str) -> None:
     """Every line shown is in the output, in that order; the output may have others in between."""
     lines = iter(output.splitlines())
     for expected in filter(str.strip, shown.splitlines()):
-        assert any(line_shows(expected, line) for line in lines), (
-            f"{expected!r} is not where it should be in:\n{output}"
-        )
+        assert any(line_shows(expected, line) for line in lines), f"{expected!r} is not in its place in:\n{output}"
 
 
 @dataclass
@@ -71,10 +68,11 @@ class Served:
     log: Path
     process: subprocess.Popen[bytes]
 
-    def address(self) -> str | None:
+    def address(self) -> str:
+        """Return where it serves, "" until it has said so."""
         assert self.process.poll() is None, self.log.read_text()
         found = re.search(r"serving on (http://\S+)", self.log.read_text())
-        return found[1] if found else None
+        return found[1] if found else ""
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def publish(
 def deployed(client: Mixpeek, plugin_id: str) -> Any:
     """Deploy a version and return its status once the rollout has ended, however it ended."""
     client.plugins.deploy(plugin_id)
-    return client.plugins.wait(plugin_id, timeout_s=90, poll_s=0.1)
+    return client.plugins.wait(plugin_id, timeout_s=60, poll_s=0.1)
 
 
 def bucket_with(client: Mixpeek, texts: Sequence[str], *, topics: Sequence[str] = ()) -> str:

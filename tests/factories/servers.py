@@ -93,10 +93,10 @@ class Server:
             namespace = admin.namespaces.create(namespace_name=f"test_{secrets.token_hex(6)}")
         return Mixpeek(api_key=API_KEY, base_url=self.url, namespace=namespace.namespace_id)
 
-    def stop(self, *, within_s: float = 30.0) -> int:
-        """Send SIGTERM and return the exit code."""
+    def stop(self, stop_with: signal.Signals = signal.SIGTERM, *, within_s: float = 30.0) -> int:
+        """Ask the server to stop and return its exit code."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(stop_with)
         return self.process.wait(within_s)
 
     def kill(self) -> None:

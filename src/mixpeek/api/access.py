@@ -6,11 +6,15 @@ key scoped to namespaces never is one.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query as QueryParam
+from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from mixpeek.api.platform import Platform
@@ -30,6 +34,19 @@ async def _platform(request: Request) -> Platform:
 
 
 PlatformDep = Annotated[Platform, Depends(_platform)]
+
+
+async def refuse_unknown_query(request: Request) -> None:
+    """Refuse query parameters the route does not know; a misspelt one would otherwise change nothing, silently."""
+    if not request.query_params:
+        return
+    route: APIRoute = request.scope["route"]
+    known = {param.alias for param in get_flat_params(route.dependant) if isinstance(param.field_info, QueryParam)}
+    for name in request.query_params:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            advice = f"Did you mean `{near[0]}`?" if near else f"It takes: {', '.join(sorted(known)) or 'none'}"
+            raise InvalidRequest(f"Unknown query parameter {name!r}", hint=advice, parameter=name)
 
 
 async def _caller(platform: PlatformDep, authorization: Annotated[str | None, Header()] = None) -> Principal:

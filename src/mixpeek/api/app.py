@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from mixpeek.api import errors
+from mixpeek.api.access import refuse_unknown_query
 from mixpeek.api.middleware import RequestEnvelope
 from mixpeek.api.rate_limit import RateLimit
 from mixpeek.api.recording import Recorder
@@ -60,7 +61,13 @@ def create_app(
     max_body_bytes: int, lifespan: Lifespan, *, rate_limit_per_minute: int = 0, rate_limit_burst: int = 0
 ) -> FastAPI:
     """Return the application; `lifespan` puts the `Platform` into its state."""
-    app = FastAPI(title="Mixpeek", version="1", lifespan=lifespan, separate_input_output_schemas=False)
+    app = FastAPI(
+        title="Mixpeek",
+        version="1",
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+        dependencies=[Depends(refuse_unknown_query)],
+    )
     # The last one added is the outermost.
     app.add_middleware(Recorder)
     if rate_limit_per_minute:

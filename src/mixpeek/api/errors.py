@@ -48,7 +48,8 @@ def invalid_request(lines: Sequence[Any]) -> InvalidRequest:
     first = errors[0]
     place = ".".join(str(part) for part in first["location"])
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return InvalidRequest(f"{place}: {first['message']}{more}", validation_errors=errors)
+    hint = "`details.validation_errors` lists every fault; /docs shows what the route takes"
+    return InvalidRequest(f"{place}: {first['message']}{more}", hint=hint, validation_errors=errors)
 
 
 async def _known(_request: Request, error: Exception) -> JSONResponse:

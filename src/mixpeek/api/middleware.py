@@ -61,7 +61,14 @@ class RequestEnvelope:
                 raise BodyTooLarge
             return message
 
-        await self._app(scope, receive_capped, send)
+        async def send_unless_exceeded(message: Message) -> None:
+            # Whoever was reading the body takes the exception for a broken body and would say so.
+            if seen <= self._max_body_bytes:
+                await send(message)
+
+        await self._app(scope, receive_capped, send_unless_exceeded)
+        if seen > self._max_body_bytes:
+            await respond(BodyTooLarge())(scope, receive, send)
 
 
 def _given_id(scope: Any) -> str | None:

@@ -18,6 +18,7 @@ class ListBody(WireModel):
     """The body of a list request."""
 
     limit: int | None = None
+    offset: int | None = None
     cursor: str | None = None
     return_vectors: bool = False
     return_url: bool = False
@@ -27,6 +28,7 @@ class ListBody(WireModel):
 class Page:
     limit: int
     cursor: str | None
+    offset: int = 0
 
     @property
     def after(self) -> str:
@@ -34,7 +36,7 @@ class Page:
         if not self.cursor:
             return ""
         try:
-            return base64.urlsafe_b64decode(self.cursor.encode()).decode()
+            return base64.b64decode(self.cursor.encode(), altchars=b"-_", validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
             raise InvalidRequest("The cursor is not one of this server's", hint="Start without a cursor") from error
 
@@ -43,11 +45,15 @@ class Page:
         if body is None:
             return self
         limit = min(max(body.limit or self.limit, 1), 10_000)
-        return Page(limit, body.cursor or self.cursor)
+        return Page(limit, body.cursor or self.cursor, body.offset or self.offset)
 
 
-def _page(limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: Annotated[str | None, Query()] = None) -> Page:
-    return Page(limit, cursor)
+def _page(
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query()] = None,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> Page:
+    return Page(limit, cursor, offset)
 
 
 PageDep = Annotated[Page, Depends(_page)]

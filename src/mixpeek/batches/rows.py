@@ -28,8 +28,8 @@ class Recipe:
 
 def document_id_from(collection_id: str, object_id: str, blob_key: str, position: int = 0) -> str:
     """Return the id of the document a row makes: the same row always makes the same document."""
-    key = "\x1f".join([collection_id, object_id, blob_key, str(position)])
-    return f"doc_{hashlib.sha256(key.encode()).hexdigest()[:24]}"
+    key = "\x1f".join([collection_id, object_id, blob_key, str(position)]).encode(errors="surrogatepass")
+    return f"doc_{hashlib.sha256(key).hexdigest()[:24]}"
 
 
 def rows_from_object(stored: StoredObject, recipe: Recipe) -> list[Row]:

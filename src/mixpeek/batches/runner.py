@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 # Calls of one chunk that may hang or kill their host before the chunk's remaining rows are given up on.
 COSTLY_FAULTS = 16
+# Rows tried one by one before a chunk that fails as a wholly lost one did is given up on as a whole.
+SAMPLE_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -84,15 +86,29 @@ class _Slot:
         try:
             table = self._call(rows)
         except PluginError as error:
-            if isinstance(error, PluginTimedOut | PluginCrashed):
-                self.costly_faults += 1
-            hopeless = error.message in self.known_causes or self.costly_faults > COSTLY_FAULTS
-            if len(rows) == 1 or hopeless:
+            if len(rows) == 1 or self._is_hopeless(rows, error):
                 return Checked([], [_failed_row(row, error) for row in rows])
             middle = len(rows) // 2
             left, right = self._run(rows[:middle]), self._run(rows[middle:])
             return Checked(left.documents + right.documents, left.outcomes + right.outcomes)
         return check_output(table, rows, self.job.manifest.embeddings, self.batch_id)
+
+    def _is_hopeless(self, rows: list[Row], error: PluginError) -> bool:
+        """Tell whether halving on would only repeat what is known: all of these rows fail."""
+        known = error.message in self.known_causes
+        if isinstance(error, PluginTimedOut | PluginCrashed):
+            self.costly_faults += 1
+            return known or self.costly_faults > COSTLY_FAULTS
+        return known and len(rows) > SAMPLE_ROWS and not self._any_works(rows[:: len(rows) // SAMPLE_ROWS])
+
+    def _any_works(self, sample: list[Row]) -> bool:
+        for row in sample:
+            try:
+                self._call([row])
+            except PluginError:
+                continue
+            return True
+        return False
 
     def _call(self, rows: list[Row]) -> Any:
         from mixpeek.batches.tables import table_from_rows  # as above

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from mixpeek.batches import queries
@@ -20,6 +21,8 @@ from mixpeek.errors import MixpeekError, PlatformError
 from mixpeek.registry.service import Registry
 from mixpeek.workflows import tasks
 from mixpeek.workflows.port import Steps, Workflow
+
+log = logging.getLogger(__name__)
 
 # Batches that one worker runs side by side; each has hosts of its own.
 CONCURRENT_BATCHES = 2
@@ -44,7 +47,10 @@ class BatchWorkflow:
             steps.step("plan", lambda: self._plan(batch_id, task_id))
             steps.step("run", lambda: self._run(batch_id, task_id))
             steps.step("reconcile", lambda: self._reconcile(batch_id, task_id))
-        except MixpeekError as error:
+        except Exception as error:
+            # The edge of a workflow: whatever it was, the batch must not stay under way for ever.
+            if not isinstance(error, MixpeekError):
+                log.exception("batch %s failed", batch_id)
             message = describe_failure(error)
             steps.step("fail", lambda: self._fail(batch_id, task_id, message))
 

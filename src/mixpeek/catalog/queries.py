@@ -43,12 +43,12 @@ def find_bucket(connection: Connection, namespace_id: str, identifier: str) -> B
     )
 
 
-def list_buckets(connection: Connection, namespace_id: str, limit: int, after: str) -> list[Bucket]:
+def list_buckets(connection: Connection, namespace_id: str, limit: int, after: str, offset: int = 0) -> list[Bucket]:
     return all_rows(
         connection,
         Bucket,
-        f"{BUCKET} WHERE b.namespace_id = %s AND b.bucket_id > %s ORDER BY b.bucket_id LIMIT %s",
-        [namespace_id, after, limit],
+        f"{BUCKET} WHERE b.namespace_id = %s AND b.bucket_id > %s ORDER BY b.bucket_id LIMIT %s OFFSET %s",
+        [namespace_id, after, limit, offset],
     )
 
 
@@ -73,10 +73,10 @@ def find_object(connection: Connection, bucket_id: str, object_id: str) -> Store
     )
 
 
-def list_objects(connection: Connection, bucket_id: str, limit: int, after: int) -> list[StoredObject]:
+def list_objects(connection: Connection, bucket_id: str, limit: int, after: int, offset: int = 0) -> list[StoredObject]:
     return all_rows(
         connection,
         StoredObject,
-        f"{OBJECT} WHERE bucket_id = %s AND sequence > %s ORDER BY sequence LIMIT %s",
-        [bucket_id, after, limit],
+        f"{OBJECT} WHERE bucket_id = %s AND sequence > %s ORDER BY sequence LIMIT %s OFFSET %s",
+        [bucket_id, after, limit, offset],
     )

@@ -19,10 +19,18 @@ class Documents(Resource):
         limit: int | None = None,
         offset: int | None = None,
         cursor: str | None = None,
+        include_total: bool = False,
         **body: Any,
     ) -> Response:
         """Return one page: `results`, `pagination`, `stats`; `body` takes `filters`, `sort`, `return_vectors`, ..."""
-        return self._list(f"/collections/{segment(collection_id)}/documents", limit, offset, cursor, body)
+        return self._list(
+            f"/collections/{segment(collection_id)}/documents",
+            limit,
+            offset,
+            cursor,
+            body,
+            include_total=include_total or None,
+        )
 
     def get(self, collection_id: str, document_id: str, *, return_vectors: bool = False) -> Response:
         """Return one document."""

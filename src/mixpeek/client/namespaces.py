@@ -26,6 +26,8 @@ class Namespaces(Resource):
         """Return one page: `results` and `pagination`."""
         return self._list("/namespaces", limit, offset, cursor, filters)
 
-    def delete(self, namespace: str) -> Response:
-        """Delete a namespace and all that is in it."""
-        return self._transport.request("DELETE", f"/namespaces/{segment(namespace)}")
+    def delete(self, namespace: str, *, force: bool = False) -> Response:
+        """Delete a namespace; while it has collections, only with `force`, which deletes all that is in it."""
+        return self._transport.request(
+            "DELETE", f"/namespaces/{segment(namespace)}", query={"force": True if force else None}
+        )

@@ -14,8 +14,10 @@ class Resource:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def _list(self, path: str, limit: int | None, offset: int | None, cursor: str | None, body: Any) -> Response:
-        query = {"limit": limit, "offset": offset, "cursor": cursor}
+    def _list(
+        self, path: str, limit: int | None, offset: int | None, cursor: str | None, body: Any, **more: Any
+    ) -> Response:
+        query = {"limit": limit, "offset": offset, "cursor": cursor, **more}
         return self._transport.request("POST", f"{path}/list", query=query, body=body or {})
 
 

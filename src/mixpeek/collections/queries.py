@@ -54,12 +54,14 @@ def find_collection(connection: Connection, namespace_id: str, identifier: str) 
     )
 
 
-def list_collections(connection: Connection, namespace_id: str, limit: int, after: str) -> list[Collection]:
+def list_collections(
+    connection: Connection, namespace_id: str, limit: int, after: str, offset: int = 0
+) -> list[Collection]:
     return all_rows(
         connection,
         Collection,
-        f"{COLLECTION} WHERE c.namespace_id = %s AND c.collection_id > %s ORDER BY c.collection_id LIMIT %s",
-        [namespace_id, after, limit],
+        f"{COLLECTION} WHERE c.namespace_id = %s AND c.collection_id > %s ORDER BY c.collection_id LIMIT %s OFFSET %s",
+        [namespace_id, after, limit, offset],
     )
 
 

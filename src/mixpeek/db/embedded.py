@@ -32,7 +32,7 @@ class EmbeddedPostgres:
         self.log = data_dir / "postgres.log"
         self.socket_dir = _socket_dir(data_dir)
         self._binaries = _binaries()
-        self._server: subprocess.Popen[bytes] | None = None  # if it was this process that started it
+        self._process: subprocess.Popen[bytes] | None = None  # None too when it was found running
 
     @property
     def url(self) -> str:
@@ -57,8 +57,8 @@ class EmbeddedPostgres:
             if time.monotonic() > deadline:
                 raise PlatformError(f"PostgreSQL (pid {pid}) did not stop in {timeout_s:.0f} s", hint=f"See {self.log}")
             time.sleep(0.01)
-        if self._server is not None:
-            self._server.wait()
+        if self._process is not None:
+            self._process.wait(timeout_s)
 
     def running_pid(self) -> int | None:
         """Return the pid of the server that owns this directory, or None; a stale pid file counts as none."""
@@ -84,6 +84,9 @@ class EmbeddedPostgres:
 
     def _launch(self) -> None:
         self.socket_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._process is not None:
+            self._process.wait(5)  # it has ended, since `running_pid` found none
+        stale = self._pid_file()
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.socket_dir),
@@ -101,19 +104,24 @@ class EmbeddedPostgres:
         for name, value in settings.items():
             arguments += ["-c", f"{name}={value}"]
         with self.log.open("ab") as log:
-            self._server = process = self._run("postgres", arguments, stdout=log, stderr=log, detached=True)
+            self._process = process = self._run("postgres", arguments, stdout=log, stderr=log, detached=True)
         deadline = time.monotonic() + 30
-        while not self._is_ready():
+        while not self._is_ready(stale):
             if process.poll() is not None or time.monotonic() > deadline:
                 tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
                 raise PlatformError(f"The embedded database did not start; the end of {self.log}:\n{tail}")
             time.sleep(0.01)
 
-    def _is_ready(self) -> bool:
-        with contextlib.suppress(FileNotFoundError):
-            lines = (self.directory / "postmaster.pid").read_text().splitlines()
-            return len(lines) >= 8 and lines[7].strip() == "ready"
-        return False
+    def _is_ready(self, stale: list[str]) -> bool:
+        """Tell whether a server other than the one that left `stale` says it takes connections."""
+        lines = self._pid_file()
+        return lines != stale and len(lines) >= 8 and lines[7].strip() == "ready"
+
+    def _pid_file(self) -> list[str]:
+        try:
+            return (self.directory / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return []
 
     def _run(
         self,

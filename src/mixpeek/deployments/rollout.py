@@ -5,6 +5,7 @@ Runs in the worker; the hosts that will answer belong to the API processes, whic
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
@@ -22,6 +23,8 @@ from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.workflows import tasks
 from mixpeek.workflows.port import Steps, Workflow
+
+log = logging.getLogger(__name__)
 
 START_LIMIT_S = 60.0
 START_POLL_S = 0.05
@@ -48,7 +51,10 @@ class Rollout:
                 return
             steps.step("start", lambda: self._start_green(deployment, version))
             steps.step("switch", lambda: self._switch(deployment, version, warnings, task_id))
-        except MixpeekError as error:
+        except Exception as error:
+            # The edge of a workflow: whatever it was, the deployment must not stay under way for ever.
+            if not isinstance(error, MixpeekError):
+                log.exception("the rollout of %s failed", deployment.plugin_id)
             failure = describe_failure(error)
             steps.step("fail", lambda: self._fail(deployment, failure, task_id))
 
@@ -147,8 +153,10 @@ def host_spec(registry: Registry, version: PluginVersion) -> HostSpec:
     )
 
 
-def describe_failure(error: MixpeekError) -> str:
+def describe_failure(error: Exception) -> str:
     """Return an error as the author should read it: the message, then the plugin's own frames."""
+    if not isinstance(error, MixpeekError):
+        return f"{type(error).__name__}: {error}"
     frames = error.details.get("frames") or []
     places = [f"  {frame.get('file')}:{frame.get('line')} in {frame.get('function')}" for frame in frames]
     return "\n".join([error.message, *places])

@@ -88,9 +88,9 @@ class DocumentStore(Protocol):
         """Return documents by id; absent ones are left out."""
 
     def list_page(
-        self, connection: Connection, index: Index, *, after: str, limit: int, vectors: bool = False
+        self, connection: Connection, index: Index, *, after: str, limit: int, offset: int = 0, vectors: bool = False
     ) -> list[Document]:
-        """Return up to `limit` documents with ids above `after`, in id order."""
+        """Return up to `limit` documents with ids above `after`, in id order, leaving out the first `offset`."""
 
     def count(self, connection: Connection, index: Index) -> int:
         """Count the documents of an index."""

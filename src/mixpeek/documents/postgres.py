@@ -94,13 +94,13 @@ class PostgresDocuments:
         return {r["document_id"]: Document(**r, vectors=found.get(r["document_id"], {})) for r in rows}
 
     def list_page(
-        self, connection: Connection, index: Index, *, after: str, limit: int, vectors: bool = False
+        self, connection: Connection, index: Index, *, after: str, limit: int, offset: int = 0, vectors: bool = False
     ) -> list[Document]:
         rows = dict_rows(
             connection,
             "SELECT document_id, collection_id, payload, internal FROM documents WHERE collection_id = %s"
-            " AND generation = %s AND document_id > %s ORDER BY document_id LIMIT %s",
-            [index.collection_id, index.generation, after, limit],
+            " AND generation = %s AND document_id > %s ORDER BY document_id LIMIT %s OFFSET %s",
+            [index.collection_id, index.generation, after, limit, offset],
         )
         found = self._with_vectors(connection, [index], rows) if vectors else {}
         return [Document(**r, vectors=found.get(r["document_id"], {})) for r in rows]

@@ -36,10 +36,12 @@ def find_retriever(connection: Connection, namespace_id: str, identifier: str) -
     )
 
 
-def list_retrievers(connection: Connection, namespace_id: str, limit: int, after: str) -> list[Retriever]:
+def list_retrievers(
+    connection: Connection, namespace_id: str, limit: int, after: str, offset: int = 0
+) -> list[Retriever]:
     return all_rows(
         connection,
         Retriever,
-        f"{RETRIEVER} WHERE namespace_id = %s AND retriever_id > %s ORDER BY retriever_id LIMIT %s",
-        [namespace_id, after, limit],
+        f"{RETRIEVER} WHERE namespace_id = %s AND retriever_id > %s ORDER BY retriever_id LIMIT %s OFFSET %s",
+        [namespace_id, after, limit, offset],
     )

@@ -39,14 +39,15 @@ class DataDir:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+                owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+                # Processes of a killed server end within moments; a living server keeps the lock.
+                if _is_alive(owner) or time.monotonic() > deadline:
                     os.close(descriptor)
                     raise Conflict(
-                        f"Another server (pid {owner}) is using {self.path}",
+                        f"Another server (pid {owner or 'unknown'}) is using {self.path}",
                         hint="Stop it first, or give this one its own `--data-dir`",
                     ) from error
-                time.sleep(0.1)
+                time.sleep(0.05)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return descriptor
@@ -80,3 +81,13 @@ class DataDir:
             os.fsync(file.fileno())
         building.rename(path)
         return path
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -92,6 +92,8 @@ class Supervisor:
                 f"Cannot listen on {self.settings.host}:{self.settings.port}: {error.strerror}",
                 hint="Stop what is listening there, or choose another `--port`",
             ) from error
+        # From here on connections wait instead of being refused, also while the API process is started again.
+        listener.listen(2048)
         listener.set_inheritable(True)
         return listener
 

@@ -152,7 +152,12 @@ def find_namespace(connection: Connection, organization_id: str, identifier: str
 
 
 def list_namespaces(
-    connection: Connection, organization_id: str, limit: int, after: str, scope: Iterable[str] | None = None
+    connection: Connection,
+    organization_id: str,
+    limit: int,
+    after: str,
+    offset: int = 0,
+    scope: Iterable[str] | None = None,
 ) -> list[Namespace]:
     """List namespaces in id order; `scope` holds the only ones to list, None means all."""
     return all_rows(
@@ -160,8 +165,8 @@ def list_namespaces(
         Namespace,
         f"SELECT {COLUMNS} FROM namespaces WHERE organization_id = %s AND namespace_id > %s"
         " AND namespace_type NOT IN ('builtin', 'library') AND (%s::text[] IS NULL OR namespace_id = ANY(%s))"
-        " ORDER BY namespace_id LIMIT %s",
-        [organization_id, after, *[None if scope is None else list(scope)] * 2, limit],
+        " ORDER BY namespace_id LIMIT %s OFFSET %s",
+        [organization_id, after, *[None if scope is None else list(scope)] * 2, limit, offset],
     )
 
 

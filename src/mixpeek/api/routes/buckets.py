@@ -30,7 +30,7 @@ def list_buckets(
 ) -> dict[str, Any]:
     page = page.within(body)
     with platform.database.transaction() as connection:
-        found = queries.list_buckets(connection, namespace.namespace_id, page.limit, page.after)
+        found = queries.list_buckets(connection, namespace.namespace_id, page.limit, page.after, page.offset)
     return wire_page(page, [bucket.wire() for bucket in found], found[-1].bucket_id if found else None)
 
 

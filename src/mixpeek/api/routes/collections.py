@@ -28,7 +28,7 @@ def list_collections(
 ) -> dict[str, Any]:
     page = page.within(body)
     with platform.database.transaction() as connection:
-        found = queries.list_collections(connection, namespace.namespace_id, page.limit, page.after)
+        found = queries.list_collections(connection, namespace.namespace_id, page.limit, page.after, page.offset)
     return wire_page(page, [c.wire() for c in found], found[-1].collection_id if found else None)
 
 

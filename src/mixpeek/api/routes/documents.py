@@ -30,7 +30,9 @@ def list_documents(
     with platform.database.transaction() as connection:
         collection = get_collection(connection, namespace.namespace_id, collection_identifier)
         index = Index(collection.collection_id, collection.live_generation)
-        found = platform.documents.list_page(connection, index, after=page.after, limit=page.limit, vectors=vectors)
+        found = platform.documents.list_page(
+            connection, index, after=page.after, limit=page.limit, offset=page.offset, vectors=vectors
+        )
         total = platform.documents.count(connection, index)
     answer = wire_page(page, [document.wire() for document in found], found[-1].document_id if found else None)
     if include_total:

@@ -57,7 +57,9 @@ def list_namespaces(
 ) -> dict[str, Any]:
     page = page.within(body)
     with platform.database.transaction() as connection:
-        found = queries.list_namespaces(connection, caller.organization_id, page.limit, page.after, caller.namespaces)
+        found = queries.list_namespaces(
+            connection, caller.organization_id, page.limit, page.after, page.offset, caller.namespaces
+        )
         results = [_wire(connection, namespace) for namespace in found]
     return wire_page(page, results, found[-1].namespace_id if found else None)
 

@@ -45,7 +45,7 @@ def list_objects(
     after = int(page.after) if page.after.isdigit() else 0
     with platform.database.transaction() as connection:
         bucket = service.get_bucket(connection, namespace.namespace_id, bucket_identifier)
-        found = queries.list_objects(connection, bucket.bucket_id, page.limit, after)
+        found = queries.list_objects(connection, bucket.bucket_id, page.limit, after, page.offset)
     return wire_page(page, [stored.wire() for stored in found], str(found[-1].sequence) if found else None)
 
 

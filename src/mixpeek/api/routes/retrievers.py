@@ -30,7 +30,7 @@ def list_retrievers(
 ) -> dict[str, Any]:
     page = page.within(body)
     with platform.database.transaction() as connection:
-        found = queries.list_retrievers(connection, namespace.namespace_id, page.limit, page.after)
+        found = queries.list_retrievers(connection, namespace.namespace_id, page.limit, page.after, page.offset)
     return wire_page(page, [r.wire() for r in found], found[-1].retriever_id if found else None)
 
 

@@ -1,0 +1,115 @@
+"""Migrating a database: from nothing to the newest revision, once, and never behind a newer program's back."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from mixpeek.db.embedded import EmbeddedPostgres
+from mixpeek.db.pool import Database, all_rows, first_row, new_id, scalar
+from mixpeek.db.schema import current, head, migrate, revisions, wait_until_migrated
+from mixpeek.errors import PlatformError, ServiceUnavailable
+
+NewDatabase = Callable[[], str]
+
+
+@pytest.fixture
+def new_database(postgres: EmbeddedPostgres) -> NewDatabase:
+    def make() -> str:
+        name = f"db_{secrets.token_hex(4)}"
+        with psycopg.connect(postgres.url, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return postgres.url.replace("/postgres?", f"/{name}?")
+
+    return make
+
+
+def test_a_new_database_goes_to_the_newest_revision(new_database: NewDatabase) -> None:
+    url = new_database()
+    before = current(url)
+
+    migrate(url)
+
+    assert before is None
+    assert current(url) == head() == max(revisions())
+    wait_until_migrated(url, timeout_s=5)
+
+
+def test_servers_that_start_together_migrate_once(new_database: NewDatabase) -> None:
+    url = new_database()
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(migrate, url) for _ in range(3)]:
+            done.result(60)
+
+    assert current(url) == head()
+
+
+def test_a_database_of_a_newer_program_is_left_as_it_is(new_database: NewDatabase) -> None:
+    url = new_database()
+    migrate(url)
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(PlatformError, match="revision 9999"):
+        migrate(url)
+
+    assert current(url) == "9999"
+
+
+def test_waiting_for_a_migration_that_nobody_makes_ends(new_database: NewDatabase) -> None:
+    with pytest.raises(PlatformError, match="did not reach"):
+        wait_until_migrated(new_database(), timeout_s=0.2)
+
+
+def test_a_transaction_is_kept_whole_or_not_at_all(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute("CREATE TABLE kept (n int)")
+    with pytest.raises(ZeroDivisionError), database.transaction() as connection:
+        connection.execute("INSERT INTO kept VALUES (1)")
+        raise ZeroDivisionError
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO kept VALUES (2)")
+
+    with database.transaction() as connection:
+        assert scalar(connection, "SELECT array_agg(n) FROM kept") == [2]
+        assert scalar(connection, "SELECT n FROM kept WHERE n = 3") is None
+        connection.execute("DROP TABLE kept")
+
+
+def test_a_connection_that_the_server_ended_costs_no_request(database: Database) -> None:
+    with psycopg.connect(database.url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                      " AND datname = current_database() AND state = 'idle'")  # fmt: skip
+
+    with database.transaction() as connection:
+        assert scalar(connection, "SELECT 1") == 1
+
+
+def test_a_database_that_does_not_answer_is_said_to_be_unavailable() -> None:
+    with pytest.raises(ServiceUnavailable, match="does not answer"):
+        Database("postgresql://nobody@/none?host=/nonexistent").open(timeout_s=0.1)
+
+
+def test_ids_have_their_prefix_and_do_not_repeat() -> None:
+    made = {new_id("bkt", 15) for _ in range(1000)}
+
+    assert len(made) == 1000
+    assert all(identifier.startswith("bkt_") and len(identifier) == 19 for identifier in made)
+
+
+def test_rows_become_dataclasses(database: Database) -> None:
+    from mixpeek.documents.port import Index
+
+    with database.transaction() as connection:
+        found = all_rows(connection, Index, "SELECT 'col_' || n AS collection_id, n AS generation"
+                         " FROM generate_series(1, 2) n")  # fmt: skip
+        none = first_row(connection, Index, "SELECT 'c' AS collection_id, 1 AS generation WHERE false")
+
+    assert found == [Index("col_1", 1), Index("col_2", 2)]
+    assert none is None

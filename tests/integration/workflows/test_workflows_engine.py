@@ -1,0 +1,254 @@
+"""Tasks from the outbox to their end: run once, failed with words, and not lost with a database connection."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from factories.waiting import until
+from mixpeek.db.pool import Database, scalar
+from mixpeek.errors import MixpeekError, NotFound
+from mixpeek.tenancy.service import bootstrap, create_namespace
+from mixpeek.workflows import tasks
+from mixpeek.workflows.engine import WorkflowEngine
+from mixpeek.workflows.port import Steps, Workflow
+
+Ran = dict[str, list[str]]
+SubmitTask = Callable[..., str]
+
+
+class Workflows:
+    """Small workflows that note which steps ran for which task."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.steps: Ran = {}
+        self.most_at_once = 0
+        self._running = 0
+        self._lock = threading.Lock()
+
+    def all(self) -> list[Workflow]:
+        return [
+            Workflow("two_steps", self.two_steps),
+            Workflow("refused", self.refused),
+            Workflow("broken", self.broken),
+            Workflow("outage", self.outage),
+            Workflow("one_by_one", self.one_by_one, concurrency=1),
+        ]
+
+    def note(self, task_id: str, step: str) -> None:
+        self.steps.setdefault(task_id, []).append(step)
+
+    def two_steps(self, steps: Steps, task_id: str, inputs: dict[str, Any]) -> None:
+        steps.step("first", lambda: self.note(task_id, "first"))
+        steps.step("second", lambda: self.note(task_id, inputs["second"]))
+        self.complete(task_id)
+
+    def refused(self, steps: Steps, task_id: str, inputs: dict[str, Any]) -> None:
+        raise MixpeekError("this cannot be done")
+
+    def broken(self, steps: Steps, task_id: str, inputs: dict[str, Any]) -> None:
+        raise ZeroDivisionError("a bug of ours")
+
+    def outage(self, steps: Steps, task_id: str, inputs: dict[str, Any]) -> None:
+        def lose_the_connection_once() -> None:
+            self.note(task_id, "tried")
+            with self._database.transaction() as connection:
+                if len(self.steps[task_id]) == 1:
+                    connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+        steps.step("lost", lose_the_connection_once)
+        self.complete(task_id)
+
+    def one_by_one(self, steps: Steps, task_id: str, inputs: dict[str, Any]) -> None:
+        def count() -> None:
+            with self._lock:
+                self._running += 1
+                self.most_at_once = max(self.most_at_once, self._running)
+            with self._database.transaction() as connection:
+                connection.execute("SELECT pg_sleep(0.05)")  # long enough to meet another, were there one
+            with self._lock:
+                self._running -= 1
+
+        steps.step("counted", count)
+        self.complete(task_id)
+
+    def complete(self, task_id: str) -> None:
+        with self._database.transaction() as connection:
+            tasks.update_task(connection, task_id, "COMPLETED", outputs={"done": True})
+
+
+@pytest.fixture(scope="module")
+def workflows(database: Database) -> Iterator[Workflows]:
+    """The workflows above, with an engine that carries them out."""
+    made = Workflows(database)
+    engine = WorkflowEngine(database, "tests", made.all())
+    engine.start()
+    yield made
+    engine.stop()
+
+
+@pytest.fixture(scope="module")
+def home(database: Database) -> tuple[str, str]:
+    """An organization and a namespace of it."""
+    with database.transaction() as connection:
+        organization_id = bootstrap(connection, "sk_test")
+        fields = {
+            "namespace_name": "workflows",
+            "namespace_type": "standard",
+            "description": None,
+            "feature_extractors": [],
+            "payload_indexes": [],
+            "auto_create_indexes": False,
+        }
+        return organization_id, create_namespace(connection, organization_id, fields).namespace_id
+
+
+@pytest.fixture
+def submit(database: Database, home: tuple[str, str], workflows: Workflows) -> SubmitTask:
+    def make(workflow: str, **inputs: Any) -> str:
+        with database.transaction() as connection:
+            return tasks.submit(
+                connection,
+                workflow=workflow,
+                task_type="plugin_custom",
+                organization_id=home[0],
+                namespace_id=home[1],
+                inputs=inputs,
+            )
+
+    return make
+
+
+@pytest.fixture
+def ended(database: Database, home: tuple[str, str]) -> Callable[[str], tasks.Task]:
+    """Wait until a task has ended and return it."""
+
+    def wait(task_id: str) -> tasks.Task:
+        def look() -> tasks.Task | None:
+            with database.transaction() as connection:
+                task = tasks.get_task(connection, home[0], task_id)
+            return task if task.status in tasks.TERMINAL else None
+
+        found = until(look, what=f"task {task_id} has ended")
+        assert found is not None
+        return found
+
+    return wait
+
+
+def test_a_submitted_task_is_carried_out_with_each_step_once(
+    submit: SubmitTask, ended: Callable[[str], tasks.Task], workflows: Workflows
+) -> None:
+    task = ended(submit("two_steps", second="the second"))
+
+    assert (task.status, task.outputs) == ("COMPLETED", {"done": True})
+    assert workflows.steps[task.task_id] == ["first", "the second"]
+
+
+def test_a_task_of_a_transaction_that_is_rolled_back_never_was(
+    database: Database, home: tuple[str, str], workflows: Workflows
+) -> None:
+    with pytest.raises(ZeroDivisionError), database.transaction() as connection:
+        task_id = tasks.submit(
+            connection,
+            workflow="two_steps",
+            task_type="x",
+            organization_id=home[0],
+            namespace_id=home[1],
+            inputs={"second": "x"},
+        )
+        raise ZeroDivisionError
+
+    with database.transaction() as connection, pytest.raises(NotFound):
+        tasks.get_task(connection, home[0], task_id)
+
+
+@pytest.mark.parametrize(
+    ("workflow", "words"),
+    [
+        ("refused", "this cannot be done"),
+        ("broken", "ZeroDivisionError: a bug of ours"),
+        ("unheard_of", "No workflow named 'unheard_of'"),
+    ],
+)
+def test_a_task_that_cannot_be_carried_out_fails_with_the_reason(
+    submit: SubmitTask, ended: Callable[[str], tasks.Task], workflow: str, words: str
+) -> None:
+    task = ended(submit(workflow))
+
+    assert task.status == "FAILED"
+    assert words in str(task.error)
+
+
+def test_a_step_that_lost_its_database_connection_is_tried_again(
+    submit: SubmitTask, ended: Callable[[str], tasks.Task], workflows: Workflows
+) -> None:
+    task = ended(submit("outage"))
+
+    assert task.status == "COMPLETED", task.error
+    assert workflows.steps[task.task_id] == ["tried", "tried"]
+
+
+def test_workflows_with_a_limit_wait_for_each_other(
+    submit: SubmitTask, ended: Callable[[str], tasks.Task], workflows: Workflows
+) -> None:
+    ids = [submit("one_by_one") for _ in range(4)]
+
+    assert {ended(task_id).status for task_id in ids} == {"COMPLETED"}
+    assert workflows.most_at_once == 1
+
+
+@pytest.mark.parametrize("status", sorted(tasks.TERMINAL))
+def test_a_task_that_has_ended_stays_as_it_ended(
+    database: Database, home: tuple[str, str], workflows: Workflows, status: str
+) -> None:
+    with database.transaction() as connection:
+        task_id = tasks.submit(
+            connection, workflow="two_steps", task_type="x", organization_id=home[0], namespace_id=home[1], inputs={}
+        )
+        tasks.mark_dispatched(connection, task_id, "tests")
+        tasks.update_task(connection, task_id, status, error="as it ended")
+        tasks.update_task(connection, task_id, "IN_PROGRESS", error="later")
+
+        task = tasks.get_task(connection, home[0], task_id)
+
+    assert (task.status, task.error) == (status, "as it ended")
+
+
+def test_progress_adds_up_and_outputs_stay_until_replaced(
+    database: Database, home: tuple[str, str], workflows: Workflows
+) -> None:
+    with database.transaction() as connection:
+        task_id = tasks.submit(
+            connection, workflow="two_steps", task_type="x", organization_id=home[0], namespace_id=home[1], inputs={}
+        )
+        tasks.mark_dispatched(connection, task_id, "tests")
+        tasks.update_task(connection, task_id, "IN_PROGRESS", outputs={"a": 1}, progress={"p": 1})
+        tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"q": 2})
+
+        task = tasks.get_task(connection, home[0], task_id)
+
+    assert (task.outputs, task.additional_data) == ({"a": 1}, {"p": 1, "q": 2})
+
+
+def test_tasks_are_listed_newest_first_by_namespace_and_status(
+    database: Database, home: tuple[str, str], submit: SubmitTask, ended: Callable[[str], tasks.Task]
+) -> None:
+    older, newer = submit("refused"), submit("refused")
+    for task_id in (older, newer):
+        ended(task_id)
+
+    with database.transaction() as connection:
+        failed = tasks.list_tasks(connection, home[0], home[1], "FAILED", 100, 0)
+        elsewhere = tasks.list_tasks(connection, home[0], "ns_none", None, 100, 0)
+        waiting = scalar(connection, "SELECT count(*) FROM tasks WHERE dispatched_at IS NULL")
+
+    places = [task.task_id for task in failed]
+    assert places.index(newer) < places.index(older)
+    assert {task.status for task in failed} == {"FAILED"}
+    assert elsewhere == []
+    assert waiting == 0

@@ -1,0 +1,52 @@
+"""How a batch ended, from its counts: the whole table."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mixpeek.batches.planning import chunk_size
+from mixpeek.batches.verdict import judge
+
+
+@pytest.mark.parametrize(
+    ("rows", "written", "stored", "status"),
+    [
+        (0, 0, 0, "COMPLETED"),
+        (0, 0, 5, "COMPLETED"),
+        (3, 3, 3, "COMPLETED"),
+        (3, 3, 7, "COMPLETED"),
+        (3, 2, 2, "COMPLETED_WITH_ERRORS"),
+        (3, 1, 9, "COMPLETED_WITH_ERRORS"),
+        (3, 0, 0, "FAILED"),
+        (3, 0, 3, "FAILED"),
+        (3, 3, 2, "FAILED"),
+        (3, 2, 1, "FAILED"),
+    ],
+)
+def test_the_verdict_follows_the_counts(rows: int, written: int, stored: int, status: str) -> None:
+    verdict = judge(rows, written, stored, {"raised": rows - written} if rows > written else {}, "row doc_1: it broke")
+
+    assert verdict.status == status
+    assert (verdict.error is None) == (status == "COMPLETED")
+
+
+def test_the_words_count_causes_and_quote_the_first_row() -> None:
+    verdict = judge(10, 7, 7, {"raised": 2, "not_finite": 1}, "row doc_1: it broke")
+
+    assert verdict.error == "3 of 10 rows were not stored: 2 raised, 1 not_finite. First: row doc_1: it broke"
+
+
+@given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
+def test_completed_is_said_only_when_every_row_is_stored(rows: int, unwritten: int, stored: int) -> None:
+    written = max(0, rows - unwritten)
+
+    verdict = judge(rows, written, stored, {}, None)
+
+    assert verdict.status != "COMPLETED" or (written == rows and stored >= rows)
+
+
+@given(st.integers(0, 10**7), st.integers(1, 64), st.integers(1, 8192))
+def test_a_chunk_is_never_empty_nor_larger_than_allowed(objects: int, hosts: int, most: int) -> None:
+    assert 1 <= chunk_size(objects, hosts, most) <= most
