@@ -28,6 +28,7 @@ demo: install  ## Search the Python standard library by meaning, from nothing to
 	@$(BIN)/python -m examples.demo
 
 test: install  ## Run the whole suite
+	@scripts/system-parts $(VENV) curl jq zip
 	@$(BIN)/python -m pytest tests
 
 lint: install  ## Check style, types and import layers; change nothing

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _NO_TESTS = 5  # pytest's exit code where it collected nothing
 _FILES_SHOWN = 20
+# What failing tests say is long; their last lines name each failure.
+FAILURE_LINES = 40
 
 
 async def examine_packed(execution: Execution, plugin: PackedPlugin, report: Report) -> Examination:
@@ -46,12 +48,21 @@ async def run_tests(execution: Execution, spec: HostSpec, report: Report) -> dic
     if not (spec.plugin_dir / "tests").is_dir():
         report.add("Tests", "there is no folder tests/", status="skipped")
         return None
+    if any(check["name"] == "Dependencies" and check["status"] == "failed" for check in report.checks):
+        report.add("Tests", "not reached: a declared dependency is missing", status="skipped")
+        return None
     with spinner(report.output, "Running the plugin's tests"):
         result = await execution.pytest(spec)
     status = {0: "passed", _NO_TESTS: "warned"}.get(result.exit_code, "failed")
     report.add("Tests", _last_line(result.output), status=status)
-    if status == "failed" or report.output.verbose:
+    if report.output.verbose:
         report.output.quote(result.output)
+    elif status == "failed":
+        lines = result.output.rstrip().splitlines()
+        shown = lines[-FAILURE_LINES:]
+        if len(lines) > len(shown):
+            report.output.quote(f"… {len(lines) - len(shown)} lines more; `--verbose` shows all of them")
+        report.output.quote("\n".join(shown))
     return {"exit_code": result.exit_code, "output": result.output}
 
 

@@ -58,6 +58,7 @@ def _running(postgres: EmbeddedPostgres, directory: DataDir) -> Iterator[None]:
         wait_until_migrated(postgres.url)
         yield
         return
+    os.ftruncate(lock, 0)  # no server's pid: one that starts meanwhile waits for this short command
     was_running = postgres.running_pid() is not None
     try:
         postgres.start()
