@@ -10,6 +10,7 @@ import asyncio  # noqa: E402
 import contextlib  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
+import socket  # noqa: E402
 import threading  # noqa: E402
 from collections.abc import AsyncIterator  # noqa: E402
 
@@ -59,13 +60,13 @@ def main() -> None:
     app = create_app(settings.max_body_bytes, lifespan)
     config = uvicorn.Config(
         app,
-        fd=int(os.environ["MIXPEEK_LISTEN_FD"]),
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=15,
         server_header=False,
     )
-    uvicorn.Server(config).run()
+    # Given the bare descriptor, uvicorn takes it for a unix socket: answers then wait 40 ms for TCP's delayed ACK.
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(os.environ["MIXPEEK_LISTEN_FD"]))])
 
 
 async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Platform:
