@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
+from pydantic import Field
 
 from mixpeek.errors import InvalidRequest
 from mixpeek.wire import WireModel
@@ -17,8 +18,8 @@ from mixpeek.wire import WireModel
 class ListBody(WireModel):
     """The body of a list request."""
 
-    limit: int | None = None
-    offset: int | None = None
+    limit: int | None = Field(None, ge=1, le=10_000)
+    offset: int | None = Field(None, ge=0)
     cursor: str | None = None
     return_vectors: bool = False
     return_url: bool = False
@@ -40,12 +41,18 @@ class Page:
         except (binascii.Error, UnicodeDecodeError) as error:
             raise InvalidRequest("The cursor is not one of this server's", hint="Start without a cursor") from error
 
+    @property
+    def after_number(self) -> int:
+        """Return the sequence number the page starts behind; 0 for the first page."""
+        if self.after and not self.after.isdigit():
+            raise InvalidRequest("The cursor is not one of this list's", hint="Start without a cursor")
+        return int(self.after or 0)
+
     def within(self, body: ListBody | None) -> Page:
         """Return this page with what the body asks for instead."""
         if body is None:
             return self
-        limit = min(max(body.limit or self.limit, 1), 10_000)
-        return Page(limit, body.cursor or self.cursor, body.offset or self.offset)
+        return Page(body.limit or self.limit, body.cursor or self.cursor, body.offset or self.offset)
 
 
 def _page(

@@ -12,6 +12,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import psycopg
+
 from mixpeek.db import processes
 from mixpeek.db.pool import Database
 from mixpeek.deployments import queries
@@ -77,6 +79,7 @@ class Replicas:
 
     async def run_forever(self) -> None:
         """Follow the database until cancelled, then stop every host."""
+        beating = asyncio.create_task(self._beat_forever())
         try:
             while True:
                 try:
@@ -90,6 +93,7 @@ class Replicas:
                     await asyncio.wait_for(self.wake.wait(), RECONCILE_S)
                 self.wake.clear()
         finally:
+            beating.cancel()
             hosts = [*self._deployed.values(), *self._on_demand.values()]
             await asyncio.gather(*(replica.host.close() for replica in hosts), return_exceptions=True)
 
@@ -130,7 +134,7 @@ class Replicas:
         return Replica(host)
 
     async def _reconcile(self) -> None:
-        wanted = await asyncio.to_thread(self._beat_and_list_wanted)
+        wanted = await asyncio.to_thread(self._list_wanted)
         self._live = {(w["namespace_id"], w["plugin_id"]): w["deployment_id"] for w in wanted if w["live"]}
         missing = [w for w in wanted if not self._is_running(w["deployment_id"])]
         await asyncio.gather(*(self._start_deployment(w) for w in missing))
@@ -157,6 +161,9 @@ class Replicas:
         except MixpeekError as raised:
             error = describe_failure(raised)
             log.warning("no host for deployment %s: %s", wanted["deployment_id"], error)
+        except Exception as raised:  # a full disk, say: one deployment must not keep the others from their hosts
+            error = f"{type(raised).__name__}: {raised}"
+            log.exception("no host for deployment %s", wanted["deployment_id"])
         await asyncio.to_thread(self._report, wanted["deployment_id"], code_hash, error)
 
     def _drain(self, replica: Replica) -> None:
@@ -170,9 +177,21 @@ class Replicas:
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
 
-    def _beat_and_list_wanted(self) -> list[dict[str, Any]]:
+    async def _beat_forever(self) -> None:
+        """Say that this process lives, on its own clock: a host may start for longer than a heartbeat may be old."""
+        while True:
+            try:
+                await asyncio.to_thread(self._beat)
+            except psycopg.Error as error:
+                log.warning("no heartbeat, trying again: %s", error)
+            await asyncio.sleep(RECONCILE_S)
+
+    def _beat(self) -> None:
         with self._database.transaction() as connection:
             processes.beat(connection, self._process_id, "api")
+
+    def _list_wanted(self) -> list[dict[str, Any]]:
+        with self._database.transaction() as connection:
             return queries.list_wanted(connection)
 
     def _load(self, namespace_id: str, plugin_id: str) -> PluginVersion:

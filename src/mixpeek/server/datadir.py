@@ -84,10 +84,12 @@ class DataDir:
 
 
 def _is_alive(pid: str) -> bool:
+    """Tell whether a process runs; one that has ended and only waits to be reaped does not."""
     try:
         os.kill(int(pid), 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (ValueError, ProcessLookupError):
         return False
-    except PermissionError:
+    except (PermissionError, FileNotFoundError):  # another user's, or a system without /proc
         return True
-    return True
+    return state != "Z"

@@ -42,7 +42,7 @@ def list_objects(
     body: ListBody | None = None,
 ) -> dict[str, Any]:
     page = page.within(body)
-    after = int(page.after) if page.after.isdigit() else 0
+    after = page.after_number
     with platform.database.transaction() as connection:
         bucket = service.get_bucket(connection, namespace.namespace_id, bucket_identifier)
         found = queries.list_objects(connection, bucket.bucket_id, page.limit, after, page.offset)
