@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     )
     replica_idle_s: float = Field(300.0, gt=0, description="How long a host started on demand is kept without use.")
     retention_interval_s: float = Field(3600.0, gt=0, description="How often leftovers are cleared.")
+    workflow_days: float = Field(30.0, gt=0, description="How long the engine's records of ended workflows are kept.")
     unpacked_days: float = Field(30.0, gt=0, description="How long an unpacked version is kept without being started.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
 

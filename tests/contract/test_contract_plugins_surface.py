@@ -178,9 +178,7 @@ def test_a_rollout_that_fails_says_why_in_its_status(surface: Surface, make_plug
     assert "no weights here" in ended["error"]
 
 
-def test_a_realtime_test_reports_what_the_plugin_raised_as_an_answer(
-    surface: Surface, make_plugin: MakePlugin
-) -> None:
+def test_a_realtime_test_reports_what_the_plugin_raised_as_an_answer(surface: Surface, make_plugin: MakePlugin) -> None:
     plugin_id = surface.publish(make_plugin(NAME))
     assert surface.deploy(plugin_id)["status"] == "DEPLOYED"
 
@@ -295,7 +293,8 @@ def test_an_extractor_shows_its_schemas_by_either_path(surface: Surface, make_pl
 
 
 @pytest.mark.parametrize(
-    "path", ["/nope_1_0_0", "/nope_1_0_0/status", "/nope_1_0_0/source", "/nope_1_0_0/download", "/by-name/nope/versions"]
+    "path",
+    ["/nope_1_0_0", "/nope_1_0_0/status", "/nope_1_0_0/source", "/nope_1_0_0/download", "/by-name/nope/versions"],
 )
 def test_what_is_not_there_is_404(surface: Surface, path: str) -> None:
     refusal(surface.get(path), 404, "NotFoundError")

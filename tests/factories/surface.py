@@ -76,9 +76,7 @@ class Surface:
 
 def put(place: dict[str, Any], archive: bytes) -> httpx.Response:
     """PUT an archive to its presigned URL, as anyone without a key does."""
-    return httpx.put(
-        place["presigned_url"], content=archive, headers={"Content-Type": "application/zip"}, timeout=60
-    )
+    return httpx.put(place["presigned_url"], content=archive, headers={"Content-Type": "application/zip"}, timeout=60)
 
 
 def surface_of(server: Server, namespace_id: str) -> Surface:

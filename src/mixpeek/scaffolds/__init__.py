@@ -48,11 +48,11 @@ def render(category: str, name: str, description: str, author: str, into: Path) 
 
 def check_name(name: str) -> None:
     """Raise InvalidRequest, with a name that would do, unless `name` can be the name of a plugin."""
-    if NAME_PATTERN.match(name) and not keyword.iskeyword(name):
+    if NAME_PATTERN.fullmatch(name) and not keyword.iskeyword(name):
         return
     rule = "a letter, then 2 to 63 letters, digits or underscores, and no Python keyword"
     proposal = re.sub(r"\W+", "_", name.strip(), flags=re.ASCII).strip("_").lower()[:64]
-    usable = NAME_PATTERN.match(proposal) and not keyword.iskeyword(proposal)
+    usable = NAME_PATTERN.fullmatch(proposal) and not keyword.iskeyword(proposal)
     raise InvalidRequest(
         f"{name!r} cannot be the name of a plugin: it takes {rule}",
         hint=f"Use `{proposal}`" if usable else "Choose another name, as in `my_extractor`",

@@ -11,11 +11,13 @@ import logging  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
 import threading  # noqa: E402
+from datetime import UTC, datetime, timedelta  # noqa: E402
 
 import psycopg  # noqa: E402
 
 from mixpeek.batches.runner import ChunkRunner  # noqa: E402
 from mixpeek.batches.workflow import BatchWorkflow  # noqa: E402
+from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments.rollout import Rollout  # noqa: E402
 from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
@@ -49,7 +51,7 @@ def main() -> None:
     engine.start()
     retention = Retention(database, objects, settings.unpacked_dir, settings.unpacked_days)
     threading.Thread(
-        target=_clear_forever, args=(retention, stopping, settings.retention_interval_s), name="retention", daemon=True
+        target=_clear_forever, args=(retention, engine, stopping, settings), name="retention", daemon=True
     ).start()
     gc.freeze()
     gc.enable()
@@ -68,13 +70,15 @@ def main() -> None:
     os._exit(0)
 
 
-def _clear_forever(retention: Retention, stopping: threading.Event, interval_s: float) -> None:
+def _clear_forever(retention: Retention, engine: WorkflowEngine, stopping: threading.Event, settings: Settings) -> None:
     while not stopping.is_set():
         try:
             retention.clear()
-        except (psycopg.Error, OSError):
-            log.exception("leftovers could not be cleared; trying again in %.0f s", interval_s)
-        stopping.wait(interval_s)
+            engine.forget_finished(datetime.now(UTC) - timedelta(days=settings.workflow_days))
+        except Exception:
+            # The edge of a loop that must not end: what could not be cleared now is met again at the next turn.
+            log.exception("leftovers could not be cleared; trying again in %.0f s", settings.retention_interval_s)
+        stopping.wait(settings.retention_interval_s)
 
 
 if __name__ == "__main__":

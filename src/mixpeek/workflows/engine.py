@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import psycopg
@@ -27,6 +28,7 @@ Result = TypeVar("Result")
 # Recovery finds a crashed worker's workflows by this name and version, so both stay the same across restarts.
 APPLICATION_VERSION = "1"
 OUTBOX_POLL_S = 1.0
+FORGET_AT_ONCE = 1000
 OUTAGE_POLL_S = 1.0
 
 
@@ -83,6 +85,19 @@ class WorkflowEngine:
         """Stop taking tasks; what is running goes on at the next start."""
         self._stopping.set()
         DBOS.destroy(workflow_completion_timeout_sec=0)
+
+    def forget_finished(self, before: datetime) -> int:
+        """Delete the engine's records of workflows that ended before then; their tasks stay. Return how many."""
+        ended = DBOS.list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=before.isoformat(),
+            limit=FORGET_AT_ONCE,
+            load_input=False,
+            load_output=False,
+        )
+        if ended:
+            DBOS.delete_workflows([workflow.workflow_id for workflow in ended])
+        return len(ended)
 
     def _register(self, workflow: Workflow) -> Callable[[str, dict[str, Any]], None]:
         def carry_out(task_id: str, inputs: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -82,13 +83,18 @@ class Workflows:
 
 
 @pytest.fixture(scope="module")
-def workflows(database: Database) -> Iterator[Workflows]:
-    """The workflows above, with an engine that carries them out."""
-    made = Workflows(database)
-    engine = WorkflowEngine(database, "tests", made.all())
-    engine.start()
-    yield made
-    engine.stop()
+def workflows(database: Database) -> Workflows:
+    """The workflows above."""
+    return Workflows(database)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine(database: Database, workflows: Workflows) -> Iterator[WorkflowEngine]:
+    """An engine that carries them out."""
+    running = WorkflowEngine(database, "tests", workflows.all())
+    running.start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="module")
@@ -243,8 +249,8 @@ def test_tasks_are_listed_newest_first_by_namespace_and_status(
         ended(task_id)
 
     with database.transaction() as connection:
-        failed = tasks.list_tasks(connection, home[0], home[1], "FAILED", 100, 0)
-        elsewhere = tasks.list_tasks(connection, home[0], "ns_none", None, 100, 0)
+        failed = tasks.list_tasks(connection, home[0], [home[1]], "FAILED", 100, 0)
+        elsewhere = tasks.list_tasks(connection, home[0], ["ns_none"], None, 100, 0)
         waiting = scalar(connection, "SELECT count(*) FROM tasks WHERE dispatched_at IS NULL")
 
     places = [task.task_id for task in failed]
@@ -252,3 +258,28 @@ def test_tasks_are_listed_newest_first_by_namespace_and_status(
     assert {task.status for task in failed} == {"FAILED"}
     assert elsewhere == []
     assert waiting == 0
+
+
+def test_records_of_ended_workflows_are_forgotten_and_their_tasks_stay(
+    database: Database,
+    home: tuple[str, str],
+    engine: WorkflowEngine,
+    submit: SubmitTask,
+    ended: Callable[[str], tasks.Task],
+) -> None:
+    task_id = ended(submit("two_steps", second="b")).task_id
+
+    def recorded() -> bool:
+        with database.transaction() as connection:
+            sql = "SELECT count(*) FROM dbos.workflow_status WHERE workflow_uuid = %s AND status = 'SUCCESS'"
+            return bool(scalar(connection, sql, [task_id]))
+
+    until(recorded, what="the engine has recorded the end")
+    assert engine.forget_finished(datetime(2020, 1, 1, tzinfo=UTC)) == 0
+    assert recorded()
+
+    assert engine.forget_finished(datetime.now(UTC) + timedelta(minutes=1)) > 0
+
+    assert not recorded()
+    with database.transaction() as connection:
+        assert tasks.get_task(connection, home[0], task_id).status == "COMPLETED"

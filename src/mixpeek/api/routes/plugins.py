@@ -38,7 +38,7 @@ class RequestUpload(WireModel):
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
-        if not NAME_PATTERN.match(value):
+        if not NAME_PATTERN.fullmatch(value):
             raise ValueError("a name is a letter, then 2 to 63 letters, digits or underscores")
         return value
 
