@@ -1,0 +1,1 @@
+"""What routes answer, one module per resource; request bodies belong to the slices that read them."""

@@ -1,0 +1,44 @@
+"""Answers about namespaces."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from mixpeek.api.schemas.base import Answer, PageInfo
+
+
+class Namespace(Answer):
+    """A namespace and how much it holds."""
+
+    namespace_id: str
+    namespace_name: str
+    namespace_type: str
+    description: str | None
+    feature_extractors: list[dict[str, Any]]
+    payload_indexes: list[dict[str, Any]]
+    auto_create_indexes: bool
+    created_at: datetime
+    updated_at: datetime
+    bucket_count: int
+    collection_count: int
+    object_count: int
+    document_count: int
+    vector_inference_map: dict[str, str]
+    infrastructure: None
+    cluster_id: None
+
+
+class NamespacePage(Answer):
+    """A page of namespaces."""
+
+    results: list[Namespace]
+    pagination: PageInfo
+
+
+class NamespaceDeleted(Answer):
+    """A namespace is gone, with everything in it."""
+
+    success: Literal[True]
+    namespace_id: str
+    message: str
