@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from factories.answers import refusal
 from mixpeek.api import errors
@@ -125,9 +126,14 @@ def test_a_cursor_of_someone_elses_is_refused(cursor: str) -> None:
         _ = Page(10, cursor).after
 
 
-def test_what_the_body_asks_for_beats_the_query_within_limits() -> None:
+def test_what_the_body_asks_for_beats_the_query() -> None:
     page = Page(100, None)
 
     assert page.within(None) is page
     assert page.within(ListBody(limit=5, cursor="Yg==")) == Page(5, "Yg==")
-    assert page.within(ListBody(limit=10**9)).limit == 10_000
+
+
+@pytest.mark.parametrize("limit", [0, -1, 10_001, 10**9])
+def test_a_limit_no_page_can_have_is_refused_not_bent(limit: int) -> None:
+    with pytest.raises(ValidationError):
+        ListBody(limit=limit)
