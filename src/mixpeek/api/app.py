@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from mixpeek.api import errors
 from mixpeek.api.access import refuse_unknown_query
 from mixpeek.api.middleware import RequestEnvelope
+from mixpeek.api.openapi import DescribedApp, operation_id, tags
 from mixpeek.api.rate_limit import RateLimit
 from mixpeek.api.recording import Recorder
 from mixpeek.api.routes import (
@@ -61,13 +62,18 @@ def create_app(
     max_body_bytes: int, lifespan: Lifespan, *, rate_limit_per_minute: int = 0, rate_limit_burst: int = 0
 ) -> FastAPI:
     """Return the application; `lifespan` puts the `Platform` into its state."""
-    app = FastAPI(
+    app = DescribedApp(
         title="Mixpeek",
         version="1",
         lifespan=lifespan,
         separate_input_output_schemas=False,
+        generate_unique_id_function=operation_id,
+        openapi_tags=tags(),
+        # Declared here, so that FastAPI does not add an envelope of its own; `openapi` fills it in.
+        responses={422: {}},
         dependencies=[Depends(refuse_unknown_query)],
     )
+    app.described = ROUTERS
     # The last one added is the outermost.
     app.add_middleware(Recorder)
     if rate_limit_per_minute:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-NAME_PATTERN = re.compile(r"^[a-zA-Z][a-zA-Z0-9_]{2,63}\Z")
+NAME_PATTERN = re.compile(r"^[a-zA-Z][a-zA-Z0-9_]{2,63}$")
 FIRST_VERSION = "1.0.0"
 
-_VERSION = re.compile(r"^[vV]?(\d{1,6})(?:\.(\d{1,6}))?(?:\.(\d{1,6}))?\Z", re.ASCII)
+_VERSION = re.compile(r"^[vV]?(\d{1,6})(?:\.(\d{1,6}))?(?:\.(\d{1,6}))?$", re.ASCII)
 
 
 def version_key(version: str) -> tuple[int, int, int]:

@@ -48,6 +48,15 @@ def insert_upload(connection: Connection, upload: dict[str, Any]) -> None:
     )
 
 
+def find_upload(connection: Connection, namespace_id: str, upload_id: str) -> Upload | None:
+    return first_row(
+        connection,
+        Upload,
+        f"SELECT {UPLOAD} FROM plugin_uploads WHERE namespace_id = %s AND upload_id = %s",
+        [namespace_id, upload_id],
+    )
+
+
 def lock_upload(connection: Connection, namespace_id: str, upload_id: str) -> Upload | None:
     return first_row(
         connection,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mixpeek.db.pool import Database, dict_rows
 from mixpeek.objects.store import ObjectStore
+from mixpeek.registry.service import ARCHIVES_LOCK
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,9 @@ class Retention:
 
     def _clear_archives(self) -> int:
         with self._database.transaction() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [ARCHIVES_LOCK])
             kept = {row["archive_key"] for row in dict_rows(connection, "SELECT archive_key FROM plugin_versions")}
-        return self._delete_old("archives/", kept)
+            return self._delete_old("archives/", kept)
 
     def _delete_old(self, prefix: str, kept: set[str]) -> int:
         before = datetime.now(UTC) - ORPHAN_AGE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,11 @@ from mixpeek.registry.validation import Validated, unpack_version, validate_arch
 from mixpeek.tenancy.models import Namespace
 from mixpeek.tenancy.quotas import Quotas
 
+# Held while an archive is stored and referred to, and while those nobody refers to are deleted.
+ARCHIVES_LOCK = 7_204_651_119
+# Examinations, each with a host of its own, that run side by side in one process.
+EXAMINATIONS_AT_ONCE = max(2, os.cpu_count() or 1)
+
 
 @dataclass(frozen=True)
 class Registry:
@@ -33,6 +39,9 @@ class Registry:
     scratch: Path
     max_archive_bytes: int
     quotas: Quotas = field(default_factory=Quotas)
+    examinations: threading.BoundedSemaphore = field(
+        default_factory=lambda: threading.BoundedSemaphore(EXAMINATIONS_AT_ONCE)
+    )
 
     def request_upload(self, namespace: Namespace, fields: dict[str, Any]) -> Upload:
         """Open an upload for `name` and `version`; without a version, the next free patch.
@@ -83,36 +92,63 @@ class Registry:
 
         Raises: UploadMissing, UploadExpired, UploadMismatch, VersionExists, PluginRejected.
         """
-        with self.database.transaction() as connection:
-            upload = queries.lock_upload(connection, namespace.namespace_id, upload_id)
-            if upload is None:
-                raise NotFound("upload", upload_id, hint="Request an upload first")
-            if upload.state == "published" and upload.result is not None:
-                return upload.result
-            if not self.objects.exists(upload.object_key):
-                if upload.expires_at < datetime.now(UTC):
-                    raise UploadExpired(f"Upload {upload_id} expired at {upload.expires_at.isoformat()}")
-                raise UploadMissing(f"Nothing was uploaded for {upload_id} yet")
+        upload = self._uploaded(namespace, upload_id)
+        if upload.state == "published" and upload.result is not None:
+            return upload.result
+        try:
             archive = self.objects.read(upload.object_key)
-            _check_transfer(archive, etag, size_bytes)
-            version = self._publish(connection, namespace, upload, archive, message=message, actor=actor)
-            result = {
-                "success": True,
-                "plugin_id": version.plugin_id,
-                "upload_id": upload_id,
-                "version": version.version,
-                "validation_status": "passed",
-                "validation_errors": [],
-                "warnings": version.findings,
-                "deployment_status": "not_deployed",
-                "feature_uri": version.feature_uri,
-                "s3_archive_url": None,
-                "code_hash": version.code_hash,
-                "message": f"{version.name} {version.version} is published; deploy it to use it",
-            }
+        except NotFound:
+            # Another confirm of this upload may have published it, and cleared its bytes, since we looked.
+            upload = self._uploaded(namespace, upload_id)
+            if upload.result is None:
+                raise
+            return upload.result
+        _check_transfer(archive, etag, size_bytes)
+        # A second or two, in a host: no connection is held meanwhile.
+        validated = self._validate(namespace, upload, archive)
+        with self.database.transaction() as connection:
+            queries.lock_name(connection, namespace.namespace_id, upload.name)
+            current = queries.lock_upload(connection, namespace.namespace_id, upload_id)
+            if current is not None and current.state == "published" and current.result is not None:
+                return current.result  # another confirm of this upload was faster
+            version = self.publish(
+                connection, namespace, upload.name, upload.version, validated, archive,
+                description=upload.description, message=message, actor=actor,
+            )  # fmt: skip
+            result = _confirmed(upload_id, version)
             queries.finish_upload(connection, upload_id, "published", result)
         self.objects.delete(upload.object_key)
         return result
+
+    def _uploaded(self, namespace: Namespace, upload_id: str) -> Upload:
+        """Return an upload whose bytes have arrived, or that is published already."""
+        with self.database.transaction() as connection:
+            upload = queries.find_upload(connection, namespace.namespace_id, upload_id)
+        if upload is None:
+            raise NotFound("upload", upload_id, hint="Request an upload first")
+        if upload.state != "published" and not self.objects.exists(upload.object_key):
+            if upload.expires_at < datetime.now(UTC):
+                raise UploadExpired(f"Upload {upload_id} expired at {upload.expires_at.isoformat()}")
+            raise UploadMissing(f"Nothing was uploaded for {upload_id} yet")
+        return upload
+
+    def _validate(self, namespace: Namespace, upload: Upload, archive: bytes) -> Validated:
+        """Examine an uploaded archive, with as many others at once as this machine has use for."""
+        try:
+            with self.examinations:
+                validated = validate_archive(
+                    self.execution,
+                    archive,
+                    self.scratch,
+                    uid=namespace.host_uid,
+                    expected_name=upload.name,
+                    expected_version=upload.version if upload.version_given else None,
+                )
+        except ArchiveRefused as refused:
+            raise PluginRejected(refused.findings, upload.upload_id) from refused
+        if validated.manifest is None:
+            raise PluginRejected(validated.findings, upload.upload_id)
+        return validated
 
     def get(self, connection: Connection, namespace_id: str, plugin_id: str) -> PluginVersion:
         version = queries.find_version(connection, namespace_id, plugin_id)
@@ -127,35 +163,6 @@ class Registry:
             unpack_version(self.objects.read(version.archive_key), directory, version.code_hash)
         os.utime(directory)  # retention keeps what is used
         return directory
-
-    def _publish(
-        self,
-        connection: Connection,
-        namespace: Namespace,
-        upload: Upload,
-        archive: bytes,
-        *,
-        message: str | None,
-        actor: str,
-    ) -> PluginVersion:
-        queries.lock_name(connection, namespace.namespace_id, upload.name)
-        try:
-            validated = validate_archive(
-                self.execution,
-                archive,
-                self.scratch,
-                uid=namespace.host_uid,
-                expected_name=upload.name,
-                expected_version=upload.version if upload.version_given else None,
-            )
-        except ArchiveRefused as refused:
-            raise PluginRejected(refused.findings, upload.upload_id) from refused
-        if validated.manifest is None:
-            raise PluginRejected(validated.findings, upload.upload_id)
-        return self.publish(
-            connection, namespace, upload.name, upload.version, validated, archive,
-            description=upload.description, message=message, actor=actor,
-        )  # fmt: skip
 
     def publish(
         self,
@@ -175,6 +182,8 @@ class Registry:
         self.quotas.check(connection, namespace.namespace_id, name, len(archive))
         sha256 = hashlib.sha256(archive).hexdigest()
         key = f"archives/{sha256}"
+        # Retention deletes archives that no version refers to; not between this line and the commit.
+        connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", [ARCHIVES_LOCK])
         if not self.objects.exists(key):
             self.objects.put(key, [archive], limit_bytes=self.max_archive_bytes)
         # On auto-bump the upload's number wins over the manifest's.
@@ -212,6 +221,24 @@ class Registry:
         if version is None:
             raise Conflict(f"{plugin_id} vanished while it was published", hint="Publish it again")
         return version
+
+
+def _confirmed(upload_id: str, version: PluginVersion) -> dict[str, Any]:
+    """Return what confirm answers, the first time and whenever it is repeated."""
+    return {
+        "success": True,
+        "plugin_id": version.plugin_id,
+        "upload_id": upload_id,
+        "version": version.version,
+        "validation_status": "passed",
+        "validation_errors": [],
+        "warnings": version.findings,
+        "deployment_status": "not_deployed",
+        "feature_uri": version.feature_uri,
+        "s3_archive_url": version.archive_key,
+        "code_hash": version.code_hash,
+        "message": f"{version.name} {version.version} is published; deploy it to use it",
+    }
 
 
 def _check_transfer(archive: bytes, etag: str | None, size_bytes: int | None) -> None:

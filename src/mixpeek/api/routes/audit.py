@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
 from mixpeek.api.access import Admin, PlatformDep
+from mixpeek.api.answers import answers
 from mixpeek.api.paging import PageDep, wire_page
+from mixpeek.api.schemas.audit import AuditPage
 from mixpeek.audit.models import Filters
 from mixpeek.audit.queries import list_events
 from mixpeek.errors import InvalidRequest
@@ -16,7 +18,7 @@ from mixpeek.errors import InvalidRequest
 router = APIRouter(prefix="/v1/organizations/audit", tags=["audit"])
 
 
-@router.get("/logs")
+@router.get("/logs", **answers(AuditPage, checked=True))
 def list_audit_events(
     platform: PlatformDep,
     caller: Admin,

@@ -7,6 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from mixpeek.api.access import HeaderNamespace, PlatformDep, Writer
+from mixpeek.api.answers import answers
+from mixpeek.api.schemas.batches import Batch, BatchWithProgress, FailedDocuments
+from mixpeek.api.schemas.tasks import Task
 from mixpeek.batches import queries, service
 from mixpeek.batches.schemas import CreateBatch, SubmitBatch
 from mixpeek.catalog.service import get_bucket
@@ -14,7 +17,7 @@ from mixpeek.catalog.service import get_bucket
 router = APIRouter(prefix="/v1/buckets/{bucket_identifier}/batches", tags=["batches"])
 
 
-@router.post("")
+@router.post("", **answers(Batch))
 def create_batch(
     platform: PlatformDep, namespace: HeaderNamespace, caller: Writer, bucket_identifier: str, body: CreateBatch
 ) -> dict[str, Any]:
@@ -24,7 +27,7 @@ def create_batch(
         return service.create_batch(connection, namespace, bucket, body).wire()
 
 
-@router.get("/{batch_id}")
+@router.get("/{batch_id}", **answers(BatchWithProgress))
 def get_batch(
     platform: PlatformDep, namespace: HeaderNamespace, bucket_identifier: str, batch_id: str
 ) -> dict[str, Any]:
@@ -35,7 +38,7 @@ def get_batch(
         return {**batch.wire(), "progress": queries.totals(connection, batch_id)}
 
 
-@router.post("/{batch_id}/submit")
+@router.post("/{batch_id}/submit", **answers(Task, 409))
 def submit_batch(
     platform: PlatformDep,
     namespace: HeaderNamespace,
@@ -50,7 +53,7 @@ def submit_batch(
         return service.submit_batch(connection, namespace, bucket, batch_id).wire()
 
 
-@router.get("/{batch_id}/failed-documents")
+@router.get("/{batch_id}/failed-documents", **answers(FailedDocuments))
 def list_failed_documents(
     platform: PlatformDep,
     namespace: HeaderNamespace,

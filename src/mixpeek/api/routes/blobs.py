@@ -10,13 +10,19 @@ from typing import IO
 from fastapi import APIRouter, Request, Response
 
 from mixpeek.api.access import PlatformDep
+from mixpeek.api.answers import BINARY, answers
 from mixpeek.objects.store import ObjectTooLarge
 
 router = APIRouter(prefix="/v1/blobs", tags=["blobs"])
 COPY_BYTES = 1 << 20
 
 
-@router.put("/{token}")
+@router.put(
+    "/{token}",
+    response_class=Response,
+    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": BINARY}}},
+    **answers(None, 403, 413),
+)
 async def put_blob(request: Request, platform: PlatformDep, token: str) -> Response:
     """Store the body under the signed key; the ETag is its sha256."""
     grant = platform.signer.verify(token, "PUT")
@@ -32,7 +38,7 @@ async def put_blob(request: Request, platform: PlatformDep, token: str) -> Respo
     return Response(status_code=200, headers={"ETag": f'"{stored.sha256}"'})
 
 
-@router.get("/{token}")
+@router.get("/{token}", response_class=Response, **answers(None, 403, 404, also={"application/octet-stream": BINARY}))
 def get_blob(platform: PlatformDep, token: str) -> Response:
     """Return the bytes under the signed key."""
     grant = platform.signer.verify(token, "GET")

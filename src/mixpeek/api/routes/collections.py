@@ -7,7 +7,9 @@ from typing import Any
 from fastapi import APIRouter
 
 from mixpeek.api.access import Deleter, HeaderNamespace, PlatformDep, Writer
+from mixpeek.api.answers import answers
 from mixpeek.api.paging import ListBody, PageDep, wire_page
+from mixpeek.api.schemas.collections import Collection, CollectionDeleted, CollectionPage, CollectionTriggered
 from mixpeek.batches import service as batches
 from mixpeek.collections import queries, service
 from mixpeek.collections.schemas import CreateCollection, Trigger
@@ -15,30 +17,33 @@ from mixpeek.collections.schemas import CreateCollection, Trigger
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 
 
-@router.post("")
+@router.post("", **answers(Collection, 409))
 def create_collection(
     platform: PlatformDep, namespace: HeaderNamespace, caller: Writer, body: CreateCollection
 ) -> dict[str, Any]:
+    """Create a collection over existing buckets; trigger it to fill it."""
     return service.create_collection(platform.registry, namespace.namespace_id, body).wire()
 
 
-@router.post("/list")
+@router.post("/list", **answers(CollectionPage))
 def list_collections(
     platform: PlatformDep, namespace: HeaderNamespace, page: PageDep, body: ListBody | None = None
 ) -> dict[str, Any]:
+    """List collections, by id."""
     page = page.within(body)
     with platform.database.transaction() as connection:
         found = queries.list_collections(connection, namespace.namespace_id, page.limit, page.after, page.offset)
     return wire_page(page, [c.wire() for c in found], found[-1].collection_id if found else None)
 
 
-@router.get("/{collection_identifier}")
+@router.get("/{collection_identifier}", **answers(Collection))
 def get_collection(platform: PlatformDep, namespace: HeaderNamespace, collection_identifier: str) -> dict[str, Any]:
+    """Return a collection with what it can be searched by."""
     with platform.database.transaction() as connection:
         return service.get_collection(connection, namespace.namespace_id, collection_identifier).wire()
 
 
-@router.delete("/{collection_identifier}")
+@router.delete("/{collection_identifier}", **answers(CollectionDeleted, checked=True))
 def delete_collection(
     platform: PlatformDep, namespace: HeaderNamespace, caller: Deleter, collection_identifier: str
 ) -> dict[str, Any]:
@@ -49,7 +54,7 @@ def delete_collection(
     return {"success": True, "collection_id": collection.collection_id, "message": "Deleted"}
 
 
-@router.post("/{collection_identifier}/trigger", status_code=202)
+@router.post("/{collection_identifier}/trigger", **answers(CollectionTriggered, status=202, checked=True))
 def trigger_collection(
     platform: PlatformDep,
     namespace: HeaderNamespace,

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from mixpeek.api.access import HeaderNamespace, PlatformDep
+from mixpeek.api.answers import answers
 from mixpeek.api.paging import ListBody, PageDep, wire_page
+from mixpeek.api.schemas.documents import Document, DocumentPage
 from mixpeek.collections.service import get_collection
 from mixpeek.documents.port import Index
 from mixpeek.errors import NotFound
@@ -15,7 +17,7 @@ from mixpeek.errors import NotFound
 router = APIRouter(prefix="/v1/collections/{collection_identifier}/documents", tags=["documents"])
 
 
-@router.post("/list")
+@router.post("/list", **answers(DocumentPage))
 def list_documents(
     platform: PlatformDep,
     namespace: HeaderNamespace,
@@ -40,7 +42,7 @@ def list_documents(
     return {**answer, "groups": None, "group_by_field": None, "stats": {"total_documents": total}}
 
 
-@router.get("/{document_id}")
+@router.get("/{document_id}", **answers(Document))
 def get_document(
     platform: PlatformDep,
     namespace: HeaderNamespace,
@@ -48,6 +50,7 @@ def get_document(
     document_id: str,
     return_vectors: Annotated[bool, Query()] = False,
 ) -> dict[str, Any]:
+    """Return a document; its vectors only with `return_vectors`."""
     with platform.database.transaction() as connection:
         collection = get_collection(connection, namespace.namespace_id, collection_identifier)
         index = Index(collection.collection_id, collection.live_generation)

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 
 from mixpeek.api.access import HeaderNamespace, PathNamespace, PlatformDep
+from mixpeek.api.answers import answers
 from mixpeek.api.platform import Platform
+from mixpeek.api.schemas.extractors import ExtractorAnswer, Extractors
 from mixpeek.deployments import queries as deployment_queries
 from mixpeek.errors import NotFound
 from mixpeek.registry import queries
@@ -22,7 +24,7 @@ flat_router = APIRouter(prefix="/v1/collections/features/extractors", tags=["ext
 Source = Literal["all", "builtin", "custom", "community"]
 
 
-@router.get("")
+@router.get("", **answers(Extractors))
 def list_extractors(
     platform: PlatformDep,
     namespace: PathNamespace,
@@ -32,7 +34,7 @@ def list_extractors(
     return extractors_of(platform, namespace, source)
 
 
-@router.get("/{extractor_id}")
+@router.get("/{extractor_id}", **answers(ExtractorAnswer))
 def get_extractor(platform: PlatformDep, namespace: PathNamespace, extractor_id: str) -> dict[str, Any]:
     """Return one extractor by its id, such as `text_extractor_1_0_0`, or by its name."""
     for found in extractors_of(platform, namespace, "all")["extractors"]:
@@ -41,7 +43,7 @@ def get_extractor(platform: PlatformDep, namespace: PathNamespace, extractor_id:
     raise NotFound("feature extractor", extractor_id)
 
 
-@flat_router.get("")
+@flat_router.get("", **answers(Extractors))
 def list_all_extractors(platform: PlatformDep, namespace: HeaderNamespace) -> dict[str, Any]:
     """List every extractor a collection of the namespace can use."""
     return extractors_of(platform, namespace, "all")

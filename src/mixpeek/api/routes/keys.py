@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 
 from mixpeek.api.access import Admin, PlatformDep
+from mixpeek.api.answers import answers
 from mixpeek.api.paging import PageDep, wire_page
+from mixpeek.api.schemas.keys import ApiKeyAnswer, ApiKeyPage, ApiKeySecret
 from mixpeek.tenancy import keys, queries
 from mixpeek.wire import WireModel
 
@@ -23,7 +25,7 @@ class CreateKey(WireModel):
     description: str | None = Field(None, max_length=2000)
 
 
-@router.post("")
+@router.post("", **answers(ApiKeySecret, 404, 409, checked=True))
 def create_api_key(platform: PlatformDep, caller: Admin, body: CreateKey) -> dict[str, Any]:
     """Create a key; `key` is shown this once."""
     with platform.database.transaction() as connection:
@@ -31,7 +33,7 @@ def create_api_key(platform: PlatformDep, caller: Admin, body: CreateKey) -> dic
     return {"success": True, **made.wire(), "key": secret}
 
 
-@router.get("")
+@router.get("", **answers(ApiKeyPage, checked=True))
 def list_api_keys(
     platform: PlatformDep,
     caller: Admin,
@@ -44,14 +46,14 @@ def list_api_keys(
     return wire_page(page, [key.wire() for key in found], found[-1].key_id if found else None)
 
 
-@router.get("/{key_identifier}")
+@router.get("/{key_identifier}", **answers(ApiKeyAnswer, 409, checked=True))
 def get_api_key(platform: PlatformDep, caller: Admin, key_identifier: str) -> dict[str, Any]:
     """Return a key by its id or name, without the key itself."""
     with platform.database.transaction() as connection:
         return {"success": True, **keys.get_key(connection, caller.organization_id, key_identifier).wire()}
 
 
-@router.post("/{key_identifier}/rotate")
+@router.post("/{key_identifier}/rotate", **answers(ApiKeySecret, 409, checked=True))
 def rotate_api_key(platform: PlatformDep, caller: Admin, key_identifier: str) -> dict[str, Any]:
     """Replace the secret of a key; the old one ends now, id, permissions and scope stay."""
     with platform.database.transaction() as connection:
@@ -60,7 +62,7 @@ def rotate_api_key(platform: PlatformDep, caller: Admin, key_identifier: str) ->
     return {"success": True, **rotated.wire(), "key": secret}
 
 
-@router.delete("/{key_identifier}")
+@router.delete("/{key_identifier}", **answers(ApiKeyAnswer, 409, checked=True))
 def revoke_api_key(platform: PlatformDep, caller: Admin, key_identifier: str) -> dict[str, Any]:
     """Revoke a key by its id or name; it stays listed."""
     with platform.database.transaction() as connection:

@@ -9,7 +9,10 @@ from fastapi import APIRouter
 from pydantic import Field, field_validator
 
 from mixpeek.api.access import Admin, Deleter, PathNamespace, PlatformDep, Reader
+from mixpeek.api.answers import answers
 from mixpeek.api.paging import ListBody, PageDep, wire_page
+from mixpeek.api.schemas.namespaces import Namespace as NamespaceAnswer
+from mixpeek.api.schemas.namespaces import NamespaceDeleted, NamespacePage
 from mixpeek.db.pool import Connection
 from mixpeek.registry.extractors import BUILTINS
 from mixpeek.tenancy import queries, service
@@ -38,8 +41,9 @@ class CreateNamespace(WireModel):
     description: str | None = None
 
 
-@router.post("")
+@router.post("", **answers(NamespaceAnswer, 409))
 def create_namespace(platform: PlatformDep, caller: Admin, body: CreateNamespace) -> dict[str, Any]:
+    """Create an empty namespace."""
     fields = {
         **body.model_dump(),
         "namespace_type": "standard",
@@ -51,10 +55,11 @@ def create_namespace(platform: PlatformDep, caller: Admin, body: CreateNamespace
         return _wire(connection, namespace)
 
 
-@router.post("/list")
+@router.post("/list", **answers(NamespacePage))
 def list_namespaces(
     platform: PlatformDep, caller: Reader, page: PageDep, body: ListBody | None = None
 ) -> dict[str, Any]:
+    """List the namespaces that the key may see."""
     page = page.within(body)
     with platform.database.transaction() as connection:
         found = queries.list_namespaces(
@@ -64,16 +69,18 @@ def list_namespaces(
     return wire_page(page, results, found[-1].namespace_id if found else None)
 
 
-@router.get("/{namespace_id}")
+@router.get("/{namespace_id}", **answers(NamespaceAnswer))
 def get_namespace(platform: PlatformDep, namespace: PathNamespace) -> dict[str, Any]:
+    """Return a namespace with how much it holds."""
     with platform.database.transaction() as connection:
         return _wire(connection, namespace)
 
 
-@router.delete("/{namespace_id}")
+@router.delete("/{namespace_id}", **answers(NamespaceDeleted, 409, checked=True))
 def delete_namespace(
     platform: PlatformDep, caller: Deleter, namespace: PathNamespace, force: bool = False
 ) -> dict[str, Any]:
+    """Delete a namespace; refused while it holds anything, unless forced."""
     with platform.database.transaction() as connection:
         service.delete_namespace(connection, namespace, force=force)
     return {"success": True, "namespace_id": namespace.namespace_id, "message": "Deleted"}

@@ -8,9 +8,19 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from mixpeek.api.access import Admin, PathNamespace, PlatformDep, Reader, Writer
+from mixpeek.api.answers import answers
 from mixpeek.api.platform import Platform
 from mixpeek.api.responses import json_response
-from mixpeek.api.routes.plugins import Confirm, RequestUpload, open_upload, publish_form, remove_version
+from mixpeek.api.routes.plugins import UPLOAD_FORM, Confirm, RequestUpload, open_upload, publish_form, remove_version
+from mixpeek.api.schemas.organization_plugins import (
+    AvailablePlugins,
+    NamespaceReconfigured,
+    OrganizationPluginAnswer,
+    OrganizationPlugins,
+    PluginDisabled,
+    PluginEnabled,
+)
+from mixpeek.api.schemas.plugins import PluginDeleted, PluginPublished, UploadOpened
 from mixpeek.collections.queries import list_dependents, list_outdated
 from mixpeek.deployments import service as deployments
 from mixpeek.errors import InvalidRequest
@@ -34,14 +44,14 @@ class Reconfigure(WireModel):
     dry_run: bool = Field(False, description="Only say what would be added")
 
 
-@router.get("/available")
+@router.get("/available", **answers(AvailablePlugins, operation_id="list_available_plugins"))
 def list_available(platform: PlatformDep, namespace: PathNamespace) -> dict[str, Any]:
     """List the organization's plugins, each with whether this namespace has it enabled."""
     with platform.database.transaction() as connection:
         return library.list_available(connection, namespace)
 
 
-@router.post("/org/{plugin_id}/enable")
+@router.post("/org/{plugin_id}/enable", **answers(PluginEnabled, checked=True))
 def enable_plugin(
     platform: PlatformDep, namespace: PathNamespace, caller: Writer, plugin_id: str, body: Enable | None = None
 ) -> dict[str, Any]:
@@ -63,7 +73,7 @@ def enable_plugin(
     }
 
 
-@router.post("/org/{plugin_id}/disable")
+@router.post("/org/{plugin_id}/disable", **answers(PluginDisabled, 409, checked=True))
 def disable_plugin(
     platform: PlatformDep,
     namespace: PathNamespace,
@@ -84,7 +94,7 @@ def disable_plugin(
     }
 
 
-@router.post("/reconfigure")
+@router.post("/reconfigure", **answers(NamespaceReconfigured, checked=True))
 def reconfigure_namespace(
     platform: PlatformDep,
     namespace: PathNamespace,
@@ -103,13 +113,17 @@ def reconfigure_namespace(
         return reconfigure(connection, namespace, outdated, points, dry_run=only_plan)
 
 
-@organization_router.post("/uploads")
+@organization_router.post(
+    "/uploads", **answers(UploadOpened, 409, checked=True, operation_id="request_organization_upload")
+)
 def request_upload(request: Request, platform: PlatformDep, caller: Admin, body: RequestUpload) -> dict[str, Any]:
     """Open an upload of a plugin that the organization's namespaces can enable."""
     return open_upload(request, platform, _library(platform, caller), body)
 
 
-@organization_router.post("/uploads/{upload_id}/confirm")
+@organization_router.post(
+    "/uploads/{upload_id}/confirm", **answers(PluginPublished, 409, operation_id="confirm_organization_upload")
+)
 def confirm_upload(platform: PlatformDep, caller: Admin, upload_id: str, body: Confirm | None = None) -> dict[str, Any]:
     """Scan and validate what was uploaded, and publish it for the organization."""
     wanted = body or Confirm(message=None, etag=None, file_size_bytes=None)
@@ -123,13 +137,15 @@ def confirm_upload(platform: PlatformDep, caller: Admin, upload_id: str, body: C
     )
 
 
-@organization_router.post("")
+@organization_router.post(
+    "", openapi_extra=UPLOAD_FORM, **answers(PluginPublished, 409, operation_id="upload_organization_plugin")
+)
 async def upload_directly(request: Request, platform: PlatformDep, caller: Admin) -> dict[str, Any]:
     """Publish an organization plugin sent as multipart form."""
     return await publish_form(request, platform, _library(platform, caller), caller)
 
 
-@organization_router.get("")
+@organization_router.get("", **answers(OrganizationPlugins, operation_id="list_organization_plugins"))
 def list_plugins(platform: PlatformDep, caller: Reader) -> Response:
     """List the organization's plugins."""
     with platform.database.transaction() as connection:
@@ -139,7 +155,7 @@ def list_plugins(platform: PlatformDep, caller: Reader) -> Response:
     return json_response(body)
 
 
-@organization_router.get("/{plugin_id}")
+@organization_router.get("/{plugin_id}", **answers(OrganizationPluginAnswer, operation_id="get_organization_plugin"))
 def get_plugin(platform: PlatformDep, caller: Reader, plugin_id: str) -> dict[str, Any]:
     """Return one of the organization's plugins."""
     with platform.database.transaction() as connection:
@@ -153,6 +169,7 @@ def get_plugin(platform: PlatformDep, caller: Reader, plugin_id: str) -> dict[st
         "description": version.description,
         "organization_id": caller.organization_id,
         "feature_uri": version.feature_uri,
+        "s3_archive_url": version.archive_key,
         "code_hash": version.code_hash,
         "validation_status": "passed",
         "deployed": state["deployed"],
@@ -164,7 +181,9 @@ def get_plugin(platform: PlatformDep, caller: Reader, plugin_id: str) -> dict[st
     return {"success": True, "plugin": plugin}
 
 
-@organization_router.delete("/{plugin_id}")
+@organization_router.delete(
+    "/{plugin_id}", **answers(PluginDeleted, 409, checked=True, operation_id="delete_organization_plugin")
+)
 def delete_plugin(
     platform: PlatformDep, caller: Admin, plugin_id: str, force: Annotated[bool, Query()] = False
 ) -> dict[str, Any]:

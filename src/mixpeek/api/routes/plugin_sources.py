@@ -8,14 +8,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from mixpeek.api.access import PathNamespace, PlatformDep
+from mixpeek.api.answers import BINARY, answers
 from mixpeek.api.responses import json_response
 from mixpeek.api.routes.plugins import signed_url
+from mixpeek.api.schemas.plugin_versions import PluginDownload, PluginSource
 from mixpeek.registry import sources
 
 router = APIRouter(prefix="/v1/namespaces/{namespace_id}/plugins/{plugin_id}", tags=["plugins"])
 
 
-@router.get("/source")
+@router.get("/source", **answers(PluginSource, operation_id="get_plugin_source", also={"application/zip": BINARY}))
 def get_source(
     platform: PlatformDep,
     namespace: PathNamespace,
@@ -43,7 +45,7 @@ def get_source(
     )
 
 
-@router.get("/download")
+@router.get("/download", **answers(PluginDownload, checked=True, operation_id="get_plugin_download"))
 def get_download(
     request: Request,
     platform: PlatformDep,

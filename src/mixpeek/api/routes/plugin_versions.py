@@ -9,8 +9,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from mixpeek.api.access import PathNamespace, PlatformDep, Writer
+from mixpeek.api.answers import answers
 from mixpeek.api.platform import Platform
 from mixpeek.api.responses import json_response
+from mixpeek.api.schemas.plugin_versions import PluginRolledBack, VersionDiff, VersionHistory
 from mixpeek.contract.versions import normalise_version, plugin_id_from
 from mixpeek.db.pool import Connection
 from mixpeek.deployments import queries as deployment_queries
@@ -33,7 +35,7 @@ class Rollback(WireModel):
     message: str | None = Field(None, max_length=2000)
 
 
-@router.get("/versions")
+@router.get("/versions", **answers(VersionHistory, operation_id="list_plugin_versions"))
 def list_versions(platform: PlatformDep, namespace: PathNamespace, slug: str) -> Response:
     """Return the version history, newest first, with every deploy and rollback."""
     with platform.database.transaction() as connection:
@@ -41,7 +43,7 @@ def list_versions(platform: PlatformDep, namespace: PathNamespace, slug: str) ->
         return json_response(list_history(connection, namespace.namespace_id, name))
 
 
-@router.post("/rollback")
+@router.post("/rollback", **answers(PluginRolledBack, 409, checked=True, operation_id="roll_back_plugin"))
 def roll_back(
     platform: PlatformDep, namespace: PathNamespace, caller: Writer, slug: str, body: Rollback | None = None
 ) -> dict[str, Any]:
@@ -79,7 +81,7 @@ def roll_back(
     }
 
 
-@router.get("/diff")
+@router.get("/diff", **answers(VersionDiff, operation_id="diff_plugin_versions"))
 def diff_versions(
     platform: PlatformDep,
     namespace: PathNamespace,

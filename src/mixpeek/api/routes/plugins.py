@@ -11,8 +11,20 @@ from pydantic import Field, field_validator
 from starlette.datastructures import UploadFile
 
 from mixpeek.api.access import Deleter, PathNamespace, PlatformDep, Writer
+from mixpeek.api.answers import answers
 from mixpeek.api.platform import Platform
 from mixpeek.api.responses import json_response
+from mixpeek.api.schemas.plugins import (
+    DeploymentQueued,
+    DeploymentState,
+    PluginAnswer,
+    PluginDeleted,
+    PluginList,
+    PluginPublished,
+    PluginUndeployed,
+    RealtimeAnswer,
+    UploadOpened,
+)
 from mixpeek.collections.queries import list_dependents
 from mixpeek.contract.versions import NAME_PATTERN, normalise_version
 from mixpeek.db.pool import Connection
@@ -63,7 +75,31 @@ class RealtimeTest(WireModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
-@router.post("/uploads")
+# The form is read by `publish_form`, which knows its errors better than FastAPI.
+UPLOAD_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": ["file", "name"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "The archive, .zip or .tar.gz."},
+                        "name": {"type": "string", "pattern": NAME_PATTERN.pattern},
+                        "version": {"type": "string", "description": "Default: the next free patch."},
+                        "description": {"type": "string"},
+                        "message": {"type": "string", "description": "What the version is for."},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/uploads", **answers(UploadOpened, 409, checked=True))
 def request_upload(
     request: Request, platform: PlatformDep, namespace: PathNamespace, caller: Writer, body: RequestUpload
 ) -> dict[str, Any]:
@@ -95,7 +131,7 @@ def signed_url(request: Request, platform: Platform, method: str, key: str, last
     return f"{base.rstrip('/').removesuffix('/v1')}/v1/blobs/{token}"
 
 
-@router.post("/uploads/{upload_id}/confirm")
+@router.post("/uploads/{upload_id}/confirm", **answers(PluginPublished, 409))
 def confirm_upload(
     platform: PlatformDep, namespace: PathNamespace, caller: Writer, upload_id: str, body: Confirm | None = None
 ) -> dict[str, Any]:
@@ -111,7 +147,7 @@ def confirm_upload(
     )
 
 
-@router.post("")
+@router.post("", openapi_extra=UPLOAD_FORM, **answers(PluginPublished, 409, operation_id="upload_plugin"))
 async def upload_directly(
     request: Request, platform: PlatformDep, namespace: PathNamespace, caller: Writer
 ) -> dict[str, Any]:
@@ -143,7 +179,7 @@ async def publish_form(request: Request, platform: Platform, namespace: Namespac
     return await asyncio.to_thread(publish)
 
 
-@router.get("")
+@router.get("", **answers(PluginList))
 def list_plugins(
     platform: PlatformDep,
     namespace: PathNamespace,
@@ -158,7 +194,7 @@ def list_plugins(
     return json_response({"success": True, "plugins": plugins, "total": total, "namespace_id": namespace.namespace_id})
 
 
-@router.get("/{plugin_id}")
+@router.get("/{plugin_id}", **answers(PluginAnswer))
 def get_plugin(
     request: Request,
     platform: PlatformDep,
@@ -185,7 +221,7 @@ def get_plugin(
         "updated_at": version.created_at,
         "namespace_id": version.namespace_id,
         "organization_id": namespace.organization_id,
-        "s3_archive_url": None,
+        "s3_archive_url": version.archive_key,
         "validation_errors": [],
         "warnings": version.findings,
         "security_scan_passed": True,
@@ -206,7 +242,7 @@ def get_plugin(
     return {"success": True, "plugin": plugin, "presigned_download_url": url}
 
 
-@router.delete("/{plugin_id}")
+@router.delete("/{plugin_id}", **answers(PluginDeleted, 409, checked=True))
 def delete_plugin(
     platform: PlatformDep,
     namespace: PathNamespace,
@@ -238,7 +274,7 @@ def remove_version(connection: Connection, version: PluginVersion, *, actor: str
     return bool(state["was_deployed"])
 
 
-@router.post("/{plugin_id}/deploy")
+@router.post("/{plugin_id}/deploy", **answers(DeploymentQueued, checked=True))
 def deploy_plugin(
     platform: PlatformDep,
     namespace: PathNamespace,
@@ -260,7 +296,7 @@ def deploy_plugin(
         )
 
 
-@router.post("/{plugin_id}/undeploy")
+@router.post("/{plugin_id}/undeploy", **answers(PluginUndeployed, 409, checked=True))
 def undeploy_plugin(platform: PlatformDep, namespace: PathNamespace, caller: Writer, plugin_id: str) -> dict[str, Any]:
     """Tear down the deployment; the version stays."""
     with platform.database.transaction() as connection:
@@ -268,7 +304,7 @@ def undeploy_plugin(platform: PlatformDep, namespace: PathNamespace, caller: Wri
         return {"success": True, **deployments.undeploy(connection, version, actor=caller.name)}
 
 
-@router.get("/{plugin_id}/status")
+@router.get("/{plugin_id}/status", **answers(DeploymentState, checked=True, operation_id="get_plugin_status"))
 def get_status(platform: PlatformDep, namespace: PathNamespace, plugin_id: str) -> dict[str, Any]:
     """Return how the deployment stands."""
     with platform.database.transaction() as connection:
@@ -276,7 +312,7 @@ def get_status(platform: PlatformDep, namespace: PathNamespace, plugin_id: str) 
         return deployments.status(connection, version)
 
 
-@router.post("/{plugin_id}/realtime/test")
+@router.post("/{plugin_id}/realtime/test", **answers(RealtimeAnswer, operation_id="test_plugin_realtime"))
 def test_realtime(
     platform: PlatformDep, namespace: PathNamespace, caller: Writer, plugin_id: str, body: RealtimeTest
 ) -> dict[str, Any]:

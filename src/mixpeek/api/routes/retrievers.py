@@ -7,7 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from mixpeek.api.access import HeaderNamespace, PlatformDep, Writer
+from mixpeek.api.answers import answers
 from mixpeek.api.paging import ListBody, PageDep, wire_page
+from mixpeek.api.schemas.retrievers import Execution, RetrieverAnswer, RetrieverPage, StageDescription
 from mixpeek.retrieval import queries, service
 from mixpeek.retrieval.schemas import CreateRetriever, Execute
 from mixpeek.retrieval.stages import STAGES
@@ -15,26 +17,28 @@ from mixpeek.retrieval.stages import STAGES
 router = APIRouter(prefix="/v1/retrievers", tags=["retrievers"])
 
 
-@router.post("")
+@router.post("", **answers(RetrieverAnswer, 409))
 def create_retriever(
     platform: PlatformDep, namespace: HeaderNamespace, caller: Writer, body: CreateRetriever
 ) -> dict[str, Any]:
+    """Create a retriever, checked against the collections it searches."""
     with platform.database.transaction() as connection:
         retriever = service.create_retriever(connection, namespace.namespace_id, body)
     return {"success": True, "retriever": retriever.wire(), "retriever_id": retriever.retriever_id}
 
 
-@router.post("/list")
+@router.post("/list", **answers(RetrieverPage))
 def list_retrievers(
     platform: PlatformDep, namespace: HeaderNamespace, page: PageDep, body: ListBody | None = None
 ) -> dict[str, Any]:
+    """List retrievers, by id."""
     page = page.within(body)
     with platform.database.transaction() as connection:
         found = queries.list_retrievers(connection, namespace.namespace_id, page.limit, page.after, page.offset)
     return wire_page(page, [r.wire() for r in found], found[-1].retriever_id if found else None)
 
 
-@router.get("/stages")
+@router.get("/stages", **answers(list[StageDescription], checked=True))
 def list_stages(platform: PlatformDep, namespace: HeaderNamespace) -> list[dict[str, Any]]:
     """List the stages a retriever can be made of, with the schema of their parameters."""
     return [
@@ -49,14 +53,15 @@ def list_stages(platform: PlatformDep, namespace: HeaderNamespace) -> list[dict[
     ]
 
 
-@router.get("/{retriever_identifier}")
+@router.get("/{retriever_identifier}", **answers(RetrieverAnswer))
 def get_retriever(platform: PlatformDep, namespace: HeaderNamespace, retriever_identifier: str) -> dict[str, Any]:
+    """Return a retriever with its stages."""
     with platform.database.transaction() as connection:
         retriever = service.get_retriever(connection, namespace.namespace_id, retriever_identifier)
     return {"success": True, "retriever": retriever.wire(), "retriever_id": retriever.retriever_id}
 
 
-@router.post("/{retriever_identifier}/execute")
+@router.post("/{retriever_identifier}/execute", **answers(Execution, 500))
 def execute_retriever(
     platform: PlatformDep,
     namespace: HeaderNamespace,

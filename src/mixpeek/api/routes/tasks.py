@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 
 from mixpeek.api.access import PlatformDep, Reader
+from mixpeek.api.answers import answers
+from mixpeek.api.schemas.tasks import Task, TaskPage
 from mixpeek.errors import NotFound
 from mixpeek.tenancy.service import get_visible_namespace
 from mixpeek.wire import WireModel
@@ -19,7 +21,7 @@ class ListTasks(WireModel):
     status: str | None = None
 
 
-@router.get("/{task_id}")
+@router.get("/{task_id}", **answers(Task))
 def get_task(platform: PlatformDep, caller: Reader, task_id: str) -> dict[str, Any]:
     """Return a task; tasks are kept, also after they ended."""
     with platform.database.transaction() as connection:
@@ -29,7 +31,7 @@ def get_task(platform: PlatformDep, caller: Reader, task_id: str) -> dict[str, A
     return task.wire()
 
 
-@router.post("/list")
+@router.post("/list", **answers(TaskPage))
 def list_tasks(
     platform: PlatformDep,
     caller: Reader,
@@ -38,6 +40,7 @@ def list_tasks(
     offset: Annotated[int, Query(ge=0)] = 0,
     x_namespace: Annotated[str | None, Header()] = None,
 ) -> dict[str, Any]:
+    """List tasks, newest first."""
     with platform.database.transaction() as connection:
         scope = caller.namespaces
         if x_namespace:

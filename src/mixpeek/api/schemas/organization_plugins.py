@@ -89,6 +89,7 @@ class OrganizationPlugin(Answer):
     description: str
     organization_id: str
     feature_uri: str
+    s3_archive_url: str = Field(description="Key of the archive in the object store.")
     code_hash: str
     validation_status: Literal["passed"]
     deployed: bool

@@ -49,7 +49,7 @@ class PluginPublished(Answer):
     warnings: list[PluginFinding]
     deployment_status: Literal["not_deployed"]
     feature_uri: str
-    s3_archive_url: None
+    s3_archive_url: str = Field(description="Key of the archive in the object store.")
     code_hash: str = Field(description="Identifies the files, whatever archive held them.")
     message: str
 
@@ -162,7 +162,7 @@ class PluginDetail(Answer):
     updated_at: datetime
     namespace_id: str
     organization_id: str
-    s3_archive_url: None
+    s3_archive_url: str = Field(description="Key of the archive in the object store.")
     validation_errors: list[PluginFinding]
     warnings: list[PluginFinding]
     security_scan_passed: bool

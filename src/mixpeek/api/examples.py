@@ -1,0 +1,63 @@
+"""One example of each JSON request body, by its schema's name; together they tell one story."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BUCKET_SCHEMA = {"properties": {"content": {"type": "text", "required": True}, "topic": {"type": "string"}}}
+OBJECT = {
+    "blobs": [{"property": "content", "type": "text", "data": "The quick brown fox jumps over the lazy dog"}],
+    "topic": "animals",
+}
+SEARCH_STAGE = {
+    "stage_name": "search",
+    "stage_type": "filter",
+    "config": {
+        "stage_id": "feature_search",
+        "parameters": {
+            "searches": [
+                {
+                    "feature_uri": "mixpeek://text_embed@1.0.0/text_embedding",
+                    "query": {"input_mode": "text", "value": "{{INPUT.query}}"},
+                    "top_k": 10,
+                }
+            ]
+        },
+    },
+}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "CreateKey": {"name": "ci-publisher", "permissions": ["write"], "namespaces": ["articles"]},
+    "CreateNamespace": {"namespace_name": "articles", "description": "News articles"},
+    "RequestUpload": {"name": "text_embed", "version": "1.0.0", "description": "Sentence embeddings"},
+    "Confirm": {"message": "first release"},
+    "Deploy": {"message": "first release"},
+    "Rollback": {"version": "1.0.0", "message": "1.1.0 ranks short texts too high"},
+    "RealtimeTest": {"inputs": {"text": "a lazy dog"}, "parameters": {}},
+    "Enable": {"params": {}, "deploy": True},
+    "Reconfigure": {"dry_run": True},
+    "CreateBucket": {"bucket_name": "articles", "bucket_schema": BUCKET_SCHEMA},
+    "CreateObject": OBJECT,
+    "CreateObjects": {"objects": [OBJECT]},
+    "CreateCollection": {
+        "collection_name": "article_embeddings",
+        "source": {"type": "bucket", "bucket_ids": ["articles"]},
+        "feature_extractor": {
+            "feature_extractor_name": "text_embed",
+            "version": "1.0.0",
+            "input_mappings": {"text": "content"},
+            "field_passthrough": [{"source_path": "content"}, {"source_path": "topic"}],
+        },
+    },
+    "Trigger": {"include_buckets": ["bkt_0a1b2c3d"]},
+    "CreateBatch": {"object_ids": ["obj_0a1b2c3d"]},
+    "SubmitBatch": {"include_processing_history": True},
+    "CreateRetriever": {
+        "retriever_name": "find_articles",
+        "collection_identifiers": ["article_embeddings"],
+        "input_schema": {"query": {"type": "text", "required": True}},
+        "stages": [SEARCH_STAGE],
+    },
+    "Execute": {"inputs": {"query": "a lazy dog"}, "pagination": {"method": "offset", "limit": 10, "page_number": 1}},
+    "ListBody": {"limit": 100},
+    "ListTasks": {"status": "COMPLETED"},
+}
