@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from mixpeek.server.datadir import DataDir
 DRAIN_S = 20.0
 # A process that dies is started again after this long, doubling up to the limit while it keeps dying.
 RESTART_S, RESTART_LIMIT_S = 0.5, 30.0
+WATCH_S = 0.5
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Supervisor:
     data_dir: DataDir
     children: list[Child] = field(default_factory=list)
     _stopping: bool = False
+    _wake: threading.Event = field(default_factory=threading.Event)
     _environment: dict[str, str] = field(default_factory=dict)
     _inherited: tuple[int, ...] = ()
 
@@ -140,8 +143,7 @@ class Supervisor:
                         self._start(child)
                 elif child.process.poll() is not None:
                     self._bury(child, now)
-            # Woken early by SIGCHLD or SIGTERM, since signals interrupt `sigtimedwait`.
-            signal.sigtimedwait([signal.SIGCHLD], 0.5)
+            self._wake.wait(WATCH_S)
         return 0
 
     @staticmethod
@@ -164,6 +166,7 @@ class Supervisor:
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
+        self._wake.set()
 
     def _end_children(self) -> None:
         running = [child.process for child in self.children if child.process is not None]
