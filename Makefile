@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # As new as the environment: older than what the environment is made from means that it has to be brought up to date.
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help system install demo test lint fix pins bench
+.PHONY: help system install demo test lint fix pins bench reference
 
 help:  ## List the targets
 	@sed -nE 's/^([a-z]+):.*  ## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -41,6 +41,9 @@ lint: install  ## Check style, types and import layers; change nothing
 fix: install  ## Repair what can be repaired without thinking
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+reference: install  ## Write docs/reference from the code
+	@$(BIN)/python -m scripts.reference
 
 pins: install  ## Write the versions installed now into constraints.txt
 	@{ head -1 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > $(VENV)/pins && mv $(VENV)/pins constraints.txt

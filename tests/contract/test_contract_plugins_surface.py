@@ -170,7 +170,7 @@ def test_batch_only_skips_the_realtime_endpoint(surface: Surface, make_plugin: M
 
 
 def test_a_rollout_that_fails_says_why_in_its_status(surface: Surface, make_plugin: MakePlugin) -> None:
-    plugin_id = surface.publish(make_plugin(NAME, predict="raise ValueError('no weights here')"))
+    plugin_id = surface.publish(make_plugin(NAME, construct="raise ValueError('no weights here')"))
 
     ended = surface.deploy(plugin_id)
 

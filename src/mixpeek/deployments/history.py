@@ -16,18 +16,8 @@ def list_history(connection: Connection, namespace_id: str, name: str) -> dict[s
     Two statements, however many versions there are.
     """
     events: dict[str, list[dict[str, Any]]] = {}
-    for entry in queries.list_ledger(connection, namespace_id, name):
-        if entry["action"] != "publish" and entry["outcome"] != "queued":
-            events.setdefault(entry["plugin_id"], []).append(
-                {
-                    "action": entry["action"],
-                    "status": entry["outcome"],
-                    "deployed_at": entry["at"],
-                    "actor": entry["actor"],
-                    "message": entry["message"],
-                    "error": entry["details"].get("error"),
-                }
-            )
+    for event in queries.list_deployments(connection, namespace_id, name):
+        events.setdefault(event.pop("plugin_id"), []).append(event)
     versions = []
     for summary in queries.list_summaries(connection, namespace_id, name):
         done = events.get(summary.plugin_id, [])

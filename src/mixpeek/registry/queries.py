@@ -134,10 +134,12 @@ def list_summaries(
     connection: Connection, namespace_id: str, name: str | None = None, *, limit: int = 10_000, offset: int = 0
 ) -> list[VersionSummary]:
     """Return versions by name, newest first, without their manifests and files."""
+    # Two statements: with one for both, PostgreSQL's cached plan expects few rows and reads many, one by one.
+    wanted = "" if name is None else " AND v.name = %(name)s"
     return all_rows(
         connection,
         VersionSummary,
-        f"{SUMMARY} AND v.namespace_id = %(ns)s AND (%(name)s::text IS NULL OR v.name = %(name)s)"
+        f"{SUMMARY} AND v.namespace_id = %(ns)s{wanted}"
         " ORDER BY v.name, v.version_key DESC LIMIT %(limit)s OFFSET %(offset)s",
         {"ns": namespace_id, "name": name, "limit": limit, "offset": offset},
     )
@@ -152,12 +154,13 @@ def count_versions(connection: Connection, namespace_id: str) -> int:
     return int(found)
 
 
-def list_ledger(connection: Connection, namespace_id: str, name: str) -> list[dict[str, Any]]:
-    """Return what happened to a plugin's versions, newest first."""
+def list_deployments(connection: Connection, namespace_id: str, name: str) -> list[dict[str, Any]]:
+    """Return how each deploy, rollback and undeploy of a plugin's versions ended, newest first."""
     return dict_rows(
         connection,
-        "SELECT plugin_id, action, outcome, actor, message, details, at FROM plugin_ledger"
-        " WHERE namespace_id = %s AND name = %s ORDER BY entry DESC",
+        "SELECT plugin_id, action, outcome AS status, at AS deployed_at, actor, message, details->>'error' AS error"
+        " FROM plugin_ledger WHERE namespace_id = %s AND name = %s AND action <> 'publish' AND outcome <> 'queued'"
+        " ORDER BY entry DESC",
         [namespace_id, name],
     )
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from mixpeek.api.access import HeaderNamespace, PathNamespace, PlatformDep
 from mixpeek.api.answers import answers
 from mixpeek.api.platform import Platform
-from mixpeek.api.schemas.extractors import ExtractorAnswer, Extractors
+from mixpeek.api.schemas.extractors import ExtractorAnswer, ExtractorList
 from mixpeek.deployments import queries as deployment_queries
 from mixpeek.errors import NotFound
 from mixpeek.registry import queries
@@ -24,7 +24,7 @@ flat_router = APIRouter(prefix="/v1/collections/features/extractors", tags=["ext
 Source = Literal["all", "builtin", "custom", "community"]
 
 
-@router.get("", **answers(Extractors))
+@router.get("", **answers(ExtractorList))
 def list_extractors(
     platform: PlatformDep,
     namespace: PathNamespace,
@@ -43,7 +43,7 @@ def get_extractor(platform: PlatformDep, namespace: PathNamespace, extractor_id:
     raise NotFound("feature extractor", extractor_id)
 
 
-@flat_router.get("", **answers(Extractors))
+@flat_router.get("", **answers(ExtractorList))
 def list_all_extractors(platform: PlatformDep, namespace: HeaderNamespace) -> dict[str, Any]:
     """List every extractor a collection of the namespace can use."""
     return extractors_of(platform, namespace, "all")

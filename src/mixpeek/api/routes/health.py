@@ -9,14 +9,14 @@ from fastapi import APIRouter
 from mixpeek import __version__
 from mixpeek.api.access import PlatformDep
 from mixpeek.api.answers import answers
-from mixpeek.api.schemas.health import Health, Liveness
+from mixpeek.api.schemas.health import ServerHealth, ServerLiveness
 from mixpeek.db.pool import scalar
 from mixpeek.db.processes import list_alive
 
 router = APIRouter(prefix="/v1/health", tags=["health"])
 
 
-@router.get("", **answers(Health, 503, checked=True, operation_id="get_health"))
+@router.get("", **answers(ServerHealth, 503, checked=True, operation_id="get_health"))
 def health(platform: PlatformDep) -> dict[str, Any]:
     """Answer 200 once requests can be served; `data` says what is behind it."""
     with platform.database.transaction() as connection:
@@ -36,7 +36,7 @@ def health(platform: PlatformDep) -> dict[str, Any]:
     }
 
 
-@router.get("/liveness", **answers(Liveness, checked=True, operation_id="get_liveness"))
+@router.get("/liveness", **answers(ServerLiveness, checked=True, operation_id="get_liveness"))
 def liveness() -> dict[str, str]:
     """Answer 200 while the process runs at all."""
     return {"status": "OK"}

@@ -32,6 +32,7 @@ from mixpeek.deployments import service as deployments
 from mixpeek.deployments.rollout import describe_failure
 from mixpeek.errors import Conflict, InvalidRequest, MixpeekError
 from mixpeek.objects.signing import Grant
+from mixpeek.objects.store import ObjectTooLarge
 from mixpeek.registry import queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.tenancy.models import Namespace, Principal
@@ -41,8 +42,9 @@ router = APIRouter(prefix="/v1/namespaces/{namespace_id}/plugins", tags=["plugin
 
 
 class RequestUpload(WireModel):
-    name: str
-    version: str | None = None
+    # Said in the schema, checked by `_name`, which says it in words.
+    name: str = Field(json_schema_extra={"pattern": NAME_PATTERN.pattern})
+    version: str | None = Field(None, description="Such as 1.2.3; default: the next free patch.")
     file_size_bytes: int | None = Field(None, ge=0, le=500 * 1024 * 1024)
     description: str | None = None
     presigned_url_expiration: int = Field(3600, ge=60, le=86400)
@@ -109,9 +111,13 @@ def request_upload(
 
 def open_upload(request: Request, platform: Platform, namespace: Namespace, body: RequestUpload) -> dict[str, Any]:
     """Open an upload into `namespace` and sign the URL it is PUT to."""
+    limit = platform.settings.max_archive_bytes
+    if body.file_size_bytes is not None and body.file_size_bytes > limit:
+        raise ObjectTooLarge(
+            f"Archives may have {limit} bytes, not {body.file_size_bytes}", hint="Send a smaller archive"
+        )
     fields = {**body.model_dump(), "expiration_s": body.presigned_url_expiration}
     upload = platform.registry.request_upload(namespace, fields)
-    limit = platform.settings.max_archive_bytes
     return {
         "success": True,
         "upload_id": upload.upload_id,
@@ -119,6 +125,7 @@ def open_upload(request: Request, platform: Platform, namespace: Namespace, body
         "version": upload.version,
         "name": upload.name,
         "namespace_id": upload.namespace_id,
+        "organization_id": namespace.organization_id,
         "s3_key": upload.object_key,
         "expires_at": upload.expires_at,
     }

@@ -35,7 +35,7 @@ class Extractor(Answer):
     position_fields: list[str]
 
 
-class Extractors(Answer):
+class ExtractorList(Answer):
     """The extractors of a namespace."""
 
     success: Literal[True]

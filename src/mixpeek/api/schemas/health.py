@@ -31,7 +31,7 @@ class HealthMeta(Answer):
     version: str
 
 
-class Health(Answer):
+class ServerHealth(Answer):
     """The server can serve requests."""
 
     status: Literal["OK"]
@@ -40,7 +40,7 @@ class Health(Answer):
     meta: HealthMeta
 
 
-class Liveness(Answer):
+class ServerLiveness(Answer):
     """The process runs."""
 
     status: Literal["OK"]

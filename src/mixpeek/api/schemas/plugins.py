@@ -33,6 +33,7 @@ class UploadOpened(Answer):
     version: str = Field(description="The version asked for, or the next free one.")
     name: str
     namespace_id: str
+    organization_id: str
     s3_key: str
     expires_at: datetime
 

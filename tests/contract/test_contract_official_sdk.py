@@ -1,0 +1,71 @@
+"""The plugin calls of the official Python SDK, made from its own environment, parse every answer of this server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from factories.platform import unique
+from factories.plugins import FEATURE, MakePlugin, zip_of
+from factories.servers import API_KEY, Server, surroundings
+from mixpeek import Mixpeek
+
+ROOT = Path(__file__).parents[2]
+CALLS = Path(__file__).with_name("official_sdk_calls.py")
+
+
+@pytest.fixture(scope="module")
+def official_python() -> str:
+    """The Python of an environment that has the official SDK, made on first use."""
+    made = subprocess.run(
+        [ROOT / "scripts" / "official-sdk", ROOT / ".venv" / "official-sdk"],
+        env=surroundings(PYTHON=sys.executable, PYTHONPATH=""),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    return made.stdout.strip()
+
+
+def test_every_plugin_call_parses_our_answers(
+    official_python: str, server: Server, client: Mixpeek, make_plugin: MakePlugin, tmp_path: Path
+) -> None:
+    name = unique("official")
+    archives = [tmp_path / "first.zip", tmp_path / "later.zip"]
+    for archive, version in zip(archives, ("1.0.0", "1.1.0"), strict=True):
+        archive.write_bytes(zip_of(make_plugin(name, into=version, version=version)))
+    plugin_id, uri = f"{name}_1_0_0", f"mixpeek://{name}@1.0.0/{FEATURE}"
+
+    ran = subprocess.run(
+        [official_python, CALLS, server.url, API_KEY, client.namespace or "", name, *archives],
+        env=surroundings(PYTHONPATH=""),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    saw = json.loads(ran.stdout)
+    assert (saw["place"]["version"], saw["published"]["plugin_id"]) == ("1.0.0", plugin_id)
+    assert (saw["published"]["validation_status"], saw["published"]["validation_errors"]) == ("passed", [])
+    assert (saw["queued"]["status"], saw["status"]["status"]) == ("queued", "DEPLOYED")
+    assert (saw["tested"]["status"], saw["tested"]["response_keys"]) == ("success", ["embedding"])
+    assert [plugin["plugin_id"] for plugin in saw["listed"]["plugins"]] == [f"{name}_1_1_0", plugin_id]
+    assert (saw["detail"]["plugin"]["deployed"], saw["detail"]["plugin"]["manifest"]["feature_uri"]) == (True, uri)
+    assert saw["same_bytes"]
+    assert (saw["reconfigured"]["status"], saw["reconfigured"]["vectors_added"]) == ("reconfigured", [uri])
+    assert saw["torn_down"]["deployed"] is False
+    assert (saw["deleted"]["success"], saw["refused"]) == (True, 404)
+    assert saw["sent"]["plugin_id"] == f"{name}_1_1_0"
+    assert saw["shared_published"]["plugin_id"] == plugin_id
+    assert plugin_id in saw["shared_listed"]
+    assert saw["shared_detail"]["plugin"]["code_hash"] == saw["detail"]["plugin"]["code_hash"]
+    assert (saw["enabled"]["deployment_status"], saw["available"][plugin_id]) == ("skipped", True)
+    assert saw["disabled"]["success"]
+    assert saw["shared_deleted"]["success"]
