@@ -20,9 +20,7 @@ def two_versions(surface: Surface, make_plugin: MakePlugin) -> tuple[str, str]:
 
     first = surface.publish(make_plugin(NAME, into="1", files={"old.txt": "gone\n"}), message="initial release")
     second = surface.publish(
-        make_plugin(
-            NAME, into="2", version="1.1.0", dimension=16, manifest="dependencies = ['numpy']"
-        ),
+        make_plugin(NAME, into="2", version="1.1.0", dimension=16, manifest="dependencies = ['numpy']"),
         version="1.1.0",
         message="wider vectors",
     )
@@ -79,9 +77,7 @@ def test_a_rollback_goes_to_the_version_before_and_a_named_one_anywhere(
     refusal(again, 409, "ConflictError")
 
 
-def test_a_rollback_to_a_version_that_does_not_start_changes_nothing(
-    surface: Surface, make_plugin: MakePlugin
-) -> None:
+def test_a_rollback_to_a_version_that_does_not_start_changes_nothing(surface: Surface, make_plugin: MakePlugin) -> None:
     works = surface.publish(make_plugin(NAME, into="1"))
     broken = surface.publish(
         make_plugin(NAME, into="2", version="1.1.0", construct="raise ValueError('no weights here')"), version="1.1.0"
@@ -127,7 +123,7 @@ def test_a_diff_shows_files_and_what_the_manifest_declares(surface: Surface, mak
     assert (files["notes.txt"]["status"], files["notes.txt"]["added_lines"]) == ("added", 2)
     assert (files["table.bin"]["binary"], files["table.bin"]["diff"]) == (True, "")
     assert files["manifest.py"]["status"] == "modified"
-    assert "-    \"version\": \"1.0.0\",\n+    \"version\": \"1.1.0\"," in files["manifest.py"]["diff"]
+    assert '-    "version": "1.0.0",\n+    "version": "1.1.0",' in files["manifest.py"]["diff"]
     summary = diff["summary"]
     assert (summary["added"], summary["removed"]) == (2, 1)
     assert summary["modified"] == sum(1 for file in files.values() if file["status"] == "modified")

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import Depends, FastAPI
 
-from mixpeek.api import errors
+from mixpeek.api import docs_page, errors
 from mixpeek.api.access import refuse_unknown_query
 from mixpeek.api.middleware import RequestEnvelope
 from mixpeek.api.openapi import DescribedApp, operation_id, tags
@@ -67,6 +67,8 @@ def create_app(
         version="1",
         lifespan=lifespan,
         separate_input_output_schemas=False,
+        docs_url=None,
+        redoc_url=None,
         generate_unique_id_function=operation_id,
         openapi_tags=tags(),
         # Declared here, so that FastAPI does not add an envelope of its own; `openapi` fills it in.
@@ -80,6 +82,7 @@ def create_app(
         app.add_middleware(RateLimit, per_minute=rate_limit_per_minute, burst=rate_limit_burst)
     app.add_middleware(RequestEnvelope, max_body_bytes=max_body_bytes)
     errors.install(app)
+    docs_page.install(app)
     for router in ROUTERS:
         app.include_router(router)
     return app

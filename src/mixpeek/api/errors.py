@@ -24,7 +24,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(psycopg.OperationalError, _database)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def envelope(error: MixpeekError) -> dict[str, Any]:
@@ -81,12 +80,13 @@ async def _database(_request: Request, error: Exception) -> JSONResponse:
     return respond(ServiceUnavailable("The database does not answer right now", hint="Send the request again shortly"))
 
 
-async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
+def unexpected(error: Exception) -> JSONResponse:
+    """Write the trace into the log and return the answer that points to it."""
     log.error("unhandled error", exc_info=error)
-    unexpected = PlatformError(
+    known = PlatformError(
         "The server met an error it did not expect", hint="The server's log has the trace under this request id"
     )
-    return respond(unexpected)
+    return respond(known)
 
 
 def _jsonable(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mixpeek.api.errors import respond
+from mixpeek.api.errors import respond, unexpected
 from mixpeek.errors import MixpeekError
 from mixpeek.logging import request_id
 
@@ -32,8 +32,11 @@ class RequestEnvelope:
             return
         identifier = _given_id(scope) or f"req_{secrets.token_hex(8)}"
         token = request_id.set(identifier)
+        started = False
 
         async def send_with_id(message: Message) -> None:
+            nonlocal started
+            started = True
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", identifier.encode())]
             await send(message)
@@ -43,6 +46,11 @@ class RequestEnvelope:
                 await self._app(scope, receive, send_with_id)
             else:
                 await self._capped(scope, receive, send_with_id)
+        except Exception as error:
+            # Here and not in a handler of the application's: those answer outside, where the request has no id any more.
+            if started:
+                raise
+            await unexpected(error)(scope, receive, send_with_id)
         finally:
             request_id.reset(token)
 

@@ -16,19 +16,22 @@ def list_history(connection: Connection, namespace_id: str, name: str) -> dict[s
     Two statements, however many versions there are.
     """
     events: dict[str, list[dict[str, Any]]] = {}
+    last: dict[str, Any] = {}
     for event in queries.list_deployments(connection, namespace_id, name):
-        events.setdefault(event.pop("plugin_id"), []).append(event)
+        plugin_id = event.pop("plugin_id")
+        events.setdefault(plugin_id, []).append(event)
+        if event["status"] in DEPLOYED:
+            last.setdefault(plugin_id, event["deployed_at"])
     versions = []
     for summary in queries.list_summaries(connection, namespace_id, name):
         done = events.get(summary.plugin_id, [])
-        last = next((event["deployed_at"] for event in done if event["status"] in DEPLOYED), None)
         versions.append(
             {
                 **summary.wire(),
                 "message": summary.message,
                 "author": summary.author,
                 "deployment_status": _status(summary.deployed, done),
-                "deployed_at": last,
+                "deployed_at": last.get(summary.plugin_id),
                 "deployments": done,
             }
         )

@@ -7,7 +7,8 @@ import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field, field_validator
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, ValidationError, field_validator
 from starlette.datastructures import UploadFile
 
 from mixpeek.api.access import Deleter, PathNamespace, PlatformDep, Writer
@@ -173,7 +174,11 @@ async def publish_form(request: Request, platform: Platform, namespace: Namespac
             raise InvalidRequest("The form has no file", hint="Send the archive as the field `file`")
         texts = {name: str(value) for name, value in form.items() if name != "file"}
         body = await file.read()
-    wanted = RequestUpload.model_validate({k: v for k, v in texts.items() if k != "message"})
+    try:
+        wanted = RequestUpload.model_validate({k: v for k, v in texts.items() if k != "message"})
+    except ValidationError as error:
+        lines = error.errors(include_url=False)
+        raise RequestValidationError([{**line, "loc": ("body", *line["loc"])} for line in lines]) from error
     fields = {**wanted.model_dump(), "file_size_bytes": len(body), "expiration_s": 3600}
 
     def publish() -> dict[str, Any]:
