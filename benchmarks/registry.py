@@ -1,12 +1,13 @@
 """Listing, history and diff over HTTP with 1,000 versions of one plugin and 1,000 plugins in a namespace.
 
-One real version is published; the others are copies of its row, and of its archive, put in by SQL. Limit: 50 ms at the
-99th percentile, on the embedded database. Statements per request are counted by PostgreSQL's log, once with 10 versions
-and once with 1,000: they must be as many.
+Two versions are published; the others are copies of the first one's row, put in by SQL. Limit: 50 ms at the 99th
+percentile on the embedded database, the median of interleaved rounds. PostgreSQL's log tells the statements of a
+request, once with 10 versions and once with 1,000: they must be as many.
 """
 
 from __future__ import annotations
 
+import shutil
 import signal
 import statistics
 import sys
@@ -22,7 +23,7 @@ from startup import free_port, start
 from mixpeek import Mixpeek
 from mixpeek.db.embedded import EmbeddedPostgres
 
-COUNT, FEW, REQUESTS, WARM_UP, LIMIT_MS = 1000, 10, 300, 30, 50.0
+COUNT, FEW, ROUNDS, REQUESTS, WARM_UP, LIMIT_MS = 1000, 10, 5, 100, 10, 50.0
 KEY = "sk_bench"
 PLUGIN = Path(__file__).resolve().parents[1] / "examples" / "plugins" / "text_embedding"
 NAME = "text_embedding"
@@ -68,7 +69,7 @@ def copy_plugins(connection: psycopg.Connection[Any], source: str, namespace: st
 
 
 def statements(connection: psycopg.Connection[Any], log: Path, ask: Any) -> int:
-    """Return how many statements one request takes, begin and commit left out."""
+    """Return how many statements about namespaces and plugins one request takes."""
     connection.execute("ALTER SYSTEM SET log_statement = 'all'")
     connection.execute("SELECT pg_reload_conf()")
     ask()
@@ -79,10 +80,10 @@ def statements(connection: psycopg.Connection[Any], log: Path, ask: Any) -> int:
         ask()
         time.sleep(0.1)
         lines = log.read_bytes()[before:].decode(errors="replace").splitlines()
-        marks.append(sum(1 for line in lines if "SELECT" in line and "LOG:" in line and "api_keys" not in line))
+        marks.append(sum(1 for line in lines if "LOG:" in line and ("plugin_" in line or "FROM namespaces" in line)))
     connection.execute("ALTER SYSTEM RESET log_statement")
     connection.execute("SELECT pg_reload_conf()")
-    return min(marks)  # others, such as heartbeats, may have been in between
+    return min(marks)  # the worker may have asked something in between
 
 
 def measure(ask: Any) -> list[float]:
@@ -102,7 +103,11 @@ def run(url: str, data_dir: Path) -> bool:
         many_versions = admin.namespaces.create(namespace_name="versions").namespace_id
         many_plugins = admin.namespaces.create(namespace_name="plugins").namespace_id
     with Mixpeek(api_key=KEY, base_url=url, namespace=many_versions) as client:
-        client.plugins.upload(PLUGIN, version="1.0.0")
+        edited = Path(shutil.copytree(PLUGIN, data_dir.with_name("edited") / NAME))
+        (edited / "notes.md").write_text("A file more.\n")
+        (edited / "realtime.py").write_text((edited / "realtime.py").read_text() + "\n# A line more.\n")
+        for folder in (PLUGIN, edited):
+            client.plugins.upload(folder, version=None)
     database = EmbeddedPostgres(data_dir)
     headers = {"Authorization": f"Bearer {KEY}"}
     with (
@@ -113,7 +118,7 @@ def run(url: str, data_dir: Path) -> bool:
             "list, 1,000 versions": f"/{many_versions}/plugins",
             "list, 1,000 plugins": f"/{many_plugins}/plugins",
             "versions": f"/{many_versions}/plugins/by-name/{NAME}/versions",
-            "diff": f"/{many_versions}/plugins/by-name/{NAME}/diff?v1=2.0.1&v2=2.0.{FEW}",
+            "diff": f"/{many_versions}/plugins/by-name/{NAME}/diff?v1=1.0.0&v2=1.0.1",
         }
         counts: dict[str, list[int]] = {name: [] for name in paths}
         for count in (FEW, COUNT):
@@ -122,18 +127,21 @@ def run(url: str, data_dir: Path) -> bool:
             connection.execute("ANALYZE")
             for name, path in paths.items():
                 counts[name].append(statements(connection, database.log, lambda: http.get(path).raise_for_status()))  # noqa: B023
-        times = {name: measure(lambda: http.get(path).raise_for_status()) for name, path in paths.items()}  # noqa: B023
+        times: dict[str, list[list[float]]] = {name: [] for name in paths}
+        for _ in range(ROUNDS):
+            for name, path in paths.items():
+                times[name].append(measure(lambda: http.get(path).raise_for_status()))  # noqa: B023
     return report(times, counts)
 
 
-def report(times: dict[str, list[float]], counts: dict[str, list[int]]) -> bool:
+def report(times: dict[str, list[list[float]]], counts: dict[str, list[int]]) -> bool:
     print(f"{'':24}{'p50, ms':>10}{'p99, ms':>10}{'limit':>8}{'of limit':>10}   statements at {FEW} and {COUNT}")
-    for name, values in times.items():
-        p99 = statistics.quantiles(values, n=100)[98]
+    for name, rounds in times.items():
+        p50 = statistics.median(statistics.median(values) for values in rounds)
+        p99 = statistics.median(statistics.quantiles(values, n=100)[98] for values in rounds)
         few, many = counts[name]
-        print(
-            f"{name:24}{statistics.median(values):10.1f}{p99:10.1f}{LIMIT_MS:8.0f}{p99 / LIMIT_MS:10.0%}   {few}, {many}"
-        )
+        measured = f"{p50:10.1f}{p99:10.1f}{LIMIT_MS:8.0f}{p99 / LIMIT_MS:10.0%}"
+        print(f"{name:24}{measured}   {few}, {many}")
     return all(few == many for few, many in counts.values())
 
 

@@ -72,7 +72,8 @@ def test_a_rollback_goes_to_the_version_before_and_a_named_one_anywhere(
     assert (there_again["plugin_id"], there_again["previous_version"]) == (second, "1.0.0")
     assert surface.status(second)["deployed"] is True
     done = {each["version"]: each["deployments"] for each in history(surface)["versions"]}
-    assert [(each["action"], each["message"]) for each in done["1.0.0"]][0] == ("rollback", "too wide")
+    newest = done["1.0.0"][0]
+    assert (newest["action"], newest["message"]) == ("rollback", "too wide")
     again = surface.post(f"/by-name/{NAME}/rollback", json={"version": "1.1.0"})
     refusal(again, 409, "ConflictError")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -298,6 +299,35 @@ def test_an_extractor_shows_its_schemas_by_either_path(surface: Surface, make_pl
 )
 def test_what_is_not_there_is_404(surface: Surface, path: str) -> None:
     refusal(surface.get(path), 404, "NotFoundError")
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [
+    ("GET", "/by-name/a%00b/versions", None),
+    ("GET", "/a%00b", None),
+    ("POST", "/uploads/a%00b/confirm", {}),
+    ("POST", "/uploads", {"name": NAME, "description": "a\0b"}),
+    ("POST", "/uploads", {"name": NAME, "description": "\ud800"}),
+])  # fmt: skip
+def test_text_that_cannot_be_stored_is_refused(
+    surface: Surface, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    content = None if body is None else json.dumps(body)
+    answer = surface.http.request(
+        method, surface.plugins + path, content=content, headers={"Content-Type": "application/json"}
+    )
+
+    refusal(answer, 422, "ValidationError")
+
+
+def test_a_page_of_the_list_says_how_many_there_are(surface: Surface, make_plugin: MakePlugin) -> None:
+    folder = make_plugin(NAME)
+    for _ in range(2):
+        surface.publish(folder, version=None)
+
+    page = surface.get(params={"limit": 1, "offset": 1}).json()
+
+    assert ([each["version"] for each in page["plugins"]], page["total"]) == (["1.0.0"], 2)
+    refusal(surface.get(params={"offset": 2**40}), 422, "ValidationError")
 
 
 # Deleting -----------------------------------------------------------------------------------------------------------

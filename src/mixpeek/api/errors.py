@@ -24,6 +24,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(psycopg.OperationalError, _database)
+    app.add_exception_handler(psycopg.DataError, _unstorable)
+    app.add_exception_handler(UnicodeEncodeError, _unstorable)
 
 
 def envelope(error: MixpeekError) -> dict[str, Any]:
@@ -78,6 +80,14 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 async def _database(_request: Request, error: Exception) -> JSONResponse:
     log.error("the database does not answer: %s", error)
     return respond(ServiceUnavailable("The database does not answer right now", hint="Send the request again shortly"))
+
+
+async def _unstorable(_request: Request, error: Exception) -> JSONResponse:
+    """Answer for a value that JSON can carry and PostgreSQL cannot hold, such as a text with a NUL character."""
+    log.warning("the database refused a value: %s", error)
+    return respond(
+        InvalidRequest(f"A value cannot be stored: {error}", hint="Send text without NUL or lone surrogates")
+    )
 
 
 def unexpected(error: Exception) -> JSONResponse:

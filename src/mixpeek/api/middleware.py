@@ -47,7 +47,7 @@ class RequestEnvelope:
             else:
                 await self._capped(scope, receive, send_with_id)
         except Exception as error:
-            # Here and not in a handler of the application's: those answer outside, where the request has no id any more.
+            # Not in a handler of the application: it would answer outside of here, where the request has no id.
             if started:
                 raise
             await unexpected(error)(scope, receive, send_with_id)

@@ -25,9 +25,8 @@ FROM = (
 )
 SUMMARY = (
     "SELECT v.plugin_id, v.name, v.version, v.description, v.code_hash, v.size_bytes, v.message, v.author,"
-    " v.created_at, (a.plugin_id IS NOT NULL) AS active, (l.plugin_id IS NOT NULL) AS deployed,"
-    " jsonb_path_query_first(v.manifest, '$.features[*] ? (@.feature_type == \"embedding\").feature_name') #>> '{}'"
-    " AS first_feature FROM plugin_versions v"
+    " v.created_at, v.first_feature, (a.plugin_id IS NOT NULL) AS active, (l.plugin_id IS NOT NULL) AS deployed"
+    " FROM plugin_versions v"
     " LEFT JOIN active_versions a ON a.namespace_id = v.namespace_id AND a.plugin_id = v.plugin_id"
     " LEFT JOIN live_deployments l ON l.namespace_id = v.namespace_id AND l.plugin_id = v.plugin_id"
     " WHERE v.deleted_at IS NULL"
@@ -142,6 +141,17 @@ def list_summaries(
         f"{SUMMARY} AND v.namespace_id = %(ns)s{wanted}"
         " ORDER BY v.name, v.version_key DESC LIMIT %(limit)s OFFSET %(offset)s",
         {"ns": namespace_id, "name": name, "limit": limit, "offset": offset},
+    )
+
+
+def list_versions(connection: Connection, namespace_id: str, *, active_only: bool = False) -> list[PluginVersion]:
+    """Return versions by name, newest first, with their manifests and files."""
+    wanted = " AND a.plugin_id IS NOT NULL" if active_only else ""
+    return all_rows(
+        connection,
+        PluginVersion,
+        f"SELECT {VERSION}{FROM} AND v.namespace_id = %s{wanted} ORDER BY v.name, v.version_key DESC",
+        [namespace_id],
     )
 
 

@@ -23,11 +23,7 @@ def reconfigure(
     known = {r["feature_uri"] for r in dict_rows(
         connection, "SELECT feature_uri FROM namespace_features WHERE namespace_id = %s", [namespace_id]
     )}  # fmt: skip
-    versions = [
-        version
-        for summary in queries.list_summaries(connection, namespace_id)
-        if summary.active and (version := queries.find_version(connection, namespace_id, summary.plugin_id)) is not None
-    ]
+    versions = queries.list_versions(connection, namespace_id, active_only=True)
     wanted = {
         feature.uri(version.parsed_manifest)
         for version in [*versions, *list_enabled(connection, namespace_id)]

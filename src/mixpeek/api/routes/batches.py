@@ -60,7 +60,7 @@ def list_failed_documents(
     bucket_identifier: str,
     batch_id: str,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
 ) -> dict[str, Any]:
     """List the rows that did not become documents, each with its cause."""
     with platform.database.transaction() as connection:

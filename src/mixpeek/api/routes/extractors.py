@@ -55,10 +55,8 @@ def extractors_of(platform: Platform, namespace: Namespace, source: Source) -> d
     with platform.database.transaction() as connection:
         live = deployment_queries.list_live_plugin_ids(connection, namespace.namespace_id)
         if source in ("all", "custom"):
-            for summary in queries.list_summaries(connection, namespace.namespace_id):
-                version = queries.find_version(connection, namespace.namespace_id, summary.plugin_id)
-                if version is not None:
-                    found.append(_wire(version, "custom", deployed=version.plugin_id in live))
+            for version in queries.list_versions(connection, namespace.namespace_id):
+                found.append(_wire(version, "custom", deployed=version.plugin_id in live))
         if source in ("all", "community"):
             found += [_wire(version, "community") for version in list_enabled(connection, namespace.namespace_id)]
     if source in ("all", "builtin"):

@@ -196,7 +196,7 @@ def list_plugins(
     platform: PlatformDep,
     namespace: PathNamespace,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
 ) -> Response:
     """List every version of every plugin, by name, newest first."""
     with platform.database.transaction() as connection:

@@ -37,7 +37,7 @@ def list_tasks(
     caller: Reader,
     body: ListTasks | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     x_namespace: Annotated[str | None, Header()] = None,
 ) -> dict[str, Any]:
     """List tasks, newest first."""
