@@ -124,6 +124,7 @@ def _publish(walk: Walk, first: bytes, second: bytes) -> None:
     walk("GET", f"{walk.namespace}/extractors")
     walk("GET", f"{walk.namespace}/extractors/text_extractor")
     walk("GET", "/v1/collections/features/extractors")
+    walk("GET", "/v1/collections/features/extractors/text_extractor")
 
 
 def _share(walk: Walk, archive: bytes, name: str) -> None:

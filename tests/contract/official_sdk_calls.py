@@ -22,6 +22,8 @@ from mixpeek import (
     ConfirmPluginUploadRequest,
     CustomPluginsNamespaceApi,
     EnableOrgPluginRequest,
+    FeatureExtractorsApi,
+    NamespaceExtractorsApi,
     PluginRealtimeTestRequest,
     PluginsApi,
     ReconfigureNamespaceRequest,
@@ -37,7 +39,23 @@ def main(url: str, key: str, namespace: str, name: str, body: bytes, later: byte
     sent = plugins.upload_plugin_namespaces(namespace, (f"{name}.zip", later), name, "1.1.0", **auth)
     own = in_namespace(plugins, auth, namespace, name, body)
     shared = for_organization(PluginsApi(api), plugins, auth, namespace, name, body)
-    return {"sent": sent.to_dict(), **own, **shared}
+    return {"sent": sent.to_dict(), **own, **shared, **extractors(api, auth, namespace)}
+
+
+def extractors(api: ApiClient, auth: dict[str, str], namespace: str) -> dict[str, Any]:
+    """Discover extractors by every call there is."""
+    unified, flat = NamespaceExtractorsApi(api), FeatureExtractorsApi(api)
+    listed = unified.list_extractors_namespaces(namespace, **auth)
+    first = listed.extractors[0].feature_extractor_id
+    one = unified.get_extractor_namespaces(namespace, first, **auth)
+    builtin = flat.list_feature_extractors(_headers=auth)
+    same = flat.get_feature_extractor_by(builtin[0].feature_extractor_id, _headers=auth)
+    return {
+        "extractors": listed.to_dict(),
+        "extractor": one.to_dict(),
+        "builtins": [extractor.to_dict() for extractor in builtin],
+        "builtin": same.to_dict(),
+    }
 
 
 def in_namespace(

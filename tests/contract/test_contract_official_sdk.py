@@ -69,3 +69,8 @@ def test_every_plugin_call_parses_our_answers(
     assert (saw["enabled"]["deployment_status"], saw["available"][plugin_id]) == ("skipped", True)
     assert saw["disabled"]["success"]
     assert saw["shared_deleted"]["success"]
+    assert saw["extractors"]["total"] == len(saw["extractors"]["extractors"])
+    assert saw["extractor"] == saw["extractors"]["extractors"][0]
+    assert saw["extractor"]["required_vector_indexes"][0]["index"]["dimensions"] > 0
+    assert [found["feature_extractor_name"] for found in saw["builtins"]] == ["text_extractor"]
+    assert saw["builtin"] == saw["builtins"][0]

@@ -283,13 +283,13 @@ def test_extractors_are_listed_by_where_they_come_from(
 def test_an_extractor_shows_its_schemas_by_either_path(surface: Surface, make_plugin: MakePlugin) -> None:
     plugin_id = surface.publish(make_plugin(NAME))
 
-    one = surface.http.get(f"/namespaces/{surface.namespace_id}/extractors/{plugin_id}").json()["extractor"]
+    one = surface.http.get(f"/namespaces/{surface.namespace_id}/extractors/{plugin_id}").json()
     flat = surface.http.get("/collections/features/extractors", headers={"X-Namespace": surface.namespace_id}).json()
 
-    assert one in flat["results"]
+    assert one in flat
     assert (one["feature_extractor_name"], one["version"], one["feature_uri"]) == (NAME, "1.0.0", URI)
     assert (one["deployed"], one["validation_status"], one["position_fields"]) == (False, "passed", [])
-    assert one["required_vector_indexes"][0]["embedding_dim"] == DIMENSION
+    assert one["required_vector_indexes"][0]["index"]["dimensions"] == DIMENSION
     assert "text" in one["input_schema"]["properties"]
 
 

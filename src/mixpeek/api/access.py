@@ -112,6 +112,16 @@ def _namespace_in_header(
     return _visible_namespace(platform, caller, identifier)
 
 
+def _named_namespace(
+    platform: PlatformDep,
+    caller: Reader,
+    x_namespace: Annotated[str | None, Header(description="Namespace id or name")] = None,
+    namespace: Annotated[str | None, Query(description="Namespace id or name, where no header can be sent")] = None,
+) -> Namespace | None:
+    identifier = x_namespace or namespace
+    return _visible_namespace(platform, caller, identifier) if identifier else None
+
+
 def _namespace_in_path(platform: PlatformDep, caller: Reader, namespace_id: Annotated[str, Path()]) -> Namespace:
     return _visible_namespace(platform, caller, namespace_id)
 
@@ -127,4 +137,5 @@ def _visible_namespace(platform: Platform, caller: Principal, identifier: str) -
 
 # The namespace a request names: by header on most routes, in the path on the plugins surface.
 HeaderNamespace = Annotated[Namespace, Depends(_namespace_in_header)]
+NamedNamespace = Annotated[Namespace | None, Depends(_named_namespace)]
 PathNamespace = Annotated[Namespace, Depends(_namespace_in_path)]

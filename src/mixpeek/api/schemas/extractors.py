@@ -8,7 +8,28 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mixpeek.api.schemas.base import Answer
-from mixpeek.api.schemas.plugins import DeclaredFeature
+
+
+class SingleIndex(Answer):
+    """How the vectors of one feature are stored and compared."""
+
+    name: str
+    description: str
+    dimensions: int
+    type: Literal["dense"]
+    distance: Literal["cosine", "dot", "euclidean"]
+    datatype: Literal["float32"]
+    inference_name: str
+
+
+class IndexDefinition(Answer):
+    """One embedding an extractor makes, and its index."""
+
+    feature_uri: str
+    name: str
+    description: str
+    type: Literal["single"]
+    index: SingleIndex
 
 
 class Extractor(Answer):
@@ -31,7 +52,13 @@ class Extractor(Answer):
     input_schema: dict[str, Any]
     output_schema: dict[str, Any]
     parameter_schema: dict[str, Any]
-    required_vector_indexes: list[DeclaredFeature]
+    icon: str
+    supported_input_types: list[str]
+    max_inputs: dict[str, int]
+    default_parameters: dict[str, Any]
+    costs: None
+    required_vector_indexes: list[IndexDefinition]
+    required_payload_indexes: list[dict[str, Any]]
     position_fields: list[str]
 
 
@@ -42,10 +69,6 @@ class ExtractorList(Answer):
     extractors: list[Extractor]
     results: list[Extractor] = Field(description="The same as `extractors`.")
     total: int
-
-
-class ExtractorAnswer(Answer):
-    """One extractor."""
-
-    success: Literal[True]
-    extractor: Extractor
+    namespace_id: str
+    builtin_count: int
+    custom_count: int
