@@ -12,8 +12,6 @@ from typing import Any
 
 from mixpeek.contract.manifest import Feature, Manifest
 
-PARITY_LIMIT = 0.999
-
 
 @dataclass(frozen=True)
 class Probe:
@@ -89,10 +87,13 @@ def advice_on_missing_module(exception: str | None, message: str) -> str | None:
     return f'Declare the package that provides it in manifest.py, as in `dependencies = ["{package}"]`'
 
 
-def cosine(a: list[float], b: list[float]) -> float:
-    """Return the cosine of the angle between two vectors of one length; 0.0 when either is all zeros."""
-    norms = math.sqrt(sum(x * x for x in a)) * math.sqrt(sum(y * y for y in b))
-    return sum(x * y for x, y in zip(a, b, strict=True)) / norms if norms else 0.0
+def warnings_of_unchecked(manifest: Manifest) -> list[str]:
+    """Return what the manifest asks for that this gate does not check, so that nothing looks enforced which is not."""
+    if manifest.parity != "strict":
+        return []
+    return [
+        'parity = "strict" is not enforced by a rollout yet; `mixpeek plugin test --sample-data` compares both paths'
+    ]
 
 
 def manifests_differ(described: dict[str, Any], stored: dict[str, Any]) -> list[str]:

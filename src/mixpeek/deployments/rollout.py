@@ -171,7 +171,7 @@ def _pass_gate(host: BlockingHost, version: PluginVersion, *, probe: bool) -> li
     if differing:
         raise PluginReplyInvalid(f"The manifest differs from the confirmed one in {', '.join(differing)}")
     host.build({}, version=version.version)
-    return _probe(host, manifest) if probe else []
+    return gate.warnings_of_unchecked(manifest) + (_probe(host, manifest) if probe else [])
 
 
 def _probe(host: BlockingHost, manifest: Manifest) -> list[str]:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from mixpeek.contract.manifest import Feature, Manifest
 from mixpeek.deployments.gate import (
     advice_on_missing_module,
-    cosine,
     fault_of_vector,
     faults_of_reply,
     manifests_differ,
     probe_from_manifest,
     vector_from_reply,
+    warnings_of_unchecked,
 )
 
 WORDS = Feature(feature_type="embedding", feature_name="words", embedding_dim=2)
@@ -104,14 +104,11 @@ def test_a_vector_passes_only_with_the_declared_number_of_finite_numbers(vector:
 VECTORS = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3)
 
 
-@given(VECTORS, VECTORS)
-def test_a_cosine_is_symmetric_and_between_minus_one_and_one(a: list[float], b: list[float]) -> None:
-    assert cosine(a, b) == pytest.approx(cosine(b, a))
-    assert -1 - 1e-9 <= cosine(a, b) <= 1 + 1e-9
+@pytest.mark.parametrize(("parity", "warned"), [("warn", False), ("strict", True)])
+def test_a_promise_the_gate_does_not_check_is_said(parity: str, warned: bool) -> None:
+    manifest = Manifest.model_validate({"feature_extractor_name": "some_plugin", "version": "1.0.0", "parity": parity})
 
-
-def test_the_cosine_with_nothing_but_zeros_is_zero() -> None:
-    assert cosine([0.0, 0.0], [1.0, 0.0]) == 0.0
+    assert bool(warnings_of_unchecked(manifest)) is warned
 
 
 def test_manifests_are_compared_without_their_version() -> None:
