@@ -1,0 +1,36 @@
+"""BentoML, a service of one worker; adaptive batching for the model, as its guide advises.
+
+Started with `bentoml serve`, production mode, without access log and metrics; the handler's name and batching come in by the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import bentoml
+from handlers import MAX_BATCH, load_handler
+
+NAME, BATCHING = os.environ["PEER_HANDLER"], os.environ["PEER_BATCHING"] == "batching"
+
+if BATCHING:
+
+    @bentoml.service(workers=1, traffic={"timeout": 60}, logging={"access": {"enabled": False}}, metrics={"enabled": False})
+    class Served:
+        def __init__(self) -> None:
+            self.handler = load_handler(NAME)
+
+        @bentoml.api(batchable=True, max_batch_size=MAX_BATCH, max_latency_ms=2000, route="/predict")
+        def predict(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            return self.handler.predict_batch(requests)
+else:
+
+    @bentoml.service(workers=1, traffic={"timeout": 60}, logging={"access": {"enabled": False}}, metrics={"enabled": False})
+    class Served:  # type: ignore[no-redef]
+        def __init__(self) -> None:
+            self.handler = load_handler(NAME)
+
+        # A coroutine spares each request a thread; only the trivial handler is served this way.
+        @bentoml.api(route="/predict")
+        async def predict(self, text: str) -> dict[str, Any]:
+            return self.handler.predict({"text": text})
