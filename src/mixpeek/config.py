@@ -43,6 +43,14 @@ class Settings(BaseSettings):
     max_archive_bytes_per_namespace: int = Field(
         0, ge=0, description="Bytes of plugin archives one namespace may hold; 0 is no limit."
     )
+    max_model_bytes: int = Field(
+        5 * 1024**3, ge=1, description="Largest model archive accepted, and the most bytes one hub model may have."
+    )
+    max_models_per_namespace: int = Field(0, ge=0, description="Models one namespace may hold; 0 is no limit.")
+    hub_url: str = Field("https://huggingface.co", description="Where models named `org/name` are fetched from.")
+    hub_token: str | None = Field(None, description="Token sent to the hub, for models that are not public.")
+    hub_offline: bool = Field(False, description="Never ask the hub; only what `mixpeek model pull` stored is used.")
+    model_days: float = Field(30.0, gt=0, description="How long a fetched model is kept without being used.")
     replica_idle_s: float = Field(300.0, gt=0, description="How long a host started on demand is kept without use.")
     retention_interval_s: float = Field(3600.0, gt=0, description="How often leftovers are cleared.")
     workflow_days: float = Field(30.0, gt=0, description="How long the engine's records of ended workflows are kept.")
@@ -52,6 +60,11 @@ class Settings(BaseSettings):
     @property
     def objects_dir(self) -> Path:
         return self.data_dir / "objects"
+
+    @property
+    def models_dir(self) -> Path:
+        """Models that hosts read, one directory per content hash; a cache that is filled again when needed."""
+        return self.data_dir / "models"
 
     @property
     def unpacked_dir(self) -> Path:

@@ -121,7 +121,7 @@ class PluginRaised(PluginError):
 class PluginTimedOut(PluginError):
     """The plugin did not answer in time."""
 
-    code = "plugin.timed_out"
+    type, code = "TimeoutError", "plugin.timed_out"
 
 
 class PluginCrashed(PluginError):

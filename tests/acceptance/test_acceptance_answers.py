@@ -15,6 +15,7 @@ from factories.platform import BUCKET_SCHEMA, unique
 from factories.plugins import write_plugin, zip_of
 from factories.servers import API_KEY, Server
 from factories.waiting import until
+from factories.weights import safetensors
 from mixpeek import Mixpeek
 from mixpeek.api.app import ROUTERS
 from mixpeek.api.schemas.base import ErrorEnvelope
@@ -69,6 +70,7 @@ def walk(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
             walk = Walk(http, client.namespace or "")
             _administer(walk)
             _publish(walk, archive, zip_of(folder))
+            _store_models(walk)
             shared = write_plugin(folder.with_name(unique("shared_words")))
             _share(walk, zip_of(shared), shared.name)
             collection = _fill(walk)
@@ -113,6 +115,9 @@ def _publish(walk: Walk, first: bytes, second: bytes) -> None:
     walk("GET", f"{plugins}/{new}?return_presigned_urls=true")
     walk("POST", f"{plugins}/{new}/realtime/test", json={"inputs": {"text": "hello"}})
     walk("POST", f"{plugins}/{new}/realtime/test", json={"inputs": {}})
+    asked = {"inference_name": "walked_words", "inputs": {"text": "hello"}}
+    walk("POST", "/v1/inference", json=asked)
+    walk("POST", f"{walk.namespace}/inference", json=asked)
     walk("GET", f"{plugins}/by-name/walked-words/diff?v1=1.0.0&v2=1.1.0")
     walk("POST", f"{plugins}/by-name/walked-words/rollback", json={"message": "back"})
     walk("GET", f"{plugins}/by-name/walked-words/versions")
@@ -125,6 +130,20 @@ def _publish(walk: Walk, first: bytes, second: bytes) -> None:
     walk("GET", f"{walk.namespace}/extractors/text_extractor")
     walk("GET", "/v1/collections/features/extractors")
     walk("GET", "/v1/collections/features/extractors/text_extractor")
+
+
+def _store_models(walk: Walk) -> None:
+    models = f"{walk.namespace}/models"
+    wanted = {"name": "net", "version": "1.0.0", "model_format": "safetensors", "task_type": "embedding"}
+    place = walk("POST", f"{models}/uploads", json=wanted)
+    walk("PUT", place["presigned_url"], content=safetensors())
+    walk("POST", f"{models}/uploads/{place['upload_id']}/confirm", json={})
+    walk("GET", f"{models}/net_1_0_0")
+    walk("POST", models, data={**wanted, "version": "2.0.0"}, files={"file": ("net.safetensors", safetensors())})
+    walk("POST", f"{models}/net_2_0_0/deploy")
+    walk("GET", f"{models}/net_2_0_0")
+    walk("GET", models)
+    walk("DELETE", f"{models}/net_1_0_0")
 
 
 def _share(walk: Walk, archive: bytes, name: str) -> None:

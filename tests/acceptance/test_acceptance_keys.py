@@ -325,6 +325,7 @@ def test_limits_that_are_set_are_kept(make_server: MakeServer, tmp_path: Path) -
         answers = []
         while not answers or (answers[-1].status_code == 200 and len(answers) < 2000):
             answers.append(http.post("/namespaces/list", headers=bearer(key)))
+        inference = http.post("/inference", headers=bearer(key), json={})
         others = http.post("/namespaces/list", headers=bearer(API_KEY))
 
     assert place.status_code == 403
@@ -337,6 +338,8 @@ def test_limits_that_are_set_are_kept(make_server: MakeServer, tmp_path: Path) -
     assert refused.json()["error"]["details"]["request_id"] == refused.headers["X-Request-Id"]
     assert int(refused.headers["Retry-After"]) >= 1
     assert answers[0].headers["X-RateLimit-Limit"] == "600"
+    assert inference.status_code == 429
+    assert int(inference.headers["Retry-After"]) >= 1
     assert others.status_code == 200
 
 

@@ -20,6 +20,7 @@ from mixpeek import (
     ApiPluginsModelsCreatePluginUploadRequest,
     Configuration,
     ConfirmPluginUploadRequest,
+    CustomModelsApi,
     CustomPluginsNamespaceApi,
     EnableOrgPluginRequest,
     FeatureExtractorsApi,
@@ -39,7 +40,24 @@ def main(url: str, key: str, namespace: str, name: str, body: bytes, later: byte
     sent = plugins.upload_plugin_namespaces(namespace, (f"{name}.zip", later), name, "1.1.0", **auth)
     own = in_namespace(plugins, auth, namespace, name, body)
     shared = for_organization(PluginsApi(api), plugins, auth, namespace, name, body)
-    return {"sent": sent.to_dict(), **own, **shared, **extractors(api, auth, namespace)}
+    rest = {**extractors(api, auth, namespace), **models(CustomModelsApi(api), auth, namespace)}
+    return {"sent": sent.to_dict(), **own, **shared, **rest}
+
+
+def models(api: CustomModelsApi, auth: dict[str, str], namespace: str) -> dict[str, Any]:
+    """Upload a model, deploy it, look at it and delete it."""
+    header = json.dumps({"weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    weights = len(header).to_bytes(8, "little") + header + bytes(4)
+    model_id = "official_net_1_0_0"
+    return {
+        "model_sent": api.upload_model_namespaces(
+            namespace, ("net.safetensors", weights), "official_net", "1.0.0", "safetensors", memory_gb=1, **auth
+        ).to_dict(),
+        "model_deployed": api.deploy_model_namespaces(namespace, model_id, **auth).to_dict(),
+        "model": api.get_model_namespaces(namespace, model_id, **auth).to_dict(),
+        "models": api.list_models_namespaces(namespace, **auth).to_dict(),
+        "model_deleted": api.delete_model_namespaces(namespace, model_id, **auth).to_dict(),
+    }
 
 
 def extractors(api: ApiClient, auth: dict[str, str], namespace: str) -> dict[str, Any]:

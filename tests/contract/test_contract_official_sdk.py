@@ -56,6 +56,9 @@ def test_every_plugin_call_parses_our_answers(
     assert (saw["published"]["validation_status"], saw["published"]["validation_errors"]) == ("passed", [])
     assert (saw["queued"]["status"], saw["status"]["status"]) == ("queued", "DEPLOYED")
     assert (saw["tested"]["status"], saw["tested"]["response_keys"]) == ("success", ["embedding"])
+    assert (saw["model_sent"]["model_id"], saw["model_deployed"]["cached"]) == ("official_net_1_0_0", True)
+    assert (saw["model"]["model"]["deployed"], saw["models"]["total"]) == (True, 1)
+    assert saw["model_deleted"]["model_id"] == "official_net_1_0_0"
     assert [plugin["plugin_id"] for plugin in saw["listed"]["plugins"]] == [f"{name}_1_1_0", plugin_id]
     assert (saw["detail"]["plugin"]["deployed"], saw["detail"]["plugin"]["manifest"]["feature_uri"]) == (True, uri)
     assert saw["same_bytes"]

@@ -11,10 +11,18 @@ class RealtimeHandler:
 
     def predict(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return `{"embedding": [...]}` for `text` or `{"embeddings": [[...], ...]}` for `texts`."""
-        params = TextEmbeddingParams(**(request.get("parameters") or {}))
-        texts = _texts(request)
-        vectors = load_encoder(params.threads).encode(texts).tolist()
-        return {"embeddings": vectors} if "texts" in request else {"embedding": vectors[0]}
+        return self.predict_batch([request])[0]
+
+    def predict_batch(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Answer requests that came in together with one run of the encoder; their parameters are equal."""
+        params = TextEmbeddingParams(**(requests[0].get("parameters") or {}))
+        texts = [_texts(request) for request in requests]
+        vectors = iter(load_encoder(params.threads).encode([text for each in texts for text in each]).tolist())
+        answers = []
+        for request, own in zip(requests, texts, strict=True):
+            embeddings = [next(vectors) for _ in own]
+            answers.append({"embeddings": embeddings} if "texts" in request else {"embedding": embeddings[0]})
+        return answers
 
 
 def _texts(request: dict[str, Any]) -> list[str]:

@@ -44,9 +44,14 @@ async def refuse_unknown_query(request: Request) -> None:
     known = {param.alias for param in get_flat_params(route.dependant) if isinstance(param.field_info, QueryParam)}
     for name in request.query_params:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            advice = f"Did you mean `{near[0]}`?" if near else f"It takes: {', '.join(sorted(known)) or 'none'}"
-            raise InvalidRequest(f"Unknown query parameter {name!r}", hint=advice, parameter=name)
+            raise unknown_query(name, known)
+
+
+def unknown_query(name: str, known: set[str]) -> InvalidRequest:
+    """Return the refusal of a query parameter, with the known one it may stand for."""
+    near = difflib.get_close_matches(name, known, n=1)
+    advice = f"Did you mean `{near[0]}`?" if near else f"It takes: {', '.join(sorted(known)) or 'none'}"
+    return InvalidRequest(f"Unknown query parameter {name!r}", hint=advice, parameter=name)
 
 
 async def _caller(platform: PlatformDep, authorization: Annotated[str | None, Header()] = None) -> Principal:

@@ -9,9 +9,10 @@ from fastapi import Depends, FastAPI
 
 from mixpeek.api import docs_page, errors
 from mixpeek.api.access import refuse_unknown_query
+from mixpeek.api.inference import Inference
 from mixpeek.api.middleware import RequestEnvelope
 from mixpeek.api.openapi import DescribedApp, operation_id, tags
-from mixpeek.api.rate_limit import RateLimit
+from mixpeek.api.rate_limit import Limit, RateLimit
 from mixpeek.api.recording import Recorder
 from mixpeek.api.routes import (
     audit,
@@ -22,7 +23,9 @@ from mixpeek.api.routes import (
     documents,
     extractors,
     health,
+    inference,
     keys,
+    models,
     namespaces,
     objects,
     plugin_library,
@@ -45,6 +48,8 @@ ROUTERS = (
     plugin_versions.router,
     plugins.router,
     plugin_sources.router,
+    models.router,
+    inference.router,
     extractors.router,
     extractors.flat_router,
     blobs.router,
@@ -76,10 +81,12 @@ def create_app(
         dependencies=[Depends(refuse_unknown_query)],
     )
     app.described = ROUTERS
+    limit = Limit(rate_limit_per_minute, rate_limit_burst) if rate_limit_per_minute else None
+    app.front = Inference(app.behind_front, app.state, max_body_bytes, limit)
     # The last one added is the outermost.
     app.add_middleware(Recorder)
-    if rate_limit_per_minute:
-        app.add_middleware(RateLimit, per_minute=rate_limit_per_minute, burst=rate_limit_burst)
+    if limit is not None:
+        app.add_middleware(RateLimit, limit=limit)
     app.add_middleware(RequestEnvelope, max_body_bytes=max_body_bytes)
     errors.install(app)
     docs_page.install(app)

@@ -39,7 +39,7 @@ def envelope(error: MixpeekError) -> dict[str, Any]:
 def respond(error: MixpeekError) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
     if error.status == 503:
-        headers["Retry-After"] = "2"
+        headers["Retry-After"] = str(getattr(error, "retry_after_s", 2))
     return JSONResponse(_jsonable(envelope(error)), status_code=error.status, headers=headers)
 
 

@@ -27,9 +27,12 @@ SEARCH_STAGE = {
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
     "CreateKey": {"name": "ci-publisher", "permissions": ["write"], "namespaces": ["articles"]},
+    "AskInference": {"inference_name": "text_embed", "inputs": {"text": "A fox jumps over a dog"}},
     "CreateNamespace": {"namespace_name": "articles", "description": "News articles"},
     "RequestUpload": {"name": "text_embed", "version": "1.0.0", "description": "Sentence embeddings"},
     "Confirm": {"message": "first release"},
+    "RequestModelUpload": {"name": "embedder", "version": "1.0.0", "model_format": "onnx", "task_type": "embedding"},
+    "ConfirmModel": {"file_size_bytes": 22_928_619},
     "Deploy": {"message": "first release"},
     "Rollback": {"version": "1.0.0", "message": "1.1.0 ranks short texts too high"},
     "RealtimeTest": {"inputs": {"text": "a lazy dog"}, "parameters": {}},

@@ -5,12 +5,15 @@ Put together when somebody asks for it, so that it costs the start of a server n
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from mixpeek.api.access import permission_of
 from mixpeek.api.examples import EXAMPLES
@@ -26,6 +29,8 @@ TAGS = {
     "plugins": "Upload, publish, deploy and inspect plugins.",
     "plugin versions": "A plugin by its name: history, rollback, differences. `-` and `_` are the same in a name.",
     "organization plugins": "Plugins an organization shares with its namespaces.",
+    "inference": "Ask a deployed plugin.",
+    "models": "Weights that plugins of a namespace load.",
     "extractors": "What collections can use.",
     "blobs": "Signed URLs; the signature allows the request, no key is sent.",
     "buckets": "Buckets hold objects that fit their schema.",
@@ -44,6 +49,7 @@ PARAMETERS = {
     "retriever_identifier": "Retriever, by id or name.",
     "key_identifier": "API key, by id or name.",
     "plugin_id": "One version of a plugin, such as `text_embed_1_0_0`.",
+    "model_id": "One version of a model, such as `embedder_1_0_0`.",
     "slug": "Name of a plugin; `-` and `_` are the same.",
     "extractor_id": "Extractor, by id or name.",
     "upload_id": "The upload, as its request answered.",
@@ -71,9 +77,26 @@ PARAMETERS = {
 
 
 class DescribedApp(FastAPI):
-    """An application whose OpenAPI says all that its routes can answer."""
+    """An application whose OpenAPI says all that its routes can answer, those of an application before it included."""
 
     described: Sequence[APIRouter] = ()
+    front: ASGIApp | None = None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")  # as uvicorn reads it
+        # The two describe the same calls with types of their own.
+        self._behind_proxy: Any = ProxyHeadersMiddleware(cast("Any", self._routed), trusted)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.front or self.behind_front)(scope, receive, send)
+
+    async def behind_front(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what `front` hands on, believing a proxy on this machine about where it came from."""
+        await self._behind_proxy(scope, receive, send)
+
+    async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI, completed when first asked for."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from mixpeek.config import Settings
 from mixpeek.db.pool import Database
+from mixpeek.deployments.replica import Answer
 from mixpeek.deployments.replicas import Replicas
 from mixpeek.documents.port import DocumentStore
 from mixpeek.execution.sandbox import SandboxStatus
@@ -16,7 +18,7 @@ from mixpeek.objects.store import ObjectStore
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.retrieval.service import Executor
-from mixpeek.tenancy.service import Keyring
+from mixpeek.tenancy.service import Addresses, Keyring
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Platform:
     objects: ObjectStore
     signer: Signer
     keyring: Keyring
+    addresses: Addresses
     registry: Registry
     documents: DocumentStore
     replicas: Replicas
@@ -39,6 +42,10 @@ class Platform:
         return Executor(self.database, self.documents, self.registry, self.predict)
 
     def predict(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Any:
-        """Ask a plugin from a worker thread; hosts are spoken to on the server's loop."""
-        call = self.replicas.predict(version, inputs, parameters)
+        """Return a plugin's result to a worker thread; hosts are spoken to on the server's loop."""
+        return json.loads(self.ask(version, inputs, parameters).result)
+
+    def ask(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Answer:
+        """Ask a plugin from a worker thread, and return its answer with the version that gave it."""
+        call = self.replicas.ask(version, inputs, parameters)
         return asyncio.run_coroutine_threadsafe(call, self.loop).result()

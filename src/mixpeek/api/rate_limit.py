@@ -71,19 +71,15 @@ class Buckets:
         )
 
 
-class RateLimit:
-    """Answers 429 to a key that sends too fast, and tells every other how much it has left."""
+class Limit:
+    """How many requests a key may send, and how answers tell it; one for all routes of a process."""
 
-    def __init__(self, app: ASGIApp, per_minute: int, burst: int = 0) -> None:
-        self._app = app
+    def __init__(self, per_minute: int, burst: int = 0) -> None:
         self._per_minute = per_minute
         self._buckets = Buckets(per_minute, burst)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = _key_of(scope) if scope["type"] == "http" else None
-        if key is None:
-            await self._app(scope, receive, send)
-            return
+    def take(self, key: str) -> tuple[list[tuple[bytes, bytes]], TooManyRequests | None]:
+        """Take a token for one request of `key`; return the headers of its answer, and the refusal if it is over."""
         verdict = self._buckets.take(hash_key(key))
         headers = [
             (b"x-ratelimit-limit", str(self._per_minute).encode()),
@@ -91,15 +87,8 @@ class RateLimit:
             (b"x-ratelimit-reset", str(math.ceil(time.time() + verdict.full_in_s)).encode()),
             (b"x-ratelimit-window", str(WINDOW_S).encode()),
         ]
-
-        async def send_limited(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *headers]
-            await send(message)
-
         if verdict.allowed:
-            await self._app(scope, receive, send_limited)
-            return
+            return headers, None
         headers.append((b"retry-after", str(verdict.retry_after_s).encode()))
         refusal = TooManyRequests(
             f"More than {self._per_minute} requests a minute",
@@ -107,7 +96,32 @@ class RateLimit:
             window=WINDOW_S,
             retry_after=verdict.retry_after_s,
         )
-        await respond(refusal)(scope, receive, send_limited)
+        return headers, refusal
+
+
+class RateLimit:
+    """Answers 429 to a key that sends too fast, and tells every other how much it has left."""
+
+    def __init__(self, app: ASGIApp, limit: Limit) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = _key_of(scope) if scope["type"] == "http" else None
+        if key is None:
+            await self._app(scope, receive, send)
+            return
+        headers, refusal = self._limit.take(key)
+
+        async def send_limited(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *headers]
+            await send(message)
+
+        if refusal is None:
+            await self._app(scope, receive, send_limited)
+        else:
+            await respond(refusal)(scope, receive, send_limited)
 
 
 def _key_of(scope: Scope) -> str | None:

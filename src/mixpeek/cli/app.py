@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mixpeek.cli import config, keys, namespace, plugin, serve, task
+from mixpeek.cli import config, keys, model, namespace, plugin, serve, task
 from mixpeek.cli.options import ApiKey, BaseUrl, Globals, Json
 from mixpeek.cli.output import Output
 from mixpeek.errors import InvalidRequest, MixpeekError
@@ -27,6 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 app.add_typer(plugin.app, name="plugin")
+app.add_typer(model.app, name="model")
 app.add_typer(namespace.app, name="namespace")
 app.add_typer(task.app, name="task")
 app.add_typer(keys.app, name="keys")

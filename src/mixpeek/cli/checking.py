@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mixpeek.cli.local_models import list_local_models
 from mixpeek.cli.packing import PackedPlugin
 from mixpeek.cli.progress import spinner
 from mixpeek.cli.report import Report, size_text
@@ -37,7 +38,13 @@ async def examine_packed(execution: Execution, plugin: PackedPlugin, report: Rep
 
 def host_spec(plugin: PackedPlugin, examination: Examination) -> HostSpec:
     """Return the host in which to run the plugin further, in the same surroundings."""
-    return HostSpec(plugin_dir=plugin.unpacked.root, name=examination.package, extra_paths=read_surroundings().paths)
+    declared = examination.manifest.models if examination.manifest else []
+    return HostSpec(
+        plugin_dir=plugin.unpacked.root,
+        name=examination.package,
+        extra_paths=read_surroundings().paths,
+        models=list_local_models(declared),
+    )
 
 
 async def run_tests(execution: Execution, spec: HostSpec, report: Report) -> dict[str, Any] | None:

@@ -231,15 +231,6 @@ class Plugins(Resource):
         body = {"inputs": dict(inputs), "parameters": dict(parameters or {})}
         return self._transport.request("POST", f"{self._plugin_path(plugin_id, namespace)}/realtime/test", body=body)
 
-    def _namespace_path(self, namespace: str | None) -> str:
-        chosen = namespace or self._transport.namespace
-        if not chosen:
-            raise InvalidRequest(
-                "No namespace is given, and plugins belong to one",
-                hint="Set MIXPEEK_NAMESPACE, or pass `namespace` (in the shell, `--namespace`)",
-            )
-        return f"/namespaces/{segment(chosen)}"
-
     def _plugin_path(self, plugin_id: str, namespace: str | None) -> str:
         return f"{self._namespace_path(namespace)}/plugins/{segment(plugin_id)}"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mixpeek.client.response import Response
-from mixpeek.client.transport import Transport
+from mixpeek.client.transport import Transport, segment
+from mixpeek.errors import InvalidRequest
 
 
 class Resource:
@@ -19,6 +20,15 @@ class Resource:
     ) -> Response:
         query = {"limit": limit, "offset": offset, "cursor": cursor, **more}
         return self._transport.request("POST", f"{path}/list", query=query, body=body or {})
+
+    def _namespace_path(self, namespace: str | None) -> str:
+        chosen = namespace or self._transport.namespace
+        if not chosen:
+            raise InvalidRequest(
+                "No namespace is given, and what is asked for belongs to one",
+                hint="Set MIXPEEK_NAMESPACE, or pass `namespace` (in the shell, `--namespace`)",
+            )
+        return f"/namespaces/{segment(chosen)}"
 
 
 def without_none(**fields: Any) -> dict[str, Any]:

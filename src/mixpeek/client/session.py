@@ -8,6 +8,7 @@ from types import TracebackType
 from mixpeek.client.batches import Batches
 from mixpeek.client.collections import Collections
 from mixpeek.client.documents import Documents
+from mixpeek.client.models import Models
 from mixpeek.client.namespaces import Namespaces
 from mixpeek.client.objects import Buckets, Objects
 from mixpeek.client.plugins import Plugins
@@ -50,6 +51,7 @@ class Mixpeek:
         self.retrievers = Retrievers(self._transport)
         self.tasks = Tasks(self._transport)
         self.plugins = Plugins(self._transport)
+        self.models = Models(self._transport)
 
     @property
     def base_url(self) -> str:

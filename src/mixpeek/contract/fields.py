@@ -19,6 +19,7 @@ MANIFEST_FIELDS: Final[tuple[str, ...]] = (
     "supported_input_types",
     "features",
     "dependencies",
+    "models",
     "compute_profile",
     "serve_config",
     "input_mappings",

@@ -21,3 +21,18 @@ class BaseInferenceService:
 
     async def __call__(self, inputs: dict[str, Any], parameters: dict[str, Any]) -> Any:
         return await self.run_inference(inputs, parameters)
+
+
+class BaseBatchInferenceService:
+    """A batch processor: override `_process_batch`, or `__call__` itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.args = args
+        self.kwargs = kwargs
+
+    def _process_batch(self, batch: Any) -> Any:
+        """Return the DataFrame with the new columns, the same rows in the same order."""
+        raise NotImplementedError(f"{type(self).__name__} overrides neither _process_batch nor __call__")
+
+    def __call__(self, batch: Any) -> Any:
+        return self._process_batch(batch)

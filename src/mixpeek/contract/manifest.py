@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mixpeek.contract.features import FeatureUri
+from mixpeek.contract.model_references import parse_references
 from mixpeek.contract.pipeline import ResourceType
 from mixpeek.contract.versions import NAME_PATTERN, normalise_version
 
@@ -63,12 +64,17 @@ class ComputeProfile(_Declared):
 
 
 class ServeConfig(_Declared):
-    """What realtime asks for; `timeout_s` raises the limit of one call, `start_timeout_s` that of start and warm-up."""
+    """What realtime asks for; `timeout_s` raises the limit of one call, `start_timeout_s` that of start and warm-up.
+
+    `max_batch_size` requests share one call at most (16 if unset), `max_queued_requests` wait at most (256 if unset).
+    """
 
     num_replicas: int = Field(default=1, ge=1, le=256)
     min_replicas: int | None = Field(default=None, ge=0, le=256)
     max_replicas: int | None = Field(default=None, ge=1, le=256)
     target_ongoing_requests: float | None = Field(default=None, gt=0)
+    max_batch_size: int | None = Field(default=None, ge=1, le=1024)
+    max_queued_requests: int | None = Field(default=None, ge=1, le=100_000)
     num_cpus: float | None = Field(default=None, ge=0)
     num_gpus: float | None = Field(default=None, ge=0)
     memory_gb: float | None = Field(default=None, gt=0)
@@ -90,6 +96,7 @@ class Manifest(_Declared):
     supported_input_types: list[str] = Field(default_factory=list)
     features: list[Feature] = Field(default_factory=list)
     dependencies: list[str] = Field(default_factory=list)
+    models: list[str] = Field(default_factory=list)
     compute_profile: ComputeProfile = Field(default_factory=ComputeProfile)
     serve_config: ServeConfig | None = None
     input_mappings: dict[str, str] = Field(default_factory=dict)
@@ -103,6 +110,11 @@ class Manifest(_Declared):
     @classmethod
     def _normalise_version(cls, value: Any) -> Any:
         return normalise_version(value) if isinstance(value, str) else value
+
+    @field_validator("models", mode="after")
+    @classmethod
+    def _check_references(cls, value: list[str]) -> list[str]:
+        return [str(reference) for reference in parse_references(value)]
 
     @field_validator("features", mode="after")
     @classmethod

@@ -87,6 +87,11 @@ def advice_on_missing_module(exception: str | None, message: str) -> str | None:
     return f'Declare the package that provides it in manifest.py, as in `dependencies = ["{package}"]`'
 
 
+def is_missing_model(exception: str | None) -> bool:
+    """Tell whether a call failed for a model that was not there, which no other input would change."""
+    return exception is not None and exception.rpartition(".")[2] == "ModelUnavailable"
+
+
 def warnings_of_unchecked(manifest: Manifest) -> list[str]:
     """Return what the manifest asks for that this gate does not check, so that nothing looks enforced which is not."""
     if manifest.parity != "strict":

@@ -122,7 +122,7 @@ def list_wanted(connection: Connection) -> list[dict[str, Any]]:
     """Return the deployments every API process should have a host for: the live ones, and greens being started."""
     return dict_rows(
         connection,
-        "SELECT d.deployment_id, d.namespace_id, d.plugin_id, (l.deployment_id IS NOT NULL) AS live"
+        "SELECT d.deployment_id, d.namespace_id, d.plugin_id, d.name, (l.deployment_id IS NOT NULL) AS live"
         " FROM deployments d LEFT JOIN live_deployments l USING (deployment_id)"
         " WHERE l.deployment_id IS NOT NULL OR (d.status = 'IN_PROGRESS' AND d.phase IN ('start', 'switch'))",
     )

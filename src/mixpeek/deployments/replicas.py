@@ -1,60 +1,46 @@
-"""The hosts that answer realtime requests in this API process.
+"""Which versions have replicas in this API process, kept as the database wants them.
 
-One host per live deployment and per green being started; others are started when asked for and stopped when idle.
+A set of replicas for every live deployment and for every green being started; for other versions on demand, stopped
+when idle. How a set answers is `replica_set`'s business.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import json
 import logging
-import time
-from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import psycopg
 
+from mixpeek.contract.features import FeatureUri
+from mixpeek.contract.versions import normalise_version
 from mixpeek.db import processes
 from mixpeek.db.pool import Database
 from mixpeek.deployments import queries
+from mixpeek.deployments.errors import NotDeployed
+from mixpeek.deployments.replica import Answer, Served
+from mixpeek.deployments.replica_set import ReplicaSet, Started
 from mixpeek.deployments.rollout import describe_failure, host_spec
-from mixpeek.errors import MixpeekError
-from mixpeek.execution.port import Execution, Host
+from mixpeek.deployments.routing import Route, RouteTable, Wanted
+from mixpeek.deployments.scaling import ServePlan, plan_from_manifest
+from mixpeek.errors import InvalidRequest, MixpeekError, NotFound
+from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution
+from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 
 log = logging.getLogger(__name__)
 RECONCILE_S = 2.0
+TICK_S = 0.2
 
 Key = tuple[str, str]  # (namespace id, plugin id)
 
 
-class Replica:
-    """A running host, when it last answered, and whether it is answering now."""
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.used_at = time.monotonic()
-        self.idle = asyncio.Event()
-        self.idle.set()
-        self._in_flight = 0
-
-    @contextlib.contextmanager
-    def answering(self) -> Iterator[Host]:
-        """Count one request for as long as it lasts."""
-        self._in_flight += 1
-        self.idle.clear()
-        try:
-            yield self.host
-        finally:
-            self._in_flight -= 1
-            self.used_at = time.monotonic()
-            if not self._in_flight:
-                self.idle.set()
-
-
 class Replicas:
-    """Keeps hosts as the database wants them, and sends requests to them."""
+    """Keeps replica sets as the database wants them, and finds the one that answers a request."""
 
     def __init__(
         self, database: Database, registry: Registry, execution: Execution, process_id: str, idle_s: float
@@ -64,22 +50,51 @@ class Replicas:
         self._execution = execution
         self._process_id = process_id
         self._idle_s = idle_s
-        self._deployed: dict[str, Replica] = {}  # by deployment id
-        self._live: dict[Key, str] = {}  # which deployment answers for a version
-        self._on_demand: dict[Key, Replica] = {}
-        self._starting: dict[Key, asyncio.Lock] = {}
-        self._draining: set[asyncio.Task[None]] = set()
+        self.table = RouteTable()
+        self._deployed: dict[str, ReplicaSet] = {}  # by deployment id
+        self._on_demand: dict[Key, ReplicaSet] = {}
+        self._draining: dict[ReplicaSet, asyncio.Task[None]] = {}
+        self._opening: set[asyncio.Task[None]] = set()
+        self._reconciled = asyncio.Event()
         self.wake = asyncio.Event()
 
-    async def predict(
-        self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Return the plugin's answer to one request; raises PluginError."""
-        return await self._with_replica(version, lambda host: host.predict(inputs, parameters))
+    async def ask(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Answer:
+        """Return one version's answer to one request, wherever it is deployed; raises PluginError."""
+        try:
+            body = json.dumps({"inputs": inputs, "parameters": parameters}, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise InvalidRequest(f"The inputs are not strict JSON: {error}") from error
+        return await self._set_for(version).submit(body)
+
+    async def locate(self, namespace_id: str, wanted: Wanted) -> ReplicaSet:
+        """Return the set that answers for a name, or for one version of it, asking the database.
+
+        For what `table` does not know: a version that is not live is started on demand while its name is live.
+
+        Raises: NotFound: no such plugin. NotDeployed: nothing of this name is live. InvalidRequest: no version number.
+        """
+        version, live_id = await asyncio.to_thread(self._look_up, namespace_id, wanted)
+        if version is None:
+            shown = wanted.name if wanted.version is None else f"{wanted.name}@{wanted.version}"
+            raise NotFound("plugin", shown, hint="`mixpeek plugin list` shows what this namespace has")
+        if live_id is None:
+            raise NotDeployed(f"{version.name} is not deployed")
+        if live_id != version.plugin_id:
+            return self._set_for(version)
+        # Live, but not in our table yet: the next reconciliation puts it there, its replicas may still be starting.
+        for _ in range(2):
+            route = self.table.by_plugin.get((namespace_id, version.plugin_id))
+            if route is not None:
+                return route.pick()
+            self._reconciled.clear()
+            self.wake.set()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._reconciled.wait(), RECONCILE_S)
+        return self._set_for(version)
 
     async def run_forever(self) -> None:
         """Follow the database until cancelled, then stop every host."""
-        beating = asyncio.create_task(self._beat_forever())
+        helpers = [asyncio.create_task(self._beat_forever()), asyncio.create_task(self._tick_forever())]
         try:
             while True:
                 try:
@@ -93,89 +108,107 @@ class Replicas:
                     await asyncio.wait_for(self.wake.wait(), RECONCILE_S)
                 self.wake.clear()
         finally:
-            beating.cancel()
-            hosts = [*self._deployed.values(), *self._on_demand.values()]
-            await asyncio.gather(*(replica.host.close() for replica in hosts), return_exceptions=True)
+            for task in (*helpers, *self._opening, *self._draining.values()):
+                task.cancel()
+            sets = {*self._deployed.values(), *self._on_demand.values(), *self._draining}
+            await asyncio.gather(*(each.close() for each in sets), return_exceptions=True)
 
     def describe(self) -> dict[str, int]:
         return {"deployed": len(self._deployed), "on_demand": len(self._on_demand)}
 
-    async def _with_replica(
-        self, version: PluginVersion, call: Callable[[Host], Awaitable[dict[str, Any]]]
-    ) -> dict[str, Any]:
-        replica = await self._find(version)
-        try:
-            with replica.answering() as host:
-                return await call(host)
-        finally:
-            if not replica.host.alive:
-                self.wake.set()
+    def status_of(self, namespace_id: str, plugin_id: str) -> dict[str, Any] | None:
+        """Return how the replicas of one version stand in this process, None if it has none."""
+        route = self.table.by_plugin.get((namespace_id, plugin_id))
+        found = route.pick() if route else self._on_demand.get((namespace_id, plugin_id))
+        return None if found is None else found.describe()
 
-    async def _find(self, version: PluginVersion) -> Replica:
+    def _set_for(self, version: PluginVersion) -> ReplicaSet:
         key = (version.namespace_id, version.plugin_id)
-        replica = self._deployed.get(self._live.get(key, ""))
-        if replica is not None and replica.host.alive:
-            return replica
-        async with self._starting.setdefault(key, asyncio.Lock()):
-            replica = self._on_demand.get(key)
-            if replica is None or not replica.host.alive:
-                replica = self._on_demand[key] = await self._start(version)
-        return replica
+        route = self.table.by_plugin.get(key)
+        if route is not None:
+            return route.pick()
+        if key not in self._on_demand:
+            self._on_demand[key] = self._make_set(version, on_demand=True)
+        return self._on_demand[key]
 
-    async def _start(self, version: PluginVersion) -> Replica:
+    def _make_set(self, version: PluginVersion, *, on_demand: bool = False) -> ReplicaSet:
+        plan = plan_from_manifest(version.parsed_manifest, idle_s=self._idle_s)
+        if on_demand:
+            plan = dataclasses.replace(plan, initial=1, fewest=0, most=1)
+        return ReplicaSet(served_from(version), plan, lambda: self._start(version, plan), on_demand=on_demand)
+
+    async def _start(self, version: PluginVersion, plan: ServePlan) -> Started:
         spec = await asyncio.to_thread(host_spec, self._registry, version)
-        host = await self._execution.start(spec)
+        spec = dataclasses.replace(spec, memory_bytes=plan.memory_bytes)
+        host = await self._execution.start(spec, timeout_s=plan.start_timeout_s)
         try:
-            await host.build({}, version=version.version)
-            await host.warmup()
-        except MixpeekError:
+            await host.build({}, version=version.version, timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s))
+            size = await host.warmup(batch_size=plan.batch_size, timeout_s=plan.start_timeout_s)
+        except BaseException:
             await host.close()
             raise
-        return Replica(host)
+        return Started(host, size)
 
     async def _reconcile(self) -> None:
         wanted = await asyncio.to_thread(self._list_wanted)
-        self._live = {(w["namespace_id"], w["plugin_id"]): w["deployment_id"] for w in wanted if w["live"]}
-        missing = [w for w in wanted if not self._is_running(w["deployment_id"])]
-        await asyncio.gather(*(self._start_deployment(w) for w in missing))
-        ids = {w["deployment_id"] for w in wanted}
+        missing = [each for each in wanted if each["deployment_id"] not in self._deployed]
+        versions = await asyncio.to_thread(self._load, missing) if missing else []
+        for each, version in zip(missing, versions, strict=True):
+            if version is not None:  # else it was deleted meanwhile, and its deployment with it
+                made = self._deployed[each["deployment_id"]] = self._make_set(version)
+                self._open(each["deployment_id"], made, version.code_hash)
+        # New requests go to the new sets from here on; what the old ones have taken, they finish.
+        self.table = self._table_of(wanted)
+        ids = {each["deployment_id"] for each in wanted}
         for deployment_id in [known for known in self._deployed if known not in ids]:
             self._drain(self._deployed.pop(deployment_id))
-        now = time.monotonic()
-        for key, replica in list(self._on_demand.items()):
-            idle = replica.idle.is_set() and now - replica.used_at > self._idle_s
-            if idle or not replica.host.alive:
-                self._drain(self._on_demand.pop(key))
+        self._reconciled.set()
 
-    def _is_running(self, deployment_id: str) -> bool:
-        replica = self._deployed.get(deployment_id)
-        return replica is not None and replica.host.alive
+    def _table_of(self, wanted: list[dict[str, Any]]) -> RouteTable:
+        table = RouteTable()
+        for each in wanted:
+            answering = self._deployed.get(each["deployment_id"])
+            if each["live"] and answering is not None:
+                route = Route(((answering, 1.0),))
+                table.by_name[each["namespace_id"], each["name"]] = route
+                table.by_plugin[each["namespace_id"], each["plugin_id"]] = route
+        return table
 
-    async def _start_deployment(self, wanted: dict[str, Any]) -> None:
-        error: str | None = None
-        code_hash: str | None = None
-        try:
-            version = await asyncio.to_thread(self._load, wanted["namespace_id"], wanted["plugin_id"])
-            self._deployed[wanted["deployment_id"]] = await self._start(version)
-            code_hash = version.code_hash  # the files of a host were checked against it when they were unpacked
-        except MixpeekError as raised:
-            error = describe_failure(raised)
-            log.warning("no host for deployment %s: %s", wanted["deployment_id"], error)
-        except Exception as raised:  # a full disk, say: one deployment must not keep the others from their hosts
-            error = f"{type(raised).__name__}: {raised}"
-            log.exception("no host for deployment %s", wanted["deployment_id"])
-        await asyncio.to_thread(self._report, wanted["deployment_id"], code_hash, error)
+    def _open(self, deployment_id: str, opened: ReplicaSet, code_hash: str) -> None:
+        """Start a set's first replicas and report how that went."""
 
-    def _drain(self, replica: Replica) -> None:
-        """Close a host once the requests it is answering are done."""
+        async def open_and_report() -> None:
+            error: str | None = None
+            try:
+                await opened.open()
+            except Exception as raised:  # a full disk, say: it is the rollout's to know
+                error = describe_failure(raised)
+                log.warning("no host for deployment %s: %s", deployment_id, error)
+            try:
+                # The files of a host were checked against the code hash when they were unpacked.
+                await asyncio.to_thread(self._report, deployment_id, None if error else code_hash, error)
+            except psycopg.Error as raised:
+                log.warning("what became of deployment %s could not be recorded: %s", deployment_id, raised)
 
-        async def close_when_done() -> None:
-            await replica.idle.wait()
-            await replica.host.close()
+        task = asyncio.create_task(open_and_report())
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
 
-        task = asyncio.create_task(close_when_done())
-        self._draining.add(task)
-        task.add_done_callback(self._draining.discard)
+    def _drain(self, leaving: ReplicaSet) -> None:
+        task = asyncio.create_task(leaving.drain())
+        self._draining[leaving] = task
+        task.add_done_callback(lambda _: self._draining.pop(leaving, None))
+
+    async def _tick_forever(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            now = loop.time()
+            for each in (*self._deployed.values(), *self._on_demand.values(), *self._draining):
+                each.tick(now)
+            for key, each in list(self._on_demand.items()):
+                if each.idle_s(now) > self._idle_s:
+                    self._drain(self._on_demand.pop(key))
+            await asyncio.sleep(TICK_S)
 
     async def _beat_forever(self) -> None:
         """Say that this process lives, on its own clock: a host may start for longer than a heartbeat may be old."""
@@ -194,10 +227,51 @@ class Replicas:
         with self._database.transaction() as connection:
             return queries.list_wanted(connection)
 
-    def _load(self, namespace_id: str, plugin_id: str) -> PluginVersion:
+    def _load(self, wanted: list[dict[str, Any]]) -> list[PluginVersion | None]:
         with self._database.transaction() as connection:
-            return self._registry.get(connection, namespace_id, plugin_id)
+            return [
+                registry_queries.find_version(connection, each["namespace_id"], each["plugin_id"]) for each in wanted
+            ]
+
+    def _look_up(self, namespace_id: str, wanted: Wanted) -> tuple[PluginVersion | None, str | None]:
+        """Return the version that is named, the live one of a name without a version, and the live one's plugin id."""
+        number = _number(wanted.version)
+        with self._database.transaction() as connection:
+            version = None
+            if number is None:
+                version = registry_queries.find_version(connection, namespace_id, wanted.name)
+            if version is None:
+                version = registry_queries.find_version_by_name(connection, namespace_id, wanted.name, number)
+            live = queries.find_live(connection, namespace_id, version.name if version else wanted.name)
+            live_id = live["plugin_id"] if live else None
+            follows = number is None and (version is None or version.plugin_id != wanted.name)
+            if follows and live_id is not None:
+                version = registry_queries.find_version(connection, namespace_id, live_id)
+        return version, live_id
 
     def _report(self, deployment_id: str, code_hash: str | None, error: str | None) -> None:
         with self._database.transaction() as connection:
             queries.report_replica(connection, deployment_id, self._process_id, code_hash, error)
+
+
+def served_from(version: PluginVersion) -> Served:
+    """Return what the answers of a version say about themselves."""
+    names = [feature.feature_name for feature in version.parsed_manifest.features]
+    return Served(
+        version.namespace_id,
+        version.plugin_id,
+        version.name,
+        version.version,
+        version.code_hash,
+        version.feature_uri,
+        {name: str(FeatureUri(version.name, version.version, name)) for name in names},
+    )
+
+
+def _number(version: str | None) -> str | None:
+    if version is None:
+        return None
+    try:
+        return normalise_version(version)
+    except ValueError as error:
+        raise InvalidRequest(str(error), hint="Write versions as 1.2.3 (or v1, 1.2)") from error

@@ -16,7 +16,7 @@ from mixpeek.deployments.models import Deployment, Phase, Status
 from mixpeek.deployments.service import ROLL_OUT
 from mixpeek.errors import MixpeekError, PlatformError, PluginError, PluginRaised, PluginReplyInvalid
 from mixpeek.execution.blocking import BlockingExecution, BlockingHost
-from mixpeek.execution.port import HostSpec
+from mixpeek.execution.port import HostSpec, ModelMount
 from mixpeek.inspection.manifest import check_manifest
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
@@ -45,6 +45,8 @@ class Rollout:
         """Roll out one deployment; a failure is recorded and changes nothing else."""
         deployment, version = self._load(inputs["deployment_id"])
         try:
+            if version.parsed_manifest.models:
+                steps.step("models", lambda: self._fetch_models(deployment, version))
             warnings = steps.step("gate", lambda: self._gate(deployment, version))
             if deployment.deployment_type == "batch_only":
                 steps.step("activate", lambda: self._activate(deployment, version, warnings, task_id))
@@ -64,6 +66,11 @@ class Rollout:
             if deployment is None:
                 raise PlatformError(f"Deployment {deployment_id} was deleted before it began")
             return deployment, self._registry.get(connection, deployment.namespace_id, deployment.plugin_id)
+
+    def _fetch_models(self, deployment: Deployment, version: PluginVersion) -> None:
+        with self._database.transaction() as connection:
+            queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.MODELS)
+        list_models(self._registry, version)
 
     def _gate(self, deployment: Deployment, version: PluginVersion) -> list[str]:
         with self._database.transaction() as connection:
@@ -150,7 +157,13 @@ def host_spec(registry: Registry, version: PluginVersion) -> HostSpec:
         name=version.package,
         uid=version.host_uid,
         memory_bytes=int(profile.actor_memory_gb * 1024**3),
+        models=list_models(registry, version),
     )
+
+
+def list_models(registry: Registry, version: PluginVersion) -> tuple[ModelMount, ...]:
+    """Return the models a host of `version` may read, fetching those that are not in the cache."""
+    return registry.models.fill(version.namespace_id, version.plugin_id, version.parsed_manifest.models)
 
 
 def describe_failure(error: Exception) -> str:
@@ -167,7 +180,7 @@ def _pass_gate(host: BlockingHost, version: PluginVersion, *, probe: bool) -> li
     manifest, _ = check_manifest(host.describe().manifest, None)
     if manifest is None:
         raise PluginReplyInvalid("The manifest no longer passes the checks it passed at confirm")
-    differing = gate.manifests_differ(manifest.model_dump(mode="json"), version.manifest)
+    differing = gate.manifests_differ(manifest.model_dump(mode="json"), version.parsed_manifest.model_dump(mode="json"))
     if differing:
         raise PluginReplyInvalid(f"The manifest differs from the confirmed one in {', '.join(differing)}")
     host.build({}, version=version.version)
@@ -185,7 +198,7 @@ def _probe(host: BlockingHost, manifest: Manifest) -> list[str]:
         advice = gate.advice_on_missing_module(error.details.get("exception"), error.message)
         if advice is not None:
             raise PluginRaised(f"{error.message}. {advice}", **error.details) from error
-        if not probe.synthetic:
+        if not probe.synthetic or gate.is_missing_model(error.details.get("exception")):
             raise
         return [f"The handler refused a made-up input ({describe_failure(error)}); add `examples` to its input schema"]
     faults = gate.faults_of_reply(reply, manifest)

@@ -87,9 +87,9 @@ class BlockingHost:
         """Answer one realtime request."""
         return _wait(self._host.predict(inputs, parameters, timeout_s=timeout_s), self._loop)
 
-    def warmup(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Load everything the first call would load."""
-        _wait(self._host.warmup(timeout_s=timeout_s), self._loop)
+    def warmup(self, *, batch_size: int = 1, timeout_s: float = START_TIMEOUT_S) -> int:
+        """Load everything the first call would load; return how many requests one call will answer at most."""
+        return _wait(self._host.warmup(batch_size=batch_size, timeout_s=timeout_s), self._loop)
 
     def health(self, *, timeout_s: float = 5.0) -> Health:
         """Return how the host is doing."""

@@ -20,13 +20,14 @@ from mixpeek.execution.port import (
     DESCRIBE_TIMEOUT_S,
     START_TIMEOUT_S,
     TESTS_TIMEOUT_S,
+    Awaiting,
     Description,
     Health,
     HostSpec,
     PytestResult,
     Step,
 )
-from mixpeek.execution.replies import description_from, health_from, prediction_from, steps_from
+from mixpeek.execution.replies import batch_size_from, description_from, health_from, prediction_from, steps_from
 from mixpeek.execution.tables import from_stream, to_stream
 
 if TYPE_CHECKING:
@@ -103,6 +104,11 @@ class LocalHost:
         """Whether the host can still be asked."""
         return self._connection.is_open and not self._process.ended.is_set()
 
+    @property
+    def ended(self) -> str | None:
+        """How it ended, None while it is alive."""
+        return self._connection.ended
+
     def stderr_tail(self) -> str:
         """Return the last of what the plugin printed, on either stream."""
         return self._process.tail()
@@ -154,9 +160,14 @@ class LocalHost:
         result, _ = await self._ask("predict", fields, b"", timeout_s)
         return prediction_from(result)
 
-    async def warmup(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Load everything the first call would load."""
-        await self._ask("warmup", {}, b"", timeout_s)
+    def post(self, body: bytes, answer: Awaiting, *, alone: bool = False, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        """Send one realtime request without waiting; see `Host.post`."""
+        self._connection.post(body, answer, alone=alone, timeout_s=timeout_s)
+
+    async def warmup(self, *, batch_size: int = 1, timeout_s: float = START_TIMEOUT_S) -> int:
+        """Load everything the first call would load; return how many requests one call will answer at most."""
+        result, _ = await self._ask("warmup", {"batch_size": batch_size}, b"", timeout_s)
+        return batch_size_from(result, batch_size)
 
     async def health(self, *, timeout_s: float = 5.0) -> Health:
         """Return how the host is doing, also while a call is running."""

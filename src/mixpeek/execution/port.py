@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mixpeek.errors import PluginError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -20,6 +22,31 @@ CALL_TIMEOUT_S = 15.0
 TESTS_TIMEOUT_S = 300.0
 
 GIB = 1024**3
+
+Reply = tuple[Any, bytes]
+"""What a host answered to one call: a value that JSON can say, unchecked, and a body."""
+
+
+class Awaiting(Protocol):
+    """Whoever waits for the reply to one call; a future is one."""
+
+    def done(self) -> bool:
+        """Whether nobody waits any more."""
+
+    def set_result(self, result: Reply, /) -> None:
+        """Hand over the reply."""
+
+    def set_exception(self, exception: PluginError, /) -> None:
+        """Hand over what went wrong instead."""
+
+
+@dataclass(frozen=True)
+class ModelMount:
+    """A model that a host may read: `key` is how plugin code names it, `path` the folder with its files."""
+
+    key: str
+    path: Path
+    format: str
 
 
 @dataclass(frozen=True)
@@ -38,6 +65,7 @@ class HostSpec:
     python: Path = field(default_factory=lambda: Path(sys.executable))
     extra_paths: tuple[Path, ...] = ()
     scratch_bytes: int = GIB // 4
+    models: tuple[ModelMount, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +119,10 @@ class Host(Protocol):
     def alive(self) -> bool:
         """Whether the host can still be asked."""
 
+    @property
+    def ended(self) -> str | None:
+        """How it ended, None while it is alive."""
+
     def stderr_tail(self) -> str:
         """Return the last of what the plugin printed, on either stream."""
 
@@ -126,8 +158,18 @@ class Host(Protocol):
     ) -> Any:
         """Answer one realtime request; a plugin without realtime.py answers with its pipeline's new columns."""
 
-    async def warmup(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Load everything the first call would load."""
+    def post(self, body: bytes, answer: Awaiting, *, alone: bool = False, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        """Send one realtime request without waiting; `answer` is told (size of the call, result as JSON), or an error.
+
+        `body` is JSON with `inputs` and `parameters`; the result is unchecked bytes. Requests that wait in the host
+        together may be answered by one call of the plugin, but for those sent `alone`.
+        """
+
+    async def warmup(self, *, batch_size: int = 1, timeout_s: float = START_TIMEOUT_S) -> int:
+        """Load everything the first call would load; return how many posted requests one call will answer at most.
+
+        That is `batch_size` where the plugin can answer several at once, else 1.
+        """
 
     async def health(self, *, timeout_s: float = 5.0) -> Health:
         """Return how the host is doing, also while a call is running."""

@@ -62,6 +62,14 @@ def health_from(result: Any) -> Health:
     return Health(busy, waiting, answered)
 
 
+def batch_size_from(result: Any, most: int) -> int:
+    """Return how many requests one call answers, 1 to `most`, from a reply to `warmup`; raise PluginReplyInvalid."""
+    size = _object(result).get("batch_size")
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= most:
+        raise _unusable("warmup")
+    return size
+
+
 def prediction_from(result: Any) -> Any:
     """Return the handler's own result; raise PluginReplyInvalid."""
     fields = _object(result)

@@ -7,6 +7,7 @@ sources by their real paths, which that uid could not do under a closed home. Ot
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -23,11 +24,13 @@ from mixpeek.execution.port import HostSpec
 MODE_VARIABLE = "MIXPEEK_SANDBOX"
 DEFAULT_UID = 65534
 PLUGIN_ROOT = PurePosixPath("/plugin")
+MODELS_ROOT = PurePosixPath("/models")
 REPAIR = "apt-get install -y bubblewrap libseccomp2"
 
 # Threads of all hosts of one uid together; bwrap's own processes run as another user.
 _TASKS = 1024
 _HOST_VARIABLE = "MIXPEEK_HOST_FD"
+_MODELS_VARIABLE = "MIXPEEK_MODELS"
 _SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime")
 
@@ -92,17 +95,20 @@ def command(spec: HostSpec, *, mode: Literal["bubblewrap", "off"], fd: int | Non
     plugin = PurePosixPath(PLUGIN_ROOT) / spec.name
     uid = DEFAULT_UID if spec.uid is None else spec.uid
     line = _walls(network=spec.network, scratch_bytes=spec.scratch_bytes)
-    line += _mounts(readable_paths(spec.python, spec.extra_paths), spec.plugin_dir, plugin)
+    line += _mounts(readable_paths(spec.python, spec.extra_paths), spec.plugin_dir, plugin, _model_folders(spec))
     line.append("--clearenv")
-    for name, value in environment(spec, fd=fd).items():
+    for name, value in environment(spec, fd=fd, walled=True).items():
         line += ["--setenv", name, value]
     line += _drop(uid)
     line += [str(spec.python), "-P"]
     return line + _program(spec, Path(plugin), tests=fd is None, tasks=_TASKS if _is_root() else None)
 
 
-def environment(spec: HostSpec, *, fd: int | None) -> dict[str, str]:
-    """Return the whole environment of a host; nothing of the server's own is passed on."""
+def environment(spec: HostSpec, *, fd: int | None, walled: bool = False) -> dict[str, str]:
+    """Return the whole environment of a host; nothing of the server's own is passed on.
+
+    A `walled` host finds its models where `command` binds them, another one where they lie.
+    """
     root = _source_root()
     # Installed beside the interpreter we are found anyway, and naming site-packages would put it before the library.
     own = () if root.is_relative_to(spec.python.parent.parent) else (root,)
@@ -126,6 +132,12 @@ def environment(spec: HostSpec, *, fd: int | None) -> dict[str, str]:
         "MALLOC_ARENA_MAX": "2",
         "ARROW_DEFAULT_MEMORY_POOL": "system",
     }
+    if spec.models:
+        places = {
+            model.key: {"path": str(_bound(model.path) if walled else model.path), "format": model.format}
+            for model in spec.models
+        }
+        variables[_MODELS_VARIABLE] = json.dumps(places)
     return variables if fd is None else {**variables, _HOST_VARIABLE: str(fd)}
 
 
@@ -191,10 +203,20 @@ def _walls(*, network: bool, scratch_bytes: int) -> list[str]:
     return [*line, "--remount-ro", "/dev", "--chdir", "/tmp"]  # noqa: S108
 
 
-def _mounts(paths: list[Path], plugin_dir: Path, plugin: PurePosixPath) -> list[str]:
+def _bound(folder: Path) -> PurePosixPath:
+    """Return where a host sees a model's folder; its name is its content's hash, so equal names are equal folders."""
+    return MODELS_ROOT / folder.name
+
+
+def _model_folders(spec: HostSpec) -> list[Path]:
+    return list(dict.fromkeys(model.path for model in spec.models))
+
+
+def _mounts(paths: list[Path], plugin_dir: Path, plugin: PurePosixPath, models: Iterable[Path] = ()) -> list[str]:
     line: list[str] = []
     made: set[PurePosixPath] = {PurePosixPath(part) for part in ("/", "/usr", "/tmp", "/etc")}  # noqa: S108
     pairs = [(path, PurePosixPath(path)) for path in paths] + [(plugin_dir.resolve(), plugin)]
+    pairs += [(folder.resolve(), _bound(folder)) for folder in models]
     for source, target in pairs:
         for parent in _parents(target):
             if parent not in made and not any(parent.is_relative_to(bound) for bound in paths):

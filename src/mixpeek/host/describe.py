@@ -15,15 +15,12 @@ from typing import Any, cast
 from mixpeek.contract.fields import MANIFEST_FIELDS, SCHEMA_FIELDS
 from mixpeek.host.failures import invalid
 
-# `models` is not supported yet: carried along so that it is refused instead of ignored.
-_READ = (*MANIFEST_FIELDS, "models")
-
 
 def read_manifest(module: ModuleType) -> dict[str, Any]:
     """Return the manifest's fields as JSON-able values; raise Failure for one that JSON cannot say."""
     declared = vars(module)
     fields = _metadata(declared.get("metadata", {}))
-    for name in _READ:
+    for name in MANIFEST_FIELDS:
         if name not in declared:
             continue
         if name in fields and fields[name] != declared[name]:

@@ -42,6 +42,11 @@ def frame(head: bytes, body: bytes = b"") -> bytes:
     return LENGTHS.pack(len(head), len(body)) + head + body
 
 
+def decode_strict(raw: bytes) -> Any:
+    """Return what strict JSON says; raise ValueError for what is not (NaN too), RecursionError if nested too deeply."""
+    return _decoder.decode(raw.decode())
+
+
 def _check_lengths(header_bytes: int, body_bytes: int) -> None:
     if header_bytes > MAX_HEADER_BYTES or body_bytes > MAX_BODY_BYTES:
         raise FrameInvalid(f"a frame of {header_bytes} + {body_bytes} bytes is over the limit")
@@ -49,7 +54,7 @@ def _check_lengths(header_bytes: int, body_bytes: int) -> None:
 
 def _decode_header(raw: bytes) -> dict[str, Any]:
     try:
-        header = _decoder.decode(raw.decode())
+        header = decode_strict(raw)
     except (ValueError, RecursionError) as error:
         raise FrameInvalid(f"a frame header is not strict JSON: {error}") from error
     if not isinstance(header, dict):

@@ -70,7 +70,7 @@ class PluginPackage:
 
     def settle(self, value: Any) -> Any:
         """Return a value, or what an awaitable value comes to."""
-        if not inspect.isawaitable(value):
+        if type(value) is dict or not inspect.isawaitable(value):  # asking costs more than a short call
             return value
         if self._loop is None:
             import asyncio  # a third of a host's start, for the few plugins that are async
@@ -82,6 +82,13 @@ class PluginPackage:
 
         task: Coroutine[Any, Any, Any] = wait()
         return self._loop.run_until_complete(task)
+
+
+def preload(instance: Any) -> None:
+    """Load the model of an instance that would load it on its first call, as classes with `LazyModelMixin` do."""
+    load = getattr(instance, "ensure_model_loaded", None)
+    if callable(load):
+        load()
 
 
 def call_with_known(function: Callable[..., Any], first: Any, known: Mapping[str, Any]) -> Any:

@@ -6,12 +6,13 @@ A plugin without realtime.py answers through its pipeline, one row at a time; th
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Literal
 
 from mixpeek.contract.inference import BaseInferenceService
 from mixpeek.host.failures import invalid
-from mixpeek.host.loader import construct
+from mixpeek.host.loader import construct, preload
 
 Style = Literal["predict", "call", "run_inference"]
 
@@ -24,14 +25,22 @@ class Handler:
         self._cls = cls
         self._call: Any = None
         self._arguments = 0
+        self._batch: Any = None
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether the handler can be asked for several requests at once, by a method `predict_batch`."""
+        return callable(getattr(self._cls, "predict_batch", None))
 
     def prepare(self) -> None:
-        """Make the instance; what its constructor raises passes through."""
+        """Make the instance and load its model; what its constructor raises passes through."""
         if self._call is not None:
             return
         instance = construct(self._cls, None)
+        preload(instance)
         call = instance if self.style == "call" else getattr(instance, self.style)
         self._arguments = _positional(call)
+        self._batch = getattr(instance, "predict_batch", None)
         self._call = call
 
     def __call__(self, inputs: Any, parameters: dict[str, Any]) -> Any:
@@ -39,10 +48,20 @@ class Handler:
         if self._call is None:
             self.prepare()
         if self.style == "predict":
-            if parameters and isinstance(inputs, dict):
-                inputs = {"parameters": parameters, **inputs}
-            return self._call(inputs)
+            return self._call(_merged(inputs, parameters))
         return self._call(inputs, parameters) if self._arguments >= 2 else self._call(inputs)
+
+    def call_batch(self, inputs: Sequence[Any], parameters: dict[str, Any]) -> Any:
+        """Return what `predict_batch` makes of requests, each as the handler's own method would get it.
+
+        In the style `predict` they carry their parameters; in the others `predict_batch` takes these as a second
+        argument, if it takes one.
+        """
+        if self._call is None:
+            self.prepare()
+        if self.style == "predict":
+            return self._batch([_merged(each, parameters) for each in inputs])
+        return self._batch(list(inputs), parameters) if _positional(self._batch) >= 2 else self._batch(list(inputs))
 
 
 def find_handler(module: ModuleType) -> Handler:
@@ -77,6 +96,10 @@ def _style(cls: type[Any]) -> Style | None:
     if _overrides(cls, "__call__"):
         return "call"
     return "run_inference" if _overrides(cls, "run_inference") else None
+
+
+def _merged(inputs: Any, parameters: dict[str, Any]) -> Any:
+    return {"parameters": parameters, **inputs} if parameters and isinstance(inputs, dict) else inputs
 
 
 def _overrides(cls: type[Any], method: str) -> bool:

@@ -47,11 +47,12 @@ def run_table(
     return bytes(sink.getvalue())
 
 
-def run_row(package: PluginPackage, steps: Sequence[Step], row: dict[str, Any]) -> dict[str, Any]:
-    """Run the steps over one row and return its new columns."""
-    given = pd.DataFrame([row])
+def run_rows(package: PluginPackage, steps: Sequence[Step], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Run the steps over rows of the same keys and return the new columns of each."""
+    given = pd.DataFrame(rows)
     frame = run_frame(package, steps, given, None)
-    return {name: frame[name].iloc[0] for name in frame.columns if name not in given.columns}
+    new = {name: frame[name] for name in frame.columns if name not in given.columns}
+    return [{name: values.iloc[number] for name, values in new.items()} for number in range(len(rows))]
 
 
 def run_frame(

@@ -1,25 +1,24 @@
-"""Answers frames on one socket: a reader thread, and the main thread, where all plugin code runs.
+"""Answers frames on one socket; all plugin code runs on the main thread.
 
-Health is answered by the reader, so it comes back while a call is still running.
+Health is answered as it is read, so it comes back while a call is still running.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import socket
 import threading
 import time
-from queue import SimpleQueue
+from collections.abc import Iterator
 from typing import Any
 
 from mixpeek.host.failures import Failure, failure_from, invalid
-from mixpeek.host.frames import MAX_BODY_BYTES, MAX_HEADER_BYTES, FrameReader, frame
+from mixpeek.host.frames import MAX_BODY_BYTES, MAX_HEADER_BYTES, frame
+from mixpeek.host.inbox import Inbox
+from mixpeek.host.inference import Asked, answer_group, take_together
 from mixpeek.host.loader import PluginPackage
 from mixpeek.host.verbs import Plugin, plain
 
-_READ_BYTES = 256 * 1024
 # Finished replies leave together, but none waits for slow calls behind it.
 _FLUSH_AFTER_S = 0.0005
 
@@ -40,7 +39,7 @@ class Server:
     def __init__(self, connection: socket.socket, package: PluginPackage) -> None:
         self._connection = connection
         self._package = package
-        plugin = Plugin(package)
+        self._plugin = plugin = Plugin(package)
         self._verbs = {
             "describe": plugin.describe,
             "build": plugin.build,
@@ -48,57 +47,64 @@ class Server:
             "predict": plugin.predict,
             "warmup": plugin.warmup,
         }
-        self._calls: SimpleQueue[tuple[dict[str, Any], bytes]] = SimpleQueue()
+        self._inbox = Inbox(connection, self._answer_health)
         self._sending = threading.Lock()
-        self._is_busy = False
+        self._is_told_to_end = False
         self._answered = 0
 
     def serve(self) -> None:
         """Answer requests until `shutdown`; must run on the main thread."""
-        threading.Thread(target=self._read, name="reader", daemon=True).start()
+        inbox = self._inbox
         replies: list[bytes] = []
-        started = 0.0
-        while True:
-            request, body = self._calls.get()
+        unsent_since = 0.0
+        while not self._is_told_to_end:
+            inbox.fill()
             if not replies:
-                started = time.monotonic()
-            self._is_busy = True
-            replies.append(self._answer(request, body))
-            self._is_busy = False
-            self._answered += 1
-            is_last = request.get("verb") == "shutdown"
-            if is_last or self._calls.empty() or time.monotonic() - started > _FLUSH_AFTER_S:
-                self._send(replies[0] if len(replies) == 1 else b"".join(replies))
-                replies.clear()
-            if is_last:
-                return
+                unsent_since = time.monotonic()
+            inbox.begin()
+            for reply in self._carry_out():
+                replies.append(reply)
+                self._answered += 1
+                is_last = not inbox.waiting or self._is_told_to_end
+                if is_last or time.monotonic() - unsent_since > _FLUSH_AFTER_S:
+                    if is_last:
+                        inbox.end()  # before the reply is out: who reads it may ask at once
+                    self._send(replies[0] if len(replies) == 1 else b"".join(replies))
+                    replies.clear()
+            inbox.end()
 
-    def _read(self) -> None:
-        reader = FrameReader()
-        try:
-            with contextlib.suppress(ConnectionError):
-                while data := self._connection.recv(_READ_BYTES):
-                    for request, body in reader.feed(data):
-                        self._take(request, body)
-        finally:
-            # Whoever started this host is gone or speaks nonsense: a call still running serves nobody.
-            os._exit(0)
-
-    def _take(self, request: dict[str, Any], body: bytes) -> None:
-        if request.get("verb") != "health":
-            self._calls.put((request, body))
+    def _carry_out(self) -> Iterator[bytes]:
+        """Take the next call, or the next inference requests that go together, and yield the reply to each."""
+        plugin, waiting = self._plugin, self._inbox.waiting
+        first = waiting[0]
+        if not isinstance(first, Asked):
+            waiting.popleft()
+            yield self._answer(*first)
             return
-        health = {"busy": self._is_busy, "waiting": self._calls.qsize(), "answered": self._answered}
-        self._send(_reply(request, health))
+        if 1 < plugin.batch_size > len(waiting):
+            self._inbox.top_up()
+        group = take_together(waiting, plugin.batch_size, same_keys=plugin.batches_by_keys())
+        for asked, size, result in answer_group(plugin, group, _encoded):
+            if isinstance(result, bytes):
+                yield frame(b'{"id":%d,"ok":true,"result":%d}' % (asked.identifier, size), result)
+            else:
+                yield _refusal(asked.identifier, failure_from(result, self._package.root))
+
+    def _answer_health(self, request: dict[str, Any]) -> None:
+        inbox = self._inbox
+        self._send(
+            _reply(request, {"busy": inbox.is_running, "waiting": len(inbox.waiting), "answered": self._answered})
+        )
 
     def _answer(self, request: dict[str, Any], body: bytes) -> bytes:
         try:
             verb = request.get("verb")
             if verb == "shutdown":
+                self._is_told_to_end = True
                 return _reply(request, {})
             return _reply(request, *self._verbs[str(verb)](request, body))
         except BaseException as error:  # SystemExit too: whatever plugin code raises is an answer, not our end
-            return _refusal(request, failure_from(error, self._package.root))
+            return _refusal(request.get("id"), failure_from(error, self._package.root))
 
     def _send(self, data: bytes) -> None:
         with self._sending:
@@ -106,14 +112,26 @@ class Server:
 
 
 def _reply(request: dict[str, Any], result: Any, body: bytes = b"") -> bytes:
-    try:
-        head = _encoder.encode({"id": request.get("id"), "ok": True, "result": result}).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise invalid(f"the result is not strict JSON: {error}") from error
+    head = _encoded({"id": request.get("id"), "ok": True, "result": result})
     if len(head) > MAX_HEADER_BYTES or len(body) > MAX_BODY_BYTES:
-        raise invalid(f"the result has {len(head) + len(body):,} bytes, over the limit; return less")
+        raise _too_large(len(head) + len(body))
     return frame(head, body)
 
 
-def _refusal(request: dict[str, Any], failure: Failure) -> bytes:
-    return frame(_encoder.encode({"id": request.get("id"), "ok": False, "error": failure.wire()}).encode())
+def _encoded(result: Any) -> bytes:
+    """Return a result as strict JSON; raise Failure for one that has no such form, or is over the limit."""
+    try:
+        encoded = _encoder.encode(result).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise invalid(f"the result is not strict JSON: {error}") from error
+    if len(encoded) > MAX_HEADER_BYTES:
+        raise _too_large(len(encoded))
+    return encoded
+
+
+def _too_large(size_bytes: int) -> Failure:
+    return invalid(f"the result has {size_bytes:,} bytes, over the limit; return less")
+
+
+def _refusal(identifier: Any, failure: Failure) -> bytes:
+    return frame(_encoder.encode({"id": identifier, "ok": False, "error": failure.wire()}).encode())

@@ -10,7 +10,7 @@ from typing import Any
 
 from mixpeek.contract.pipeline import ResourceType, RowCondition, StepDefinition
 from mixpeek.host.failures import failure_from, invalid
-from mixpeek.host.loader import PluginPackage, call_with_known, construct
+from mixpeek.host.loader import PluginPackage, call_with_known, construct, preload
 
 
 class ExtractorConfig:
@@ -96,7 +96,7 @@ def warm(steps: list[Step], package: PluginPackage) -> None:
         if not step.enabled:
             continue
         try:
-            step.processor()
+            preload(step.processor())
         except Exception as error:
             raise failure_from(error, package.root, step=step.label) from error
 

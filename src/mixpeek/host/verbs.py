@@ -6,7 +6,7 @@ One `Plugin` holds the loaded package, its built pipeline and its handler; it is
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mixpeek.contract.columns import DATA, DOCUMENT_ID
@@ -29,6 +29,7 @@ class Plugin:
         self._identity: tuple[str, str] | None = None
         self._handler: Handler | None = None
         self._vectors: frozenset[str] | None = None
+        self.batch_size = 1
 
     def describe(self, _: dict[str, Any], __: bytes) -> Answer:
         """Return the manifest as JSON and how realtime is answered."""
@@ -53,21 +54,43 @@ class Plugin:
 
     def predict(self, request: dict[str, Any], _: bytes) -> Answer:
         """Answer one realtime request through the handler, or through the pipeline if there is no handler."""
-        inputs, parameters = request.get("inputs"), request.get("parameters") or {}
+        return {"result": self.predict_one(request.get("inputs"), request.get("parameters") or {})}, b""
+
+    def predict_one(self, inputs: Any, parameters: dict[str, Any]) -> Any:
+        """Return the answer to one realtime request."""
         handler = self._handler
         if handler is None and self._package.has("realtime"):
             handler = self._realtime()
         if handler is None:
-            return {"result": self._predict_by_pipeline(inputs, parameters)}, b""
-        return {"result": self._package.settle(handler(inputs, parameters))}, b""
+            return self._predict_by_pipeline([inputs], parameters)[0]
+        return self._package.settle(handler(inputs, parameters))
 
-    def warmup(self, _: dict[str, Any], __: bytes) -> Answer:
-        """Import everything and make handler and processors, so that the first call finds them ready."""
+    def predict_many(self, inputs: Sequence[Any], parameters: dict[str, Any]) -> list[Any]:
+        """Return the answers to several realtime requests, from one call of `predict_batch` or of the pipeline."""
+        if self._handler is None:
+            return self._predict_by_pipeline(inputs, parameters)
+        results: list[Any] = self._package.settle(self._handler.call_batch(inputs, parameters))
+        return results
+
+    def batches_by_keys(self) -> bool:
+        """Whether requests answered together become rows of one table."""
+        return self._handler is None
+
+    def warmup(self, request: dict[str, Any], _: bytes) -> Answer:
+        """Import everything and make handler and processors, so that the first call finds them ready.
+
+        With `batch_size`, inference requests are answered so many at a time from here on, if the plugin can.
+        """
         if self._package.has("realtime"):
-            self._realtime().prepare()
+            handler = self._realtime()
+            handler.prepare()
+            batches = handler.has_batch
         else:
             warm(self._chosen(None), self._package)
-        return {}, b""
+            batches = True
+        wanted = request.get("batch_size")
+        self.batch_size = wanted if batches and isinstance(wanted, int) and wanted > 1 else 1
+        return {"batch_size": self.batch_size}, b""
 
     def _realtime(self) -> Handler:
         if self._handler is None:
@@ -102,17 +125,21 @@ class Plugin:
             self._vectors = frozenset(name for name in names if isinstance(name, str))
         return self._vectors
 
-    def _predict_by_pipeline(self, inputs: Any, parameters: dict[str, Any]) -> Any:
-        from mixpeek.host.rows import run_row  # pandas, as in `run`
+    def _predict_by_pipeline(self, inputs: Sequence[Any], parameters: dict[str, Any]) -> list[Any]:
+        from mixpeek.host.rows import run_rows  # pandas, as in `run`
 
-        if not isinstance(inputs, Mapping):
+        if not all(isinstance(each, Mapping) for each in inputs):
             raise invalid("without realtime.py the inputs must be an object: its keys become the row's columns")
         if self._steps is None or (parameters and parameters != self._built_with):
             self._build(parameters)
-        content = next((inputs[key] for key in (DATA, "text") if key in inputs), next(iter(inputs.values()), None))
-        row = {DATA: content, DOCUMENT_ID: "realtime", **inputs}
-        found = run_row(self._package, self._chosen(None), row)
-        return {name: jsonable(plain(value), name) for name, value in found.items()}
+        rows = [_row(each, number) for number, each in enumerate(inputs)]
+        found = run_rows(self._package, self._chosen(None), rows)
+        return [{name: jsonable(plain(value), name) for name, value in each.items()} for each in found]
+
+
+def _row(inputs: Mapping[str, Any], number: int) -> dict[str, Any]:
+    content = next((inputs[key] for key in (DATA, "text") if key in inputs), next(iter(inputs.values()), None))
+    return {DATA: content, DOCUMENT_ID: f"realtime-{number}" if number else "realtime", **inputs}
 
 
 def plain(value: Any) -> Any:

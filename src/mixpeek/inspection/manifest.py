@@ -44,7 +44,7 @@ _MEANT: dict[type[BaseModel], dict[str, str]] = {
     ComputeProfile: {},
     ServeConfig: {},
 }
-_NOT_YET = {"models": "is not supported yet"}
+_NOT_YET: dict[str, str] = {}
 _HINTS = {
     "feature_extractor_name": "Use 3 to 64 letters, digits and underscores, starting with a letter",
     "version": 'Write three numbers, as in "1.0.0"',
@@ -52,6 +52,7 @@ _HINTS = {
     "distance_metric": "Use cosine, euclid or dot",
     "feature_name": "Use letters, digits, dots, dashes and underscores, starting with a letter",
     "parity": "Use warn or strict",
+    "models": 'Write a list such as ["org/name", "org/name@revision", "namespace://name_1_0_0"]',
     "resource_type": "Use cpu, gpu or api",
 }
 

@@ -72,6 +72,15 @@ class ObjectStore:
         except FileNotFoundError as error:
             raise NotFound("stored object", key) from error
 
+    def stream(self, key: str) -> Iterator[bytes]:
+        """Yield the bytes under `key` in parts, for what may not fit in memory; raises NotFound."""
+        import obstore
+
+        try:
+            yield from (bytes(part) for part in obstore.get(self._store, key).stream())
+        except FileNotFoundError as error:
+            raise NotFound("stored object", key) from error
+
     def exists(self, key: str) -> bool:
         import obstore
 

@@ -15,6 +15,7 @@ from mixpeek.db.pool import Connection, Database, new_id
 from mixpeek.errors import Conflict, NotFound
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.inspection.archive import ArchiveRefused
+from mixpeek.model_store.service import ModelStore
 from mixpeek.objects.store import ObjectStore
 from mixpeek.registry import queries
 from mixpeek.registry.errors import PluginRejected, UploadExpired, UploadMismatch, UploadMissing, VersionExists
@@ -38,6 +39,7 @@ class Registry:
     execution: BlockingExecution
     scratch: Path
     max_archive_bytes: int
+    models: ModelStore
     quotas: Quotas = field(default_factory=Quotas)
     examinations: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(EXAMINATIONS_AT_ONCE)

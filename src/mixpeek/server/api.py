@@ -22,7 +22,7 @@ from mixpeek.api.app import create_app  # noqa: E402
 from mixpeek.api.platform import Platform  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
-from mixpeek.deployments.queries import CHANNEL  # noqa: E402
+from mixpeek.deployments import queries as deployments  # noqa: E402
 from mixpeek.deployments.replicas import Replicas  # noqa: E402
 from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
@@ -31,7 +31,9 @@ from mixpeek.execution.sandbox import probe  # noqa: E402
 from mixpeek.objects.signing import Signer  # noqa: E402
 from mixpeek.server.datadir import DataDir  # noqa: E402
 from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
-from mixpeek.tenancy.service import Keyring, bootstrap  # noqa: E402
+from mixpeek.server.responses import JoinedProtocol  # noqa: E402
+from mixpeek.tenancy import queries as tenancy  # noqa: E402
+from mixpeek.tenancy.service import Addresses, Keyring, bootstrap  # noqa: E402
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,8 @@ def main() -> None:
         _listen_for_changes(platform)
         gc.freeze()
         gc.enable()
+        # What a request leaves behind is freed when it ends; looking for cycles every 700 objects costs it more.
+        gc.set_threshold(20_000, 20, 20)
         try:
             yield
         finally:
@@ -69,6 +73,9 @@ def main() -> None:
         access_log=False,
         timeout_graceful_shutdown=15,
         server_header=False,
+        loop="uvloop",
+        proxy_headers=False,  # read behind the inference route, which asks nobody's address
+        http=JoinedProtocol,
     )
     # Given the bare descriptor, uvicorn takes it for a unix socket: answers then wait 40 ms for TCP's delayed ACK.
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(os.environ["MIXPEEK_LISTEN_FD"]))])
@@ -92,6 +99,7 @@ async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Plat
         objects=objects,
         signer=Signer(data_dir.signing_secret()),
         keyring=Keyring(database),
+        addresses=Addresses(database),
         registry=plugins,
         documents=PostgresDocuments(),
         replicas=Replicas(database, plugins, execution, process_id, settings.replica_idle_s),
@@ -101,20 +109,31 @@ async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Plat
 
 
 def _listen_for_changes(platform: Platform) -> None:
-    """Wake the replicas as soon as a deployment changes, in a thread that follows the database's notices."""
+    """Act on what the database tells of, in a thread that follows its notices: deployments, keys, namespaces."""
+
+    def note(channel: str) -> None:
+        if channel == deployments.CHANNEL:
+            platform.loop.call_soon_threadsafe(platform.replicas.wake.set)
+        else:
+            platform.keyring.forget()
+            platform.addresses.forget()
 
     def follow() -> None:
         while True:
             try:
                 with psycopg.connect(platform.database.url, autocommit=True) as connection:
-                    connection.execute(f"LISTEN {CHANNEL}")
-                    for _ in connection.notifies():
-                        platform.loop.call_soon_threadsafe(platform.replicas.wake.set)
+                    for channel in (deployments.CHANNEL, tenancy.CHANNEL):
+                        connection.execute(f"LISTEN {channel}")
+                    # What changed while nobody listened was not heard.
+                    note(deployments.CHANNEL)
+                    note(tenancy.CHANNEL)
+                    for notice in connection.notifies():
+                        note(notice.channel)
             except psycopg.OperationalError as error:
-                log.warning("lost the connection that listens for deployments, trying again: %s", error)
+                log.warning("lost the connection that listens for changes, trying again: %s", error)
                 threading.Event().wait(1.0)
 
-    threading.Thread(target=follow, name="deployment-notices", daemon=True).start()
+    threading.Thread(target=follow, name="change-notices", daemon=True).start()
 
 
 if __name__ == "__main__":

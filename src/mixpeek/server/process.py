@@ -13,6 +13,9 @@ from mixpeek.db.pool import Database
 from mixpeek.db.schema import wait_until_migrated
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.logging import configure
+from mixpeek.model_store.cache import ModelCache
+from mixpeek.model_store.hub import Hub
+from mixpeek.model_store.service import ModelStore
 from mixpeek.objects.store import ObjectStore
 from mixpeek.registry.service import Registry
 from mixpeek.server.datadir import DataDir
@@ -50,7 +53,15 @@ def connect(settings: Settings, *, max_connections: int) -> Database:
 
 def registry(settings: Settings, database: Database, objects: ObjectStore, execution: BlockingExecution) -> Registry:
     quotas = Quotas(settings.max_plugins_per_namespace, settings.max_archive_bytes_per_namespace)
-    return Registry(database, objects, execution, settings.unpacked_dir, settings.max_archive_bytes, quotas)
+    models = model_store(settings, database, objects)
+    return Registry(database, objects, execution, settings.unpacked_dir, settings.max_archive_bytes, models, quotas)
+
+
+def model_store(settings: Settings, database: Database, objects: ObjectStore) -> ModelStore:
+    hub = None if settings.hub_offline else Hub(settings.hub_url, settings.hub_token, settings.max_model_bytes)
+    # Hosts are given these paths, and their own working directory is another.
+    cache = ModelCache(settings.models_dir.expanduser().resolve())
+    return ModelStore(database, objects, cache, hub, settings.max_model_bytes, settings.max_models_per_namespace)
 
 
 def object_store(settings: Settings) -> ObjectStore:

@@ -22,6 +22,8 @@ from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments.rollout import Rollout  # noqa: E402
 from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
+from mixpeek.model_store.retention import clear_models  # noqa: E402
+from mixpeek.model_store.service import ModelStore  # noqa: E402
 from mixpeek.registry.retention import Retention  # noqa: E402
 from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
 from mixpeek.workflows.engine import WorkflowEngine  # noqa: E402
@@ -51,7 +53,10 @@ def main() -> None:
     engine.start()
     retention = Retention(database, objects, settings.unpacked_dir, settings.unpacked_days)
     threading.Thread(
-        target=_clear_forever, args=(retention, engine, stopping, settings), name="retention", daemon=True
+        target=_clear_forever,
+        args=(retention, plugins.models, engine, stopping, settings),
+        name="retention",
+        daemon=True,
     ).start()
     gc.freeze()
     gc.enable()
@@ -70,10 +75,13 @@ def main() -> None:
     os._exit(0)
 
 
-def _clear_forever(retention: Retention, engine: WorkflowEngine, stopping: threading.Event, settings: Settings) -> None:
+def _clear_forever(
+    retention: Retention, models: ModelStore, engine: WorkflowEngine, stopping: threading.Event, settings: Settings
+) -> None:
     while not stopping.is_set():
         try:
             retention.clear()
+            clear_models(models, settings.model_days)
             engine.forget_finished(datetime.now(UTC) - timedelta(days=settings.workflow_days))
         except Exception:
             # The edge of a loop that must not end: what could not be cleared now is met again at the next turn.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 # Extractors shipped with the platform live here; no key can address it.
@@ -24,8 +25,11 @@ class Principal:
 
     def may(self, permission: str) -> bool:
         """Tell whether the key holds `permission`; admin holds all, delete holds write, write holds read."""
-        held = max((PERMISSIONS.index(p) for p in self.permissions if p in PERMISSIONS), default=-1)
-        return held >= PERMISSIONS.index(permission)
+        return self._held >= PERMISSIONS.index(permission)
+
+    @cached_property
+    def _held(self) -> int:
+        return max((PERMISSIONS.index(p) for p in self.permissions if p in PERMISSIONS), default=-1)
 
     def sees(self, namespace_id: str | None) -> bool:
         """Tell whether the key's scope holds a namespace; what belongs to none is seen by keys without a scope."""

@@ -10,6 +10,8 @@ from psycopg.types.json import Jsonb
 from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, scalar
 from mixpeek.tenancy.models import ApiKey, Namespace, Principal
 
+# Told of every key that stops working and every namespace that goes, so that no process remembers it.
+CHANNEL = "mixpeek_tenancy"
 COLUMNS = (
     "namespace_id, organization_id, namespace_name, namespace_type, description, feature_extractors,"
     " payload_indexes, auto_create_indexes, host_uid, created_at, updated_at"
@@ -113,6 +115,7 @@ def revoke_key(connection: Connection, key_id: str) -> None:
     connection.execute(
         "UPDATE api_keys SET status = 'revoked', revoked_at = now() WHERE key_id = %s AND status <> 'revoked'", [key_id]
     )
+    notify(connection)
 
 
 def replace_key_hash(connection: Connection, key_id: str, key_hash: str, prefix: str) -> None:
@@ -124,6 +127,12 @@ def replace_key_hash(connection: Connection, key_id: str, key_hash: str, prefix:
         "UPDATE api_keys SET key_hash = %s, key_prefix = %s, rotated_at = now() WHERE key_id = %s",
         [key_hash, prefix, key_id],
     )
+    notify(connection)
+
+
+def notify(connection: Connection) -> None:
+    """Have every process forget keys and namespaces, once the transaction has committed."""
+    connection.execute(f"NOTIFY {CHANNEL}")
 
 
 def insert_namespace(connection: Connection, namespace: dict[str, Any]) -> bool:
@@ -186,3 +195,4 @@ def count_contents(connection: Connection, namespace_id: str) -> dict[str, int]:
 
 def delete_namespace(connection: Connection, namespace_id: str) -> None:
     connection.execute("DELETE FROM namespaces WHERE namespace_id = %s", [namespace_id])
+    notify(connection)

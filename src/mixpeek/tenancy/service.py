@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-import time
 from typing import Any
 
 from mixpeek.db.pool import Connection, Database, new_id
 from mixpeek.errors import AlreadyExists, Conflict, NotFound, Unauthorized
 from mixpeek.tenancy import queries
+from mixpeek.tenancy.memory import Memory
 from mixpeek.tenancy.models import BUILTIN_NAMESPACE, Namespace, Principal
 
-# A revoked key stops working within this time; a burst of requests costs one look-up.
-KEY_CACHE_S = 1.0
 # Namespaces of the platform's own, which no request can address.
 HIDDEN_TYPES = frozenset({"builtin", "library"})
 
@@ -34,12 +31,11 @@ def key_in(authorization: str | None) -> str | None:
 
 
 class Keyring:
-    """Turns an API key into its principal, remembering the answer for a second."""
+    """Turns an API key into its principal, remembering the answer for a second at most."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._cache: dict[str, tuple[float, Principal]] = {}
-        self._lock = threading.Lock()
+        self._principals: Memory[str, Principal] = Memory(self._look_up)
 
     def authenticate(self, authorization: str | None) -> Principal:
         """Return who sent `Authorization: Bearer <key>`.
@@ -49,32 +45,55 @@ class Keyring:
         key = key_in(authorization)
         if key is None:
             raise Unauthorized("No API key was sent")
-        principal = self.recall(authorization)
-        if principal is not None:
-            return principal
-        key_hash = hash_key(key)
-        asked_at = time.monotonic()  # before the look-up, so that an answer is never older than it seems
-        with self._database.transaction() as connection:
-            principal = queries.find_principal(connection, key_hash)
+        principal = self._principals.find(hash_key(key))
         if principal is None:
             raise Unauthorized("This API key is not known here, or was revoked")
-        with self._lock:
-            if len(self._cache) > 10_000:
-                self._cache.clear()
-            self._cache[key_hash] = (asked_at, principal)
         return principal
 
     def recall(self, authorization: str | None) -> Principal | None:
         """Return who sent a header that was authenticated within the last second, without asking the database."""
         key = key_in(authorization)
-        with self._lock:
-            at, principal = self._cache.get(hash_key(key), (0.0, None)) if key else (0.0, None)
-        return principal if time.monotonic() - at < KEY_CACHE_S else None
+        return self._principals.recall(hash_key(key)) if key else None
 
     def forget(self) -> None:
         """Remember nobody, so that a change of keys holds at once in this process."""
-        with self._lock:
-            self._cache.clear()
+        self._principals.forget()
+
+    def _look_up(self, key_hash: str) -> Principal | None:
+        with self._database.transaction() as connection:
+            return queries.find_principal(connection, key_hash)
+
+
+class Addresses:
+    """Turns the id or name of an organization's namespace into its id, remembering the answer for a second at most."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ids: Memory[tuple[str, str], str] = Memory(self._look_up)
+
+    def recall(self, caller: Principal, identifier: str) -> str | None:
+        """Return the id of a namespace that the caller sees and that was looked up within the last second."""
+        found = self._ids.recall((caller.organization_id, identifier))
+        return found if found is not None and caller.sees(found) else None
+
+    def find(self, caller: Principal, identifier: str) -> str:
+        """Return the id of a namespace; one outside the caller's scope reads as one that does not exist.
+
+        Raises: NotFound.
+        """
+        found = self._ids.find((caller.organization_id, identifier))
+        if found is None or not caller.sees(found):
+            raise _no_namespace(identifier)
+        return found
+
+    def forget(self) -> None:
+        """Remember none, so that a deleted namespace is gone at once in this process."""
+        self._ids.forget()
+
+    def _look_up(self, address: tuple[str, str]) -> str | None:
+        with self._database.transaction() as connection:
+            found = queries.find_namespace(connection, *address)
+        return None if found is None or found.namespace_type in HIDDEN_TYPES else found.namespace_id
 
 
 def bootstrap(connection: Connection, admin_key: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from mixpeek.db.pool import Connection, Database, dict_rows, scalar
 from mixpeek.errors import AlreadyExists, Conflict, InvalidRequest, NotFound, Unauthorized
 from mixpeek.tenancy import keys, queries
-from mixpeek.tenancy.models import ApiKey
-from mixpeek.tenancy.service import Keyring, bootstrap, create_namespace, hash_key
+from mixpeek.tenancy.models import ApiKey, Principal
+from mixpeek.tenancy.service import Addresses, Keyring, bootstrap, create_namespace, delete_namespace, hash_key
 
 NAMESPACE = {
     "namespace_name": "of_keys",
@@ -190,3 +192,43 @@ def test_a_keyring_asks_once_a_second_and_forgets_when_told(database: Database, 
 
     with pytest.raises(Unauthorized):
         keyring.authenticate(header)
+
+
+def test_every_process_is_told_of_a_key_or_a_namespace_that_ends(database: Database, organization_id: str) -> None:
+    with database.transaction() as own:
+        revoked, _ = make(own, organization_id, "soon_revoked")
+        rotated, _ = make(own, organization_id, "soon_rotated")
+        namespace = create_namespace(own, organization_id, {**NAMESPACE, "namespace_name": "soon_gone"})
+    ends: list[Callable[[Connection], object]] = [
+        lambda own: keys.revoke_key(own, organization_id, revoked.key_id),
+        lambda own: keys.rotate_key(own, organization_id, rotated.key_id),
+        lambda own: delete_namespace(own, namespace, force=False),
+    ]
+
+    heard = []
+    with psycopg.connect(database.url, autocommit=True) as listening:
+        listening.execute(f"LISTEN {queries.CHANNEL}")
+        for end in ends:
+            with database.transaction() as own:
+                end(own)
+            heard += [notice.channel for notice in listening.notifies(timeout=10, stop_after=1)]
+
+    assert heard == [queries.CHANNEL] * 3
+
+
+def test_a_namespaces_id_is_remembered_for_those_who_see_it_only(database: Database, organization_id: str) -> None:
+    addresses = Addresses(database)
+    with database.transaction() as own:
+        namespace = create_namespace(own, organization_id, {**NAMESPACE, "namespace_name": "addressed"})
+    anyone = Principal(organization_id, "key_a", "any", ("read",))
+    stranger = Principal(organization_id, "key_b", "other", ("read",), frozenset({"ns_other"}))
+
+    assert addresses.recall(anyone, "addressed") is None
+    assert addresses.find(anyone, "addressed") == namespace.namespace_id
+    assert addresses.recall(anyone, "addressed") == namespace.namespace_id
+    assert addresses.recall(stranger, "addressed") is None
+    with pytest.raises(NotFound):
+        addresses.find(stranger, "addressed")
+    for hidden in ("builtin", "nowhere"):
+        with pytest.raises(NotFound):
+            addresses.find(anyone, hidden)

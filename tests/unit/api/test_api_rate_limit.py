@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 
-from mixpeek.api.rate_limit import MOST_BUCKETS, Buckets, RateLimit
+from mixpeek.api.rate_limit import MOST_BUCKETS, Buckets, Limit, RateLimit
 
 
 class Clock:
@@ -96,7 +96,7 @@ def send_all(app: Callable[..., Any], *keys: str | None) -> list[httpx.Response]
 
 
 def test_answers_say_what_is_left_and_a_refusal_is_the_documented_429() -> None:
-    first, second, third = send_all(RateLimit(answer, per_minute=2), "sk_a", "sk_a", "sk_a")
+    first, second, third = send_all(RateLimit(answer, Limit(2)), "sk_a", "sk_a", "sk_a")
 
     assert [first.status_code, second.status_code, third.status_code] == [200, 200, 429]
     assert [r.headers["X-RateLimit-Remaining"] for r in (first, second, third)] == ["1", "0", "0"]
@@ -109,7 +109,7 @@ def test_answers_say_what_is_left_and_a_refusal_is_the_documented_429() -> None:
 
 
 def test_requests_without_a_key_are_left_alone() -> None:
-    answers = send_all(RateLimit(answer, per_minute=1), None, None, None)
+    answers = send_all(RateLimit(answer, Limit(1)), None, None, None)
 
     assert [one.status_code for one in answers] == [200, 200, 200]
     assert "X-RateLimit-Limit" not in answers[0].headers

@@ -89,7 +89,7 @@ def test_values_below_a_misspelt_key_are_checked_too() -> None:
         ({"version": "one"}, "manifest.invalid_value", 3),
         ({"feature_extractor_name": "no-dashes"}, "manifest.invalid_name", 2),
         ({"colour": "red"}, "manifest.unknown_key", 1),
-        ({"models": ["x/y"]}, "manifest.not_supported", 1),
+        ({"models": ["x"]}, "manifest.invalid_value", 1),
         ({"dependencies": ["tokenizers @ https://example.test/t.whl"]}, "dependencies.url", 13),
         ({"dependencies": ["--index-url=x"]}, "dependencies.invalid", 13),
         ({"dependencies": ["not a name!"]}, "dependencies.invalid", 13),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Annotated, Any, Literal
 
@@ -321,7 +322,8 @@ def get_status(platform: PlatformDep, namespace: PathNamespace, plugin_id: str) 
     """Return how the deployment stands."""
     with platform.database.transaction() as connection:
         version = platform.registry.get(connection, namespace.namespace_id, plugin_id)
-        return deployments.status(connection, version)
+        state = deployments.status(connection, version)
+    return {**state, "serving": platform.replicas.status_of(version.namespace_id, plugin_id)}
 
 
 @router.post("/{plugin_id}/realtime/test", **answers(RealtimeAnswer, operation_id="test_plugin_realtime"))
@@ -337,7 +339,8 @@ def test_realtime(
         "code_hash": version.code_hash,
     }
     try:
-        reply = platform.predict(version, body.inputs, body.parameters)
+        given = platform.ask(version, body.inputs, body.parameters)
+        reply = json.loads(given.result)
     except MixpeekError as error:
         return {
             **answer,
@@ -350,6 +353,8 @@ def test_realtime(
         }
     return {
         **answer,
+        "version": given.served.version,
+        "code_hash": given.served.code_hash,
         "status": "success",
         "raw_response": reply,
         "response_type": type(reply).__name__,

@@ -122,6 +122,18 @@ class TimelineEntry(Answer):
     at: datetime
 
 
+class Serving(Answer):
+    """The replicas of one version in the process that answers."""
+
+    replicas: int = Field(description="Hosts that answer now.")
+    replicas_wanted: int
+    requests_waiting: int
+    requests_under_way: int
+    restarts: int = Field(description="Hosts that ended by themselves and were replaced.")
+    last_error: str | None = Field(description="Why the last one ended, or could not be started.")
+    next_start_in_s: float = Field(description="While none answers: when the next one is started.")
+
+
 class DeploymentState(Answer):
     """How a version is deployed."""
 
@@ -145,6 +157,7 @@ class DeploymentState(Answer):
     warnings: list[str]
     timeline: list[TimelineEntry]
     code_hash: str
+    serving: Serving | None = Field(None, description="The replicas that answer; null while it has none.")
 
 
 class PluginDetail(Answer):

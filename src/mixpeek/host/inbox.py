@@ -1,0 +1,107 @@
+"""What was asked of this host and is not carried out yet.
+
+The main thread reads the socket itself while it has nothing to do: handing each request from one thread to another
+would cost more than a short call. Only while one call lasts long does a second thread read, so that health is answered
+and the end of whoever started this host is noticed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from mixpeek.host.frames import FrameInvalid, FrameReader
+from mixpeek.host.inference import Asked
+
+Call = tuple[dict[str, Any], bytes] | Asked
+
+_READ_BYTES = 256 * 1024
+# A call that lasts longer than this is a long one.
+_LONG_S = 0.05
+
+
+class Inbox:
+    """Reads requests; `waiting` holds them in order, but health, which goes to `on_health` as it arrives."""
+
+    def __init__(self, connection: socket.socket, on_health: Callable[[dict[str, Any]], None]) -> None:
+        self.waiting: deque[Call] = deque()
+        self._connection = connection
+        self._on_health = on_health
+        self._reader = FrameReader()
+        self._arrived = memoryview(bytearray(_READ_BYTES))
+        self._reading = threading.Lock()
+        self._is_running = False
+        self._turn = 0
+        self._is_used = threading.Event()
+        threading.Thread(target=self._watch, name="watcher", daemon=True).start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a call is being carried out."""
+        return self._is_running
+
+    def fill(self) -> None:
+        """Return once something waits."""
+        while not self.waiting:
+            with self._reading:
+                if not self.waiting:
+                    self._receive(0)
+
+    def top_up(self) -> None:
+        """Take in what has arrived already."""
+        with self._reading, contextlib.suppress(BlockingIOError):
+            self._receive(socket.MSG_DONTWAIT)
+
+    def begin(self) -> None:
+        """Note that a call begins."""
+        self._turn += 1
+        self._is_running = True
+        if not self._is_used.is_set():
+            self._is_used.set()
+
+    def end(self) -> None:
+        """Note that it has ended."""
+        self._is_running = False
+
+    def _receive(self, flags: int) -> None:
+        try:
+            # Into memory that is kept: room for so many bytes would be asked of the system, and given back, each time.
+            size = self._connection.recv_into(self._arrived, 0, flags)
+            calls = self._reader.feed(self._arrived[:size])
+        except (ConnectionError, FrameInvalid):
+            size, calls = 0, []
+        if not size:
+            # Whoever started this host is gone or speaks nonsense: a call still running serves nobody.
+            os._exit(0)
+        for request, body in calls:
+            verb = request.get("verb")
+            if verb == "health":
+                self._on_health(request)
+            else:
+                self.waiting.append(Asked(request, body) if verb == "infer" else (request, body))
+
+    def _watch(self) -> None:
+        arrival = select.poll()
+        arrival.register(self._connection, select.POLLIN)
+        while True:
+            self._is_used.wait()
+            turn = self._turn
+            time.sleep(_LONG_S)
+            if turn == self._turn and not self._is_running:
+                self._is_used.clear()
+                if self._is_running:  # it began between the two lines above
+                    self._is_used.set()
+            while self._is_running and turn == self._turn:
+                if arrival.poll(_LONG_S * 1000) and self._reading.acquire(blocking=False):
+                    try:
+                        if self._is_running and turn == self._turn:
+                            self._receive(socket.MSG_DONTWAIT)
+                    finally:
+                        self._reading.release()
