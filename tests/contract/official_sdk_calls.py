@@ -20,13 +20,16 @@ from mixpeek import (
     ApiPluginsModelsCreatePluginUploadRequest,
     Configuration,
     ConfirmPluginUploadRequest,
+    CreateSecretRequest,
     CustomPluginsNamespaceApi,
     EnableOrgPluginRequest,
     FeatureExtractorsApi,
     NamespaceExtractorsApi,
+    OrganizationSecretsApi,
     PluginRealtimeTestRequest,
     PluginsApi,
     ReconfigureNamespaceRequest,
+    UpdateSecretRequest,
 )
 
 _WAIT_S = 60
@@ -39,7 +42,24 @@ def main(url: str, key: str, namespace: str, name: str, body: bytes, later: byte
     sent = plugins.upload_plugin_namespaces(namespace, (f"{name}.zip", later), name, "1.1.0", **auth)
     own = in_namespace(plugins, auth, namespace, name, body)
     shared = for_organization(PluginsApi(api), plugins, auth, namespace, name, body)
-    return {"sent": sent.to_dict(), **own, **shared, **extractors(api, auth, namespace)}
+    return {
+        "sent": sent.to_dict(), **own, **shared, **extractors(api, auth, namespace), "secrets": secrets(api, auth, name)
+    }  # fmt: skip
+
+
+def secrets(api: ApiClient, auth: dict[str, str], name: str) -> dict[str, Any]:
+    """Keep a secret, list it, change it and delete it."""
+    vault = OrganizationSecretsApi(api)
+    created = vault.create_secret_organizations(CreateSecretRequest(secret_name=name, secret_value="words"), **auth)
+    listed = vault.list_secrets_organizations(**auth)
+    updated = vault.update_secret_organizations_name(name, UpdateSecretRequest(secret_value="other words"), **auth)
+    deleted = vault.delete_secret_organizations_name(name, **auth)
+    return {
+        "created": created.to_dict(),
+        "listed": listed.to_dict(),
+        "updated": updated.to_dict(),
+        "deleted": deleted.to_dict(),
+    }
 
 
 def extractors(api: ApiClient, auth: dict[str, str], namespace: str) -> dict[str, Any]:

@@ -10,12 +10,14 @@ from mixpeek.config import Settings
 from mixpeek.db.pool import Database
 from mixpeek.deployments.replicas import Replicas
 from mixpeek.documents.port import DocumentStore
+from mixpeek.execution.grants import EgressStatus
 from mixpeek.execution.sandbox import SandboxStatus
 from mixpeek.objects.signing import Signer
 from mixpeek.objects.store import ObjectStore
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.retrieval.service import Executor
+from mixpeek.secrets.service import Vault
 from mixpeek.tenancy.service import Keyring
 
 
@@ -28,10 +30,12 @@ class Platform:
     objects: ObjectStore
     signer: Signer
     keyring: Keyring
+    vault: Vault
     registry: Registry
     documents: DocumentStore
     replicas: Replicas
     sandbox: SandboxStatus
+    egress: EgressStatus
     loop: asyncio.AbstractEventLoop
 
     @property

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -19,12 +20,14 @@ from mixpeek.db.pool import Database
 from mixpeek.deployments import queries
 from mixpeek.deployments.rollout import describe_failure, host_spec
 from mixpeek.errors import MixpeekError
-from mixpeek.execution.port import Execution, Host
+from mixpeek.execution.needs import start_built
+from mixpeek.execution.port import CALL_TIMEOUT_S, START_TIMEOUT_S, Execution, Host
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 
 log = logging.getLogger(__name__)
 RECONCILE_S = 2.0
+_PREPARING_AT_ONCE = 8
 
 Key = tuple[str, str]  # (namespace id, plugin id)
 
@@ -69,13 +72,17 @@ class Replicas:
         self._on_demand: dict[Key, Replica] = {}
         self._starting: dict[Key, asyncio.Lock] = {}
         self._draining: set[asyncio.Task[None]] = set()
+        self._beginning: dict[str, asyncio.Task[None]] = {}
+        # Building an environment may take minutes; heartbeats must not queue behind that.
+        self._preparing = ThreadPoolExecutor(_PREPARING_AT_ONCE, thread_name_prefix="preparing")
         self.wake = asyncio.Event()
 
     async def predict(
         self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]
     ) -> dict[str, Any]:
         """Return the plugin's answer to one request; raises PluginError."""
-        return await self._with_replica(version, lambda host: host.predict(inputs, parameters))
+        limit = _limit(version, "timeout_s", CALL_TIMEOUT_S)
+        return await self._with_replica(version, lambda host: host.predict(inputs, parameters, timeout_s=limit))
 
     async def run_forever(self) -> None:
         """Follow the database until cancelled, then stop every host."""
@@ -94,8 +101,16 @@ class Replicas:
                 self.wake.clear()
         finally:
             beating.cancel()
+            await self._stop_beginning()
             hosts = [*self._deployed.values(), *self._on_demand.values()]
             await asyncio.gather(*(replica.host.close() for replica in hosts), return_exceptions=True)
+
+    async def _stop_beginning(self) -> None:
+        tasks = list(self._beginning.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._preparing.shutdown(wait=False, cancel_futures=True)
 
     def describe(self) -> dict[str, int]:
         return {"deployed": len(self._deployed), "on_demand": len(self._on_demand)}
@@ -123,21 +138,22 @@ class Replicas:
         return replica
 
     async def _start(self, version: PluginVersion) -> Replica:
-        spec = await asyncio.to_thread(host_spec, self._registry, version)
-        host = await self._execution.start(spec)
+        loop = asyncio.get_running_loop()
+        spec = await loop.run_in_executor(self._preparing, host_spec, self._registry, version)
+        limit = _limit(version, "start_timeout_s", START_TIMEOUT_S)
+        started = await start_built(self._execution, spec, {}, version=version.version, timeout_s=limit)
         try:
-            await host.build({}, version=version.version)
-            await host.warmup()
+            await started.host.warmup(timeout_s=limit)
         except MixpeekError:
-            await host.close()
+            await started.host.close()
             raise
-        return Replica(host)
+        return Replica(started.host)
 
     async def _reconcile(self) -> None:
         wanted = await asyncio.to_thread(self._list_wanted)
         self._live = {(w["namespace_id"], w["plugin_id"]): w["deployment_id"] for w in wanted if w["live"]}
-        missing = [w for w in wanted if not self._is_running(w["deployment_id"])]
-        await asyncio.gather(*(self._start_deployment(w) for w in missing))
+        for missing in [w for w in wanted if not self._is_running(w["deployment_id"])]:
+            self._begin(missing)
         ids = {w["deployment_id"] for w in wanted}
         for deployment_id in [known for known in self._deployed if known not in ids]:
             self._drain(self._deployed.pop(deployment_id))
@@ -150,6 +166,21 @@ class Replicas:
     def _is_running(self, deployment_id: str) -> bool:
         replica = self._deployed.get(deployment_id)
         return replica is not None and replica.host.alive
+
+    def _begin(self, wanted: dict[str, Any]) -> None:
+        """Start a deployment's host beside the others: one that takes long must not keep them waiting."""
+        deployment_id = wanted["deployment_id"]
+        if deployment_id in self._beginning:
+            return
+
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._beginning[deployment_id]
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.warning("deployment %s could not be started, trying again: %s", deployment_id, error)
+
+        task = asyncio.create_task(self._start_deployment(wanted))
+        self._beginning[deployment_id] = task
+        task.add_done_callback(ended)
 
     async def _start_deployment(self, wanted: dict[str, Any]) -> None:
         error: str | None = None
@@ -201,3 +232,9 @@ class Replicas:
     def _report(self, deployment_id: str, code_hash: str | None, error: str | None) -> None:
         with self._database.transaction() as connection:
             queries.report_replica(connection, deployment_id, self._process_id, code_hash, error)
+
+
+def _limit(version: PluginVersion, name: str, default_s: float) -> float:
+    """Return a limit that the manifest's `serve_config` sets, in seconds; it was checked at confirm."""
+    limit = (version.manifest.get("serve_config") or {}).get(name)
+    return float(limit) if limit else default_s

@@ -10,11 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from mixpeek.errors import PluginCrashed, PluginError, PluginReplyInvalid, PluginTimedOut
+from mixpeek.errors import (
+    PluginCrashed,
+    PluginError,
+    PluginReplyInvalid,
+    PluginTimedOut,
+    ServiceUnavailable,
+)
 from mixpeek.execution.replies import error_from
-from mixpeek.host.frames import FrameInvalid, FrameReader, encode
+from mixpeek.host.frames import MAX_BODY_BYTES, FrameInvalid, FrameReader, encode
 
 Answer = tuple[Any, bytes]
+
+# Requests written for one host that it has not read yet; more wait elsewhere, or nowhere.
+MAX_UNREAD_BYTES = 256 * 1024**2
+MAX_WAITING_CALLS = 4096
 
 
 @dataclass(slots=True)
@@ -29,13 +39,15 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, on_broken: Callable[[PluginError], None]) -> None:
         self._on_broken = on_broken
-        self._reader = FrameReader()
+        self._reader = FrameReader(is_reply=True)
+        self._reader.max_body_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._outgoing: list[bytes] = []
         self._next_id = 0
         self._calls: dict[int, _Call] = {}
         self._probes: dict[int, _Call] = {}
+        self._tables_due = 0
         self._running_since = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._end: PluginError | None = None
@@ -46,10 +58,13 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Match replies to the calls that wait for them."""
+        if self._end is not None:
+            return
         try:
+            self._refuse_unasked()
             for reply, body in self._reader.feed(data):
                 self._settle(reply, body)
-        except FrameInvalid as error:
+        except FrameInvalid as error:  # too large as well: our own program in the host would have said so
             self._break(PluginReplyInvalid(f"The plugin's host broke the protocol: {error}"))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
@@ -68,6 +83,10 @@ class Connection(asyncio.Protocol):
         if self._end is not None:
             answer.set_exception(type(self._end)(self._end.message, **self._end.details))
             return answer
+        if self._is_choked(len(body)):
+            busy = "The plugin's host has more requests waiting than it can take"
+            answer.set_exception(ServiceUnavailable(busy, hint="Send fewer requests at once, or try again later"))
+            return answer
         self._next_id += 1
         frame = encode({"id": self._next_id, "verb": verb, **fields}, body)
         call = _Call(verb, timeout_s, answer)
@@ -77,6 +96,9 @@ class Connection(asyncio.Protocol):
         else:
             if not self._calls:
                 self._running_since = self._loop.time()
+            if verb == "run":  # only tables come in bodies
+                self._tables_due += 1
+                self._reader.max_body_bytes = MAX_BODY_BYTES
             self._calls[self._next_id] = call
             self._arm(timeout_s)
         if not self._outgoing:
@@ -98,6 +120,21 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    @property
+    def running_call(self) -> tuple[int, float] | None:
+        """The call being carried out, as its id and time limit; None while nobody waits. Safe from any thread."""
+        try:
+            identifier, call = next(iter(self._calls.items()))
+        except (StopIteration, RuntimeError):  # RuntimeError: the loop's thread changed the table meanwhile
+            return None
+        return identifier, call.timeout_s
+
+    def _is_choked(self, more_bytes: int) -> bool:
+        if self._transport is None or len(self._calls) >= MAX_WAITING_CALLS:
+            return self._transport is not None
+        unread = self._transport.get_write_buffer_size() + sum(map(len, self._outgoing))
+        return unread > 0 and unread + more_bytes > MAX_UNREAD_BYTES
+
     def _flush(self) -> None:
         outgoing, self._outgoing = self._outgoing, []
         if self._transport is not None and not self._transport.is_closing():
@@ -105,20 +142,33 @@ class Connection(asyncio.Protocol):
 
     def _settle(self, reply: dict[str, Any], body: bytes) -> None:
         identifier = reply.get("id")
-        if not isinstance(identifier, int):
+        if type(identifier) is not int:
             raise FrameInvalid("a reply without an id")
         call = self._probes.pop(identifier, None)
         if call is None:
-            call = self._calls.pop(identifier, None)
-            self._running_since = self._loop.time()
-        if call is None:
-            raise FrameInvalid("a reply to a request that does not wait")
+            call = self._take_running(identifier)
         if call.answer.done():
             return  # whoever asked has gone away
         if reply.get("ok") is True:
             call.answer.set_result((reply.get("result"), body))
         else:
             call.answer.set_exception(error_from(reply))
+
+    def _refuse_unasked(self) -> None:
+        if not self._calls and not self._probes:
+            raise FrameInvalid("it sent something that nobody asked for")
+
+    def _take_running(self, identifier: int) -> _Call:
+        """Return the call that a reply is for; calls are carried out in order, so it must be the first."""
+        if next(iter(self._calls), None) != identifier:
+            raise FrameInvalid("a reply to a request that does not wait for one now")
+        self._running_since = self._loop.time()
+        call = self._calls.pop(identifier)
+        if call.verb == "run":
+            self._tables_due -= 1
+            if not self._tables_due:
+                self._reader.max_body_bytes = 0
+        return call
 
     def _arm(self, timeout_s: float) -> None:
         """Watch the running call with one timer that looks again, rather than one timer per call."""

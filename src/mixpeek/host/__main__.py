@@ -10,8 +10,9 @@ import socket
 import sys
 from pathlib import Path
 
+from mixpeek.host.egress import hand_over
 from mixpeek.host.loader import PluginPackage
-from mixpeek.host.tighten import Limits, tighten
+from mixpeek.host.tighten import Limits, close_others, tighten
 
 SOCKET_VARIABLE = "MIXPEEK_HOST_FD"
 
@@ -32,12 +33,16 @@ def main(arguments: list[str]) -> int:
     if "--pytest" in flags:
         from mixpeek.host.testing import run_tests
 
+        close_others(None)
         tighten(limits)
         return run_tests(package)
 
     from mixpeek.host.server import Server
 
     connection = socket.socket(fileno=int(os.environ.pop(SOCKET_VARIABLE)))
+    if "--egress" in options:
+        hand_over(int(options["--egress"]))
+    close_others(connection.fileno())
     tighten(limits)
     Server(connection, package).serve()
     return 0

@@ -14,8 +14,8 @@ import time
 from queue import SimpleQueue
 from typing import Any
 
-from mixpeek.host.failures import Failure, failure_from, invalid
-from mixpeek.host.frames import MAX_BODY_BYTES, MAX_HEADER_BYTES, FrameReader, frame
+from mixpeek.host.failures import Failure, failure_from, invalid, too_large
+from mixpeek.host.frames import MAX_BODY_BYTES, FrameReader, FrameTooLarge, check_reply_header, frame
 from mixpeek.host.loader import PluginPackage
 from mixpeek.host.verbs import Plugin, plain
 
@@ -108,10 +108,16 @@ class Server:
 def _reply(request: dict[str, Any], result: Any, body: bytes = b"") -> bytes:
     try:
         head = _encoder.encode({"id": request.get("id"), "ok": True, "result": result}).encode()
+    except MemoryError as error:
+        raise too_large("the result is too large to be written as JSON in the memory left; return less") from error
     except (TypeError, ValueError, RecursionError) as error:
         raise invalid(f"the result is not strict JSON: {error}") from error
-    if len(head) > MAX_HEADER_BYTES or len(body) > MAX_BODY_BYTES:
-        raise invalid(f"the result has {len(head) + len(body):,} bytes, over the limit; return less")
+    if len(body) > MAX_BODY_BYTES:
+        raise too_large(f"the result's table has {len(body):,} bytes, over the limit; return less")
+    try:
+        check_reply_header(head)
+    except FrameTooLarge as error:
+        raise too_large(str(error)) from error
     return frame(head, body)
 
 

@@ -14,7 +14,9 @@ from mixpeek.contract.versions import next_patch, plugin_id_from
 from mixpeek.db.pool import Connection, Database, new_id
 from mixpeek.errors import Conflict, NotFound
 from mixpeek.execution.blocking import BlockingExecution
+from mixpeek.execution.environments.store import Environments
 from mixpeek.inspection.archive import ArchiveRefused
+from mixpeek.inspection.severities import NO_OVERRIDES, Overrides
 from mixpeek.objects.store import ObjectStore
 from mixpeek.registry import queries
 from mixpeek.registry.errors import PluginRejected, UploadExpired, UploadMismatch, UploadMissing, VersionExists
@@ -38,7 +40,9 @@ class Registry:
     execution: BlockingExecution
     scratch: Path
     max_archive_bytes: int
+    environments: Environments
     quotas: Quotas = field(default_factory=Quotas)
+    overrides: Overrides = field(default_factory=lambda: NO_OVERRIDES)
     examinations: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(EXAMINATIONS_AT_ONCE)
     )
@@ -143,6 +147,7 @@ class Registry:
                     uid=namespace.host_uid,
                     expected_name=upload.name,
                     expected_version=upload.version if upload.version_given else None,
+                    overrides=self.overrides,
                 )
         except ArchiveRefused as refused:
             raise PluginRejected(refused.findings, upload.upload_id) from refused

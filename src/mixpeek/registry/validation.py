@@ -15,6 +15,7 @@ from mixpeek.examination.examine import examine
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.inspection.archive import read_archive
 from mixpeek.inspection.findings import Finding
+from mixpeek.inspection.severities import NO_OVERRIDES, Overrides
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def validate_archive(
     uid: int | None,
     expected_name: str | None,
     expected_version: str | None,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> Validated:
     """Examine `archive` in a host of its own, gathering every finding.
 
@@ -71,7 +73,13 @@ def validate_archive(
         unpacked = read_archive(io.BytesIO(archive), building / "files")
         seen = execution.call(
             examine(
-                execution.execution, unpacked, expected_name=expected_name, expected_version=expected_version, uid=uid
+                execution.execution,
+                unpacked,
+                expected_name=expected_name,
+                expected_version=expected_version,
+                uid=uid,
+                is_built_later=True,
+                overrides=overrides,
             )
         )
     finally:

@@ -12,6 +12,8 @@ from mixpeek.config import Settings
 from mixpeek.db.pool import Database
 from mixpeek.db.schema import wait_until_migrated
 from mixpeek.execution.blocking import BlockingExecution
+from mixpeek.execution.environments.store import Environments
+from mixpeek.inspection.severities import overrides_from
 from mixpeek.logging import configure
 from mixpeek.objects.store import ObjectStore
 from mixpeek.registry.service import Registry
@@ -50,7 +52,21 @@ def connect(settings: Settings, *, max_connections: int) -> Database:
 
 def registry(settings: Settings, database: Database, objects: ObjectStore, execution: BlockingExecution) -> Registry:
     quotas = Quotas(settings.max_plugins_per_namespace, settings.max_archive_bytes_per_namespace)
-    return Registry(database, objects, execution, settings.unpacked_dir, settings.max_archive_bytes, quotas)
+    return Registry(
+        database, objects, execution, settings.unpacked_dir, settings.max_archive_bytes, environments(settings), quotas,
+        overrides_from(settings.rules),
+    )  # fmt: skip
+
+
+def environments(settings: Settings) -> Environments:
+    index_url = settings.index_url
+    return Environments(
+        settings.environments_dir.expanduser().resolve(),
+        index_url=None if index_url is None else index_url.get_secret_value(),
+        wheelhouse=settings.wheelhouse,
+        timeout_s=settings.environment_build_timeout_s,
+        max_bytes=settings.max_environment_bytes,
+    )
 
 
 def object_store(settings: Settings) -> ObjectStore:

@@ -49,7 +49,14 @@ def main() -> None:
     ]
     engine = WorkflowEngine(database, EXECUTOR_ID, workflows)
     engine.start()
-    retention = Retention(database, objects, settings.unpacked_dir, settings.unpacked_days)
+    retention = Retention(
+        database,
+        objects,
+        settings.unpacked_dir,
+        settings.unpacked_days,
+        plugins.environments,
+        settings.environment_days,
+    )
     threading.Thread(
         target=_clear_forever, args=(retention, engine, stopping, settings), name="retention", daemon=True
     ).start()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError, field_validator
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from mixpeek.api.access import Deleter, PathNamespace, PlatformDep, Writer
@@ -31,7 +33,9 @@ from mixpeek.contract.versions import NAME_PATTERN, normalise_version
 from mixpeek.db.pool import Connection
 from mixpeek.deployments import service as deployments
 from mixpeek.deployments.rollout import describe_failure
-from mixpeek.errors import Conflict, InvalidRequest, MixpeekError
+from mixpeek.errors import Conflict, InvalidRequest, MixpeekError, PluginReplyInvalid
+from mixpeek.execution.needs import with_needs
+from mixpeek.execution.port import HostSpec
 from mixpeek.objects.signing import Grant
 from mixpeek.objects.store import ObjectTooLarge
 from mixpeek.registry import queries
@@ -238,6 +242,7 @@ def get_plugin(
         "warnings": version.findings,
         "security_scan_passed": True,
         "deployment_info": state,
+        "lock": version.lock,
         "manifest": {
             **version.manifest,
             "required_vector_indexes": vector_indexes,
@@ -305,7 +310,14 @@ def deploy_plugin(
             batch_only=deployment_type == "batch_only",
             message=body.message if body else None,
             actor=caller.name,
+            warnings=platform.registry.execution.grants.foresee(_declared_needs(version)),
         )
+
+
+def _declared_needs(version: PluginVersion) -> HostSpec:
+    """What a host of this version has by its manifest alone; its steps are known only once it is built."""
+    profile = version.parsed_manifest.compute_profile
+    return with_needs(HostSpec(Path(), version.package), profile.resource_type)
 
 
 @router.post("/{plugin_id}/undeploy", **answers(PluginUndeployed, 409, checked=True))
@@ -325,35 +337,38 @@ def get_status(platform: PlatformDep, namespace: PathNamespace, plugin_id: str) 
 
 
 @router.post("/{plugin_id}/realtime/test", **answers(RealtimeAnswer, operation_id="test_plugin_realtime"))
-def test_realtime(
+async def test_realtime(
     platform: PlatformDep, namespace: PathNamespace, caller: Writer, plugin_id: str, body: RealtimeTest
-) -> dict[str, Any]:
+) -> Response:
     """Ask the plugin once and return its raw answer; whatever the plugin does, this answers 200."""
+    version = await run_in_threadpool(_find_version, platform, namespace, plugin_id)
+    try:
+        # Awaited here: a thread that waited for a plugin which hangs would be missing everywhere else.
+        reply = await platform.replicas.predict(version, body.inputs, body.parameters)
+        return await run_in_threadpool(_realtime_response, version, reply)
+    except MixpeekError as error:
+        return _realtime_response(version, None, error)
+
+
+def _find_version(platform: Platform, namespace: Namespace, plugin_id: str) -> PluginVersion:
     with platform.database.transaction() as connection:
-        version = platform.registry.get(connection, namespace.namespace_id, plugin_id)
-    answer: dict[str, Any] = {
+        return platform.registry.get(connection, namespace.namespace_id, plugin_id)
+
+
+def _realtime_response(version: PluginVersion, reply: Any, error: MixpeekError | None = None) -> Response:
+    """Return the answer to a realtime test; raise PluginReplyInvalid for a reply that cannot be passed on."""
+    body = {
         "inference_name": version.plugin_id,
         "version": version.version,
         "code_hash": version.code_hash,
+        "status": "success" if error is None else "error",
+        "raw_response": reply,
+        "response_type": type(reply).__name__ if error is None else None,
+        "response_keys": sorted(reply) if isinstance(reply, dict) else [],
+        "error": describe_failure(error) if error else None,
+        "message": error.hint if error else None,
     }
     try:
-        reply = platform.predict(version, body.inputs, body.parameters)
-    except MixpeekError as error:
-        return {
-            **answer,
-            "status": "error",
-            "raw_response": None,
-            "response_type": None,
-            "response_keys": [],
-            "error": describe_failure(error),
-            "message": error.hint,
-        }
-    return {
-        **answer,
-        "status": "success",
-        "raw_response": reply,
-        "response_type": type(reply).__name__,
-        "response_keys": sorted(reply) if isinstance(reply, dict) else [],
-        "error": None,
-        "message": None,
-    }
+        return json_response(body)
+    except ValueError as unsayable:  # half a character, which JSON can escape and UTF-8 cannot hold
+        raise PluginReplyInvalid("The plugin's reply holds text that is not Unicode") from unsayable
