@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mixpeek.contract.manifest import Manifest
 from mixpeek.errors import PlatformError
@@ -30,7 +29,7 @@ class Validated:
     files: list[dict[str, Any]]
 
 
-def unpack_version(archive: bytes, directory: Path, code_hash: str) -> None:
+def unpack_version(archive: BinaryIO, directory: Path, code_hash: str) -> None:
     """Unpack beside `directory`, then rename, so that a directory of that name is always whole and what it says.
 
     Raises: PlatformError: the stored archive no longer holds the files that were published.
@@ -38,7 +37,7 @@ def unpack_version(archive: bytes, directory: Path, code_hash: str) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     building = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".unpacking-"))
     try:
-        unpacked = read_archive(io.BytesIO(archive), building / "files")
+        unpacked = read_archive(archive, building / "files")
         if unpacked.code_hash != code_hash:
             raise PlatformError(
                 f"A stored archive has code hash {unpacked.code_hash}, not {code_hash}",
@@ -55,7 +54,7 @@ def unpack_version(archive: bytes, directory: Path, code_hash: str) -> None:
 
 def validate_archive(
     execution: BlockingExecution,
-    archive: bytes,
+    archive: BinaryIO,
     scratch: Path,
     *,
     uid: int | None,
@@ -70,7 +69,7 @@ def validate_archive(
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     building = Path(tempfile.mkdtemp(dir=scratch, prefix=".validating-"))
     try:
-        unpacked = read_archive(io.BytesIO(archive), building / "files")
+        unpacked = read_archive(archive, building / "files")
         seen = execution.call(
             examine(
                 execution.execution,

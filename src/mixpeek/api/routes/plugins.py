@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,7 +38,7 @@ from mixpeek.errors import Conflict, InvalidRequest, MixpeekError, PluginReplyIn
 from mixpeek.execution.needs import with_needs
 from mixpeek.execution.port import HostSpec
 from mixpeek.objects.signing import Grant
-from mixpeek.objects.store import ObjectTooLarge
+from mixpeek.objects.store import COPY_BYTES, ObjectTooLarge
 from mixpeek.registry import queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.tenancy.models import Namespace, Principal
@@ -177,22 +178,22 @@ async def publish_form(request: Request, platform: Platform, namespace: Namespac
         if not isinstance(file, UploadFile):
             raise InvalidRequest("The form has no file", hint="Send the archive as the field `file`")
         texts = {name: str(value) for name, value in form.items() if name != "file"}
-        body = await file.read()
-    try:
-        wanted = RequestUpload.model_validate({k: v for k, v in texts.items() if k != "message"})
-    except ValidationError as error:
-        lines = error.errors(include_url=False)
-        raise RequestValidationError([{**line, "loc": ("body", *line["loc"])} for line in lines]) from error
-    fields = {**wanted.model_dump(), "file_size_bytes": len(body), "expiration_s": 3600}
+        try:
+            wanted = RequestUpload.model_validate({k: v for k, v in texts.items() if k != "message"})
+        except ValidationError as error:
+            lines = error.errors(include_url=False)
+            raise RequestValidationError([{**line, "loc": ("body", *line["loc"])} for line in lines]) from error
+        fields = {**wanted.model_dump(), "file_size_bytes": file.size, "expiration_s": 3600}
 
-    def publish() -> dict[str, Any]:
-        upload = platform.registry.request_upload(namespace, fields)
-        platform.objects.put(upload.object_key, [body], limit_bytes=platform.settings.max_archive_bytes)
-        return platform.registry.confirm(
-            namespace, upload.upload_id, message=texts.get("message"), etag=None, size_bytes=None, actor=caller.name
-        )
+        def publish() -> dict[str, Any]:
+            upload = platform.registry.request_upload(namespace, fields)
+            content = iter(partial(file.file.read, COPY_BYTES), b"")
+            platform.objects.put(upload.object_key, content, limit_bytes=platform.settings.max_archive_bytes)
+            return platform.registry.confirm(
+                namespace, upload.upload_id, message=texts.get("message"), etag=None, size_bytes=None, actor=caller.name
+            )
 
-    return await asyncio.to_thread(publish)
+        return await asyncio.to_thread(publish)
 
 
 @router.get("", **answers(PluginList))
