@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # As new as the environment: older than what the environment is made from means that it has to be brought up to date.
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help system install demo test lint fix pins bench reference
+.PHONY: help system install demo test lint fix pins bench reference fuzz
 
 help:  ## List the targets
 	@sed -nE 's/^([a-z]+):.*  ## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -29,7 +29,7 @@ demo: install  ## Search the Python standard library by meaning, from nothing to
 
 test: install  ## Run the whole suite
 	@scripts/system-parts $(VENV) curl jq zip
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest tests -n auto --maxprocesses 4 --dist loadfile
 
 lint: install  ## Check style, types and import layers; change nothing
 	@status=0; \
@@ -44,6 +44,12 @@ fix: install  ## Repair what can be repaired without thinking
 
 reference: install  ## Write docs/reference from the code
 	@$(BIN)/python -m scripts.reference
+
+TARGET ?= all
+SECONDS := 120
+
+fuzz: install  ## Fuzz readers of foreign bytes: TARGET=zip|tar|frames|replies|tables|scan|all SECONDS=120
+	@scripts/fuzz $(TARGET) $(SECONDS) $(SEED)
 
 pins: install  ## Write the versions installed now into constraints.txt
 	@{ head -1 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > $(VENV)/pins && mv $(VENV)/pins constraints.txt

@@ -23,9 +23,16 @@ settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of wheels that the shared server takes packages from, and from nowhere else."""
+    return tmp_path_factory.mktemp("wheelhouse")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Iterator[Server]:
     """The server that tests share; it must end cleanly when they are done."""
-    running = Server(tmp_path_factory.mktemp("shared") / "data", {"MIXPEEK_BATCH_HOSTS": "1"})
+    settings = {"MIXPEEK_BATCH_HOSTS": "1", "MIXPEEK_WHEELHOUSE": str(wheelhouse)}
+    running = Server(tmp_path_factory.mktemp("shared") / "data", settings)
     try:
         yield running.start()
         assert running.stop() == 0

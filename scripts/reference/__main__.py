@@ -5,10 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scripts.reference import cli, errors, http, settings
+from scripts.reference import cli, errors, http, rules, settings
 
 INTO = Path(__file__).parents[2] / "docs" / "reference"
-PAGES = {"http.md": http.page, "cli.md": cli.page, "errors.md": errors.page, "settings.md": settings.page}
+PAGES = {
+    "http.md": http.page,
+    "cli.md": cli.page,
+    "errors.md": errors.page,
+    "settings.md": settings.page,
+    "rules.md": rules.page,
+}
 
 
 def main(arguments: list[str]) -> int:

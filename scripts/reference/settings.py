@@ -44,7 +44,10 @@ def _values(field: FieldInfo) -> str:
     kinds = [kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not type(None)]
     if get_origin(field.annotation) is Literal:
         return ", ".join(code(value) for value in kinds)
-    words = {"int": "whole number", "float": "number", "str": "text", "Path": "path", "bool": "true or false"}
+    words = {
+        **{"int": "whole number", "float": "number", "str": "text", "SecretStr": "text"},
+        **{"Path": "path", "bool": "true or false"},
+    }
     limits = [
         f"{sign} {getattr(limit, name):g}"
         for limit in field.metadata

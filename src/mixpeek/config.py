@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CLIENT_VARIABLES = frozenset({"MIXPEEK_API_KEY", "MIXPEEK_NAMESPACE", "MIXPEEK_BASE_URL", "MIXPEEK_API_URL"})
@@ -30,7 +30,23 @@ class Settings(BaseSettings):
         None, description="Object store URL (s3://, gs://, file://); the data dir if unset."
     )
     bootstrap_api_key: str | None = Field(None, description="Becomes the organization's admin key on first start.")
+    secrets_key: SecretStr | None = Field(
+        None,
+        description="Fernet keys of the secrets, separated by commas: the first encrypts, all of them decrypt;"
+        " `secrets.key` in the data dir if unset.",
+    )
     sandbox: Literal["auto", "off"] = Field("auto", description="`off` runs plugins without isolation, loudly.")
+    egress: Literal["auto", "off"] = Field(
+        "auto", description="`off` gives no plugin a network, not even those whose resource type is `api`."
+    )
+    egress_allow: str = Field(
+        "",
+        description="Addresses that `api` plugins may reach although they are not public, separated by commas:"
+        " `host:port`, `host`, `10.1.0.0/16`, `10.1.0.0/16:443`.",
+    )
+    gpu_fallback: Literal["", "cpu"] = Field(
+        "", description="`cpu` runs plugins that ask for a GPU on the processor where there is none."
+    )
     batch_hosts: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, description="Plugin hosts one batch may use at once."
     )
@@ -55,6 +71,16 @@ class Settings(BaseSettings):
     retention_interval_s: float = Field(3600.0, gt=0, description="How often leftovers are cleared.")
     workflow_days: float = Field(30.0, gt=0, description="How long the engine's records of ended workflows are kept.")
     unpacked_days: float = Field(30.0, gt=0, description="How long an unpacked version is kept without being started.")
+    index_url: SecretStr | None = Field(
+        None, description="Package index that plugins' `dependencies` come from; pip's own settings if unset."
+    )
+    wheelhouse: Path | None = Field(
+        None, description="Folder of wheels that `dependencies` come from, and from nowhere else: no network is used."
+    )
+    environment_build_timeout_s: float = Field(300.0, gt=0, description="How long one environment may take to build.")
+    max_environment_bytes: int = Field(0, ge=0, description="Largest environment of one plugin; 0 is no limit.")
+    environment_days: float = Field(30.0, gt=0, description="How long an unused environment is kept.")
+    rules: str = Field("", description="Severities of rules, as in `security.threading=off,security.pickle=error`.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
 
     @property
@@ -65,6 +91,11 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """Models that hosts read, one directory per content hash; a cache that is filled again when needed."""
         return self.data_dir / "models"
+
+    @property
+    def environments_dir(self) -> Path:
+        """Packages that plugins declare, one directory per set; a cache that may be deleted."""
+        return self.data_dir / "environments"
 
     @property
     def unpacked_dir(self) -> Path:

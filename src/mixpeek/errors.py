@@ -7,9 +7,15 @@
     │   ├── PluginRaised      it raised; carries its own frames only
     │   ├── PluginTimedOut    it took longer than its limit
     │   ├── PluginCrashed     its host process died
-    │   └── PluginReplyInvalid  what it returned cannot be used
+    │   ├── PluginReplyInvalid  what it returned cannot be used
+    │   ├── PluginOverLimit   it used more than a host may; one class per limit
+    │   └── DependenciesRefused  the packages it declares cannot be installed
     └── PlatformError         ours: 500 503
-        └── SandboxUnavailable
+        ├── SandboxUnavailable
+        ├── EgressOff         a plugin needs a network, and this server gives none
+        ├── NoGpu             a plugin needs a GPU, and this machine has none
+        ├── EnvironmentUnavailable  its environment cannot be built at the moment
+        └── SettingInvalid    a `MIXPEEK_*` variable cannot be read
 
 Raise low, with facts; the edges (`api.errors`, `cli.output`) translate once.
 """
@@ -37,6 +43,12 @@ class MixpeekError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors travel through the workflow engine's records; rebuild them without calling `__init__` again.
         return _rebuild, (type(self), self.args, self.__dict__)
+
+    @property
+    def named(self) -> str:
+        """The message after the name of the error, but for what a plugin raised: that names its own exception."""
+        is_own = type(self) in (MixpeekError, PluginError, PluginRaised)
+        return self.message if is_own else f"{type(self).__name__}: {self.message}"
 
     def wire(self) -> dict[str, Any]:
         """Return the `error` object of the envelope: type, code, message, hint, details."""
@@ -136,6 +148,68 @@ class PluginReplyInvalid(PluginError):
     code = "plugin.reply_invalid"
 
 
+class PluginOverLimit(PluginError):
+    """The plugin used more than its host may."""
+
+    code = "plugin.over_limit"
+
+
+class PluginOutOfMemory(PluginOverLimit):
+    """The plugin used more memory than its limit."""
+
+    code = "plugin.out_of_memory"
+    hint = "Work on smaller batches, or raise `compute_profile.actor_memory_gb` in manifest.py; /tmp counts as memory"
+
+
+class PluginCpuExceeded(PluginOverLimit):
+    """The plugin used more processor time than its calls account for."""
+
+    code = "plugin.cpu_exceeded"
+    hint = "End every thread before a call returns, and use no more threads than there are cores"
+
+
+class PluginScratchFull(PluginOverLimit):
+    """The plugin wrote more than its scratch folder or one file may hold."""
+
+    code = "plugin.scratch_full"
+    hint = "Delete temporary files as soon as they are used; /tmp is small and held in memory"
+
+
+class PluginTooManyFiles(PluginOverLimit):
+    """The plugin holds more files or sockets open than it may."""
+
+    code = "plugin.too_many_files"
+    hint = "Close files when they are read, as `with open(...)` does"
+
+
+class PluginTooManyThreads(PluginOverLimit):
+    """The plugin started more threads than it may."""
+
+    code = "plugin.too_many_threads"
+    hint = "Use a pool of a few threads, and end them when the call ends"
+
+
+class PluginFlooded(PluginOverLimit):
+    """The plugin printed more than anyone could read."""
+
+    code = "plugin.flooded"
+    hint = "Print a line per call at most; results belong in what the call returns"
+
+
+class PluginReplyTooLarge(PluginOverLimit):
+    """The plugin returned more than one reply may hold."""
+
+    code = "plugin.reply_too_large"
+    hint = "Return less at once: a smaller `compute_profile.batch_size` makes smaller tables"
+
+
+class DependenciesRefused(PluginError):
+    """The packages that the plugin declares cannot be installed."""
+
+    code = "plugin.dependencies_refused"
+    hint = "Change `dependencies` in manifest.py, then publish a new version"
+
+
 class PlatformError(MixpeekError):
     """The platform could not do its part."""
 
@@ -146,6 +220,30 @@ class SandboxUnavailable(PlatformError):
     """Plugins cannot be isolated on this machine, so they are not run."""
 
     status, type, code = 503, "InferenceServiceUnavailableError", "platform.sandbox_unavailable"
+
+
+class EgressOff(PlatformError):
+    """The plugin needs a network, and this server gives none to plugins."""
+
+    status, type, code = 503, "InferenceServiceUnavailableError", "platform.egress_off"
+
+
+class NoGpu(PlatformError):
+    """The plugin needs a GPU, and this machine has none."""
+
+    status, type, code = 503, "InferenceServiceUnavailableError", "platform.no_gpu"
+
+
+class SettingInvalid(PlatformError):
+    """A setting cannot be read."""
+
+    code = "platform.setting_invalid"
+
+
+class EnvironmentUnavailable(PlatformError):
+    """The plugin's environment cannot be built at the moment."""
+
+    status, type, code = 503, "InferenceServiceUnavailableError", "platform.environment_unavailable"
 
 
 class ServiceUnavailable(PlatformError):

@@ -2,17 +2,56 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import sys
+from collections.abc import Iterator
 from contextvars import ContextVar
 
+# A shorter text would hide words that have nothing to do with it.
+SHORTEST_HIDDEN = 6
+
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
+_hidden: ContextVar[set[str] | None] = ContextVar("hidden", default=None)
+
+
+@contextlib.contextmanager
+def hiding() -> Iterator[None]:
+    """Keep what `hide` is told out of the log of this context; at its end the texts themselves are forgotten.
+
+    A second belt: nothing is meant to log a secret in the first place.
+    """
+    texts: set[str] = set()
+    token = _hidden.set(texts)
+    try:
+        yield
+    finally:
+        _hidden.reset(token)
+        texts.clear()  # work that was begun within may still hold the set
+
+
+def hide(text: str) -> None:
+    """Write `***` for a text of 6 characters or more in every later line of this context; without `hiding` do nothing.
+
+    Also where it stands quoted, as in a `repr` or in JSON.
+    """
+    hidden = _hidden.get()
+    if hidden is not None and len(text) >= SHORTEST_HIDDEN:
+        hidden |= {text, repr(text)[1:-1], json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+
+
+def without_hidden(line: str) -> str:
+    """Return a line with `***` for every text that is hidden in this context."""
+    for text in sorted(_hidden.get() or (), key=len, reverse=True):
+        line = line.replace(text, "***")
+    return line
 
 
 class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         record.request_id = request_id.get()
-        return super().format(record)
+        return without_hidden(super().format(record))
 
 
 def configure(process: str, level: str) -> None:

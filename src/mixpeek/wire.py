@@ -38,7 +38,6 @@ def _with_suggestion(model: type[BaseModel], line: Any) -> InitErrorDetails:
         advice = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
         kind: Any = PydanticCustomError("unknown_key", "Unknown key; {advice}", {"advice": advice})
     else:
-        # Message and type stay as they are; the context is already in the message.
-        message = line["msg"].replace("{", "{{").replace("}", "}}")
-        kind = PydanticCustomError(line["type"], message)
+        # Message and type stay as they are; the context is already in the message, whose braces are its own.
+        kind = PydanticCustomError(line["type"], line["msg"])
     return InitErrorDetails(type=kind, loc=location, input=line.get("input"))

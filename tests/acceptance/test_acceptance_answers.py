@@ -92,7 +92,21 @@ def _administer(walk: Walk) -> None:
     made = walk("POST", "/v1/namespaces", json={"namespace_name": unique("walked"), "description": "soon gone"})
     walk("GET", f"/v1/namespaces/{made['namespace_id']}")
     walk("POST", "/v1/namespaces/list", json={"limit": 3})
+    _keep_secrets(walk, made["namespace_id"])
     walk("DELETE", f"/v1/namespaces/{made['namespace_id']}")
+
+
+def _keep_secrets(walk: Walk, namespace_id: str) -> None:
+    secrets = "/v1/organizations/secrets"
+    name = unique("secret")
+    walk("POST", secrets, 201, json={"secret_name": name, "secret_value": "plain words"})
+    walk("GET", secrets)
+    walk("PUT", f"{secrets}/{name}", json={"secret_value": "other words", "namespaces": []})
+    walk("PUT", f"{secrets}/{name}/namespaces/{namespace_id}")
+    walk("DELETE", f"{secrets}/{name}/namespaces/{namespace_id}")
+    walk("GET", f"{secrets}/{name}")
+    walk("POST", f"{secrets}/rotate-key")
+    walk("DELETE", f"{secrets}/{name}")
 
 
 def _upload(walk: Walk, plugins: str, archive: bytes, name: str) -> str:

@@ -115,14 +115,13 @@ def test_every_finding_is_reported_at_once(http: httpx.Client, client: Mixpeek, 
 @pytest.mark.parametrize(
     ("parts", "path", "words"),
     [
-        ({"manifest": "dependencies = ['no-such-package-here']"}, "manifest.py", "no-such-package-here"),
         ({"files": {"pipeline.py": "def build_steps(request):\n    raise ValueError('no')\n"}}, "pipeline.py", "no"),
         ({"files": {"pipeline.py": "import numpy\n"}}, "pipeline.py", "build_steps"),
         ({"files": {"realtime.py": "class Nothing:\n    pass\n"}}, "realtime.py", "predict"),
         ({"files": {"manifest.py": "metadata = {\n"}}, "manifest.py", ""),
         ({"dimension": 70_000}, "manifest.py", "embedding_dim"),
     ],
-    ids=["absent dependency", "build_steps raises", "no build_steps", "no handler", "syntax error", "too many numbers"],
+    ids=["build_steps raises", "no build_steps", "no handler", "syntax error", "too many numbers"],
 )
 def test_a_plugin_that_cannot_work_is_refused_naming_the_file(
     http: httpx.Client, client: Mixpeek, make_plugin: MakePlugin, parts: dict[str, Any], path: str, words: str

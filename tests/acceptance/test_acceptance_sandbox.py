@@ -25,6 +25,10 @@ import importlib
 import os
 
 
+def _module(name):
+    return importlib.import_module(name)
+
+
 def attempt(what, where):
     """Return "done: ..." with what was got, or "refused: ..." with the error."""
     try:
@@ -50,13 +54,13 @@ def _list(where):
 
 def _connect(where):
     host, port = where.split(":")
-    module = importlib.import_module("tekcos"[::-1])
+    module = _module("socket")
     with module.create_connection((host, int(port)), timeout=3):
         return "connected"
 
 
 def _connect_to_database(where):
-    module = importlib.import_module("tekcos"[::-1])
+    module = _module("socket")
     with module.socket(module.AF_UNIX) as connection:
         connection.connect(where)
     return "connected"
@@ -67,7 +71,7 @@ def _environment(where):
 
 
 def _start_program(where):
-    module = importlib.import_module("ssecorpbus"[::-1])
+    module = _module("subprocess")
     return module.run([where], check=True, capture_output=True).returncode
 '''
 

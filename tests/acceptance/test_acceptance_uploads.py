@@ -29,6 +29,7 @@ from mixpeek.objects.signing import Grant, Signer
 NAME = "text_embed"
 CLIENTS = 20
 OLD_S = 7200
+LARGE_MB = 120
 SLOW_MANIFEST = """
 import time
 
@@ -279,6 +280,27 @@ def test_an_archive_over_the_limit_is_refused_before_it_is_stored(own_server: Se
 
 
 # Cleared in time ----------------------------------------------------------------------------------------------------
+
+
+def peak_memory_mb(server: Server) -> float:
+    """Return the most memory that the API process ever held."""
+    lines = Path(f"/proc/{server.child_pid('api')}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def test_a_large_archive_never_lies_in_memory(server: Server, surface: Surface, make_plugin: MakePlugin) -> None:
+    weights = os.urandom(LARGE_MB * 1024 * 1024)
+    folder = make_plugin(NAME)
+    (folder / "weights.bin").write_bytes(weights)
+    archive = zip_of(folder)
+    before = peak_memory_mb(server)
+
+    confirmed = surface.confirm(surface.upload(archive, NAME)).raise_for_status().json()
+    place = surface.get(f"/{confirmed['plugin_id']}/download").json()["presigned_url"]
+    returned = httpx.get(place).content
+
+    assert returned == archive
+    assert peak_memory_mb(server) - before < LARGE_MB / 2  # buffers, not the archive
 
 
 def test_what_was_never_confirmed_is_cleared_and_what_was_published_stays(

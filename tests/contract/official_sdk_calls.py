@@ -20,14 +20,17 @@ from mixpeek import (
     ApiPluginsModelsCreatePluginUploadRequest,
     Configuration,
     ConfirmPluginUploadRequest,
+    CreateSecretRequest,
     CustomModelsApi,
     CustomPluginsNamespaceApi,
     EnableOrgPluginRequest,
     FeatureExtractorsApi,
     NamespaceExtractorsApi,
+    OrganizationSecretsApi,
     PluginRealtimeTestRequest,
     PluginsApi,
     ReconfigureNamespaceRequest,
+    UpdateSecretRequest,
 )
 
 _WAIT_S = 60
@@ -41,7 +44,7 @@ def main(url: str, key: str, namespace: str, name: str, body: bytes, later: byte
     own = in_namespace(plugins, auth, namespace, name, body)
     shared = for_organization(PluginsApi(api), plugins, auth, namespace, name, body)
     rest = {**extractors(api, auth, namespace), **models(CustomModelsApi(api), auth, namespace)}
-    return {"sent": sent.to_dict(), **own, **shared, **rest}
+    return {"sent": sent.to_dict(), **own, **shared, **rest, "secrets": secrets(api, auth, name)}
 
 
 def models(api: CustomModelsApi, auth: dict[str, str], namespace: str) -> dict[str, Any]:
@@ -57,6 +60,21 @@ def models(api: CustomModelsApi, auth: dict[str, str], namespace: str) -> dict[s
         "model": api.get_model_namespaces(namespace, model_id, **auth).to_dict(),
         "models": api.list_models_namespaces(namespace, **auth).to_dict(),
         "model_deleted": api.delete_model_namespaces(namespace, model_id, **auth).to_dict(),
+    }
+
+
+def secrets(api: ApiClient, auth: dict[str, str], name: str) -> dict[str, Any]:
+    """Keep a secret, list it, change it and delete it."""
+    vault = OrganizationSecretsApi(api)
+    created = vault.create_secret_organizations(CreateSecretRequest(secret_name=name, secret_value="words"), **auth)
+    listed = vault.list_secrets_organizations(**auth)
+    updated = vault.update_secret_organizations_name(name, UpdateSecretRequest(secret_value="other words"), **auth)
+    deleted = vault.delete_secret_organizations_name(name, **auth)
+    return {
+        "created": created.to_dict(),
+        "listed": listed.to_dict(),
+        "updated": updated.to_dict(),
+        "deleted": deleted.to_dict(),
     }
 
 

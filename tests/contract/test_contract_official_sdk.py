@@ -77,3 +77,9 @@ def test_every_plugin_call_parses_our_answers(
     assert saw["extractor"]["required_vector_indexes"][0]["index"]["dimensions"] > 0
     assert [found["feature_extractor_name"] for found in saw["builtins"]] == ["text_extractor"]
     assert saw["builtin"] == saw["builtins"][0]
+    secrets = saw["secrets"]
+    assert secrets["created"] == {"secret_name": name, "created": True}
+    assert name in secrets["listed"]["secrets"]
+    assert secrets["listed"]["count"] == len(secrets["listed"]["secrets"])
+    assert secrets["updated"] == {"secret_name": name, "updated": True}
+    assert secrets["deleted"] == {"secret_name": name, "deleted": True}

@@ -1,4 +1,4 @@
-"""Requests made up from our own OpenAPI: the plugins surface never fails, and answers only what it documents."""
+"""Requests made up from our own OpenAPI: plugins and secrets never fail, and answer only what they document."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from factories.plugins import MakePlugin
 from factories.servers import API_KEY, Server
 from factories.surface import Surface
 
-SURFACE = r"/(plugins|extractors)(/|$)"
+SURFACE = r"/(plugins|extractors|secrets)(/|$)"
 EXAMPLES = 25
 # Every operation gets its share of this, so that a slow machine tries fewer requests rather than fewer operations.
 WITHIN_S = 40.0
@@ -39,7 +39,7 @@ QUIET = settings(
 
 
 def operations(server: Server) -> Iterator[Any]:
-    """The operations of the plugins surface, those that take something away last."""
+    """The operations on plugins and secrets, those that take something away last."""
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json").include(path_regex=SURFACE)
     found = [each.ok() for each in schema.get_all_operations()]
     yield from sorted(found, key=lambda operation: (operation.method == "delete", operation.path, operation.method))

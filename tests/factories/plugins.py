@@ -83,7 +83,7 @@ class Processor:
         return batch
 """
 
-_PIPELINE = """
+PIPELINE = """
 from engine.plugins.extractors.pipeline import PipelineDefinition, StepDefinition, build_pipeline_steps
 
 from .manifest import metadata
@@ -148,7 +148,7 @@ def write_plugin(
             features=declared if features is None else features,
             manifest=dedent(manifest),
         ),
-        "pipeline.py": _PIPELINE,
+        "pipeline.py": PIPELINE,
         "embedding.py": EMBEDDING,
         "processors/core.py": _CORE.format(dimension=dimension, feature=feature, batch=_body(batch)),
         "realtime.py": _REALTIME.format(construct=_body(construct), predict=_body(predict or reply)),

@@ -33,6 +33,7 @@ from mixpeek.api.routes import (
     plugin_versions,
     plugins,
     retrievers,
+    secrets,
     tasks,
 )
 
@@ -41,6 +42,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 ROUTERS = (
     health.router,
     keys.router,
+    secrets.router,
     audit.router,
     namespaces.router,
     plugin_library.router,

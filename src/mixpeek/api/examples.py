@@ -28,6 +28,8 @@ SEARCH_STAGE = {
 EXAMPLES: dict[str, dict[str, Any]] = {
     "CreateKey": {"name": "ci-publisher", "permissions": ["write"], "namespaces": ["articles"]},
     "AskInference": {"inference_name": "text_embed", "inputs": {"text": "A fox jumps over a dog"}},
+    "CreateSecret": {"secret_name": "weather_api_key", "secret_value": "wk_0a1b2c3d4e5f", "namespaces": ["articles"]},
+    "UpdateSecret": {"secret_value": "wk_f5e4d3c2b1a0"},
     "CreateNamespace": {"namespace_name": "articles", "description": "News articles"},
     "RequestUpload": {"name": "text_embed", "version": "1.0.0", "description": "Sentence embeddings"},
     "Confirm": {"message": "first release"},

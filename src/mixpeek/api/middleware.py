@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mixpeek.api.errors import respond, unexpected
 from mixpeek.errors import MixpeekError
-from mixpeek.logging import request_id
+from mixpeek.logging import hiding, request_id
 
 
 class BodyTooLarge(MixpeekError):
@@ -41,18 +41,19 @@ class RequestEnvelope:
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", identifier.encode())]
             await send(message)
 
-        try:
-            if scope["path"].startswith("/v1/blobs/"):
-                await self._app(scope, receive, send_with_id)
-            else:
-                await self._capped(scope, receive, send_with_id)
-        except Exception as error:
-            # Not in a handler of the application: it would answer outside of here, where the request has no id.
-            if started:
-                raise
-            await unexpected(error)(scope, receive, send_with_id)
-        finally:
-            request_id.reset(token)
+        with hiding():
+            try:
+                if scope["path"].startswith("/v1/blobs/"):
+                    await self._app(scope, receive, send_with_id)
+                else:
+                    await self._capped(scope, receive, send_with_id)
+            except Exception as error:
+                # Not in a handler of the application: it would answer outside of here, where the request has no id.
+                if started:
+                    raise
+                await unexpected(error)(scope, receive, send_with_id)
+            finally:
+                request_id.reset(token)
 
     async def _capped(self, scope: Scope, receive: Receive, send: Send) -> None:
         declared = dict(scope["headers"]).get(b"content-length", b"0")

@@ -24,6 +24,7 @@ ENVELOPE = {"application/json": {"schema": {"$ref": REFERENCE.format(model=Error
 TAGS = {
     "health": "Whether the server is ready.",
     "api keys": "Keys of the organization. Only keys with the `admin` permission manage keys.",
+    "secrets": "Values kept encrypted for the namespaces they are granted to. No answer holds a value.",
     "audit": "Who changed what, and who was refused.",
     "namespaces": "A namespace isolates everything in it from every other.",
     "plugins": "Upload, publish, deploy and inspect plugins.",
@@ -48,6 +49,7 @@ PARAMETERS = {
     "collection_identifier": "Collection, by id or name.",
     "retriever_identifier": "Retriever, by id or name.",
     "key_identifier": "API key, by id or name.",
+    "secret_name": "The secret's name.",
     "plugin_id": "One version of a plugin, such as `text_embed_1_0_0`.",
     "model_id": "One version of a model, such as `embedder_1_0_0`.",
     "slug": "Name of a plugin; `-` and `_` are the same.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +11,14 @@ from mixpeek.db.pool import Database
 from mixpeek.deployments.replica import Answer
 from mixpeek.deployments.replicas import Replicas
 from mixpeek.documents.port import DocumentStore
+from mixpeek.execution.grants import EgressStatus
 from mixpeek.execution.sandbox import SandboxStatus
 from mixpeek.objects.signing import Signer
 from mixpeek.objects.store import ObjectStore
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.retrieval.service import Executor
+from mixpeek.secrets.service import Vault
 from mixpeek.tenancy.service import Addresses, Keyring
 
 
@@ -31,10 +32,12 @@ class Platform:
     signer: Signer
     keyring: Keyring
     addresses: Addresses
+    vault: Vault
     registry: Registry
     documents: DocumentStore
     replicas: Replicas
     sandbox: SandboxStatus
+    egress: EgressStatus
     loop: asyncio.AbstractEventLoop
 
     @property
@@ -43,7 +46,7 @@ class Platform:
 
     def predict(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Any:
         """Return a plugin's result to a worker thread; hosts are spoken to on the server's loop."""
-        return json.loads(self.ask(version, inputs, parameters).result)
+        return self.ask(version, inputs, parameters).decoded()
 
     def ask(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Answer:
         """Ask a plugin from a worker thread, and return its answer with the version that gave it."""

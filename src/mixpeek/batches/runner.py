@@ -122,14 +122,10 @@ class _Slot:
         """Return a living host with the pipeline built, starting one where there is none."""
         if self.host is not None and self.host.alive:
             return self.host
-        host = self.runner.execution.start(self.job.spec)
-        try:
-            self.steps = host.build(self.job.parameters, version=self.job.manifest.version)
-        except PluginError:
-            host.close()
-            raise
-        self.host = host
-        return host
+        self.host, self.steps = self.runner.execution.start_built(
+            self.job.spec, self.job.parameters, version=self.job.manifest.version
+        )
+        return self.host
 
     def close(self) -> None:
         if self.host is not None:

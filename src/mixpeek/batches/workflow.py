@@ -18,6 +18,7 @@ from mixpeek.db.pool import Connection, Database
 from mixpeek.deployments.rollout import describe_failure, host_spec
 from mixpeek.documents.port import Index
 from mixpeek.errors import MixpeekError, PlatformError
+from mixpeek.registry.environments import prepare_environment
 from mixpeek.registry.service import Registry
 from mixpeek.workflows import tasks
 from mixpeek.workflows.port import Steps, Workflow
@@ -45,6 +46,7 @@ class BatchWorkflow:
         batch_id = inputs["batch_id"]
         try:
             steps.step("plan", lambda: self._plan(batch_id, task_id))
+            steps.step("build", lambda: self._build_environments(batch_id, task_id))
             steps.step("run", lambda: self._run(batch_id, task_id))
             steps.step("reconcile", lambda: self._reconcile(batch_id, task_id))
         except Exception as error:
@@ -63,6 +65,18 @@ class BatchWorkflow:
             queries.set_status(connection, batch_id, "IN_PROGRESS")
             counts = queries.totals(connection, batch_id)
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"progress": counts})
+
+    def _build_environments(self, batch_id: str, task_id: str) -> None:
+        """Have the packages of every extractor in place; for one deployed for batches only, this is the first time."""
+        with self._database.transaction() as connection:
+            batch = _get(connection, batch_id)
+            versions = [
+                self._registry.get(connection, c.plugin_namespace, c.plugin_id) for c in _collections(connection, batch)
+            ]
+            tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"phase": "building"})
+        told = {version.plugin_id: prepare_environment(self._registry, version).summary for version in versions}
+        with self._database.transaction() as connection:
+            tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"phase": "running", "environments": told})
 
     def _run(self, batch_id: str, task_id: str) -> None:
         with self._database.transaction() as connection:

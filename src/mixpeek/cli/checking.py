@@ -5,6 +5,7 @@ Each adds what it found to the report; what a check finds is decided in `examina
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from mixpeek.cli.local_models import list_local_models
@@ -12,9 +13,13 @@ from mixpeek.cli.packing import PackedPlugin
 from mixpeek.cli.progress import spinner
 from mixpeek.cli.report import Report, size_text
 from mixpeek.cli.surroundings import read_surroundings
+from mixpeek.contract.pipeline import ResourceType
 from mixpeek.examination.examine import Examination, examine
+from mixpeek.execution.grants import Grants
+from mixpeek.execution.needs import with_needs
 from mixpeek.execution.port import HostSpec
-from mixpeek.inspection.secrets import find_secrets
+from mixpeek.execution.sandbox import probe
+from mixpeek.inspection.severities import VARIABLE, overrides_from
 
 if TYPE_CHECKING:
     from mixpeek.execution.port import Execution
@@ -25,26 +30,40 @@ _FILES_SHOWN = 20
 FAILURE_LINES = 40
 
 
-async def examine_packed(execution: Execution, plugin: PackedPlugin, report: Report) -> Examination:
-    """Examine the plugin in the author's surroundings."""
+async def examine_packed(execution: Execution | None, plugin: PackedPlugin, report: Report) -> Examination:
+    """Examine the plugin in the author's surroundings; without an execution, nothing of it is run."""
+    # The server's own setting, so that both say the same.
+    overrides = overrides_from(os.environ.get(VARIABLE, ""))
     surroundings = read_surroundings()
     for warning in surroundings.warnings:
         report.output.say(f"warning: {warning}", "yellow")
     with spinner(report.output, "Examining"):
-        examination = await examine(execution, plugin.unpacked, extra_paths=surroundings.paths)
+        examination = await examine(execution, plugin.unpacked, extra_paths=surroundings.paths, overrides=overrides)
     report.add_examination(examination)
     return examination
 
 
 def host_spec(plugin: PackedPlugin, examination: Examination) -> HostSpec:
-    """Return the host in which to run the plugin further, in the same surroundings."""
+    """Return the host in which to run the plugin further, in the same surroundings, with what its steps need."""
     declared = examination.manifest.models if examination.manifest else []
-    return HostSpec(
+    spec = HostSpec(
         plugin_dir=plugin.unpacked.root,
         name=examination.package,
         extra_paths=read_surroundings().paths,
         models=list_local_models(declared),
     )
+    profile = examination.manifest.compute_profile.resource_type if examination.manifest else ResourceType.CPU
+    return with_needs(spec, profile, examination.steps)
+
+
+def warn_of_grants(grants: Grants, spec: HostSpec, report: Report) -> None:
+    """Say where this machine gives the plugin something else than a server would; raise EgressOff."""
+    _, warnings = grants.decide(spec)
+    mode = probe().mode
+    if spec.network and mode != "bubblewrap":
+        warnings = [*warnings, f"Network: {grants.egress_status(mode).detail}"]
+    for warning in warnings:
+        report.output.say(f"warning: {warning}", "yellow")
 
 
 async def run_tests(execution: Execution, spec: HostSpec, report: Report) -> dict[str, Any] | None:
@@ -73,10 +92,10 @@ async def run_tests(execution: Execution, spec: HostSpec, report: Report) -> dic
     return {"exit_code": result.exit_code, "output": result.output}
 
 
-def check_secrets(plugin: PackedPlugin, report: Report) -> None:
-    """Look for likely secrets in the files that would be sent."""
-    findings = find_secrets(plugin.unpacked.root, [file.path for file in plugin.unpacked.files])
-    report.add("Secrets", "" if findings else "none found", findings)
+def check_secrets(report: Report) -> None:
+    """Say that no likely secrets are among the files that would be sent, if the examination found none."""
+    if not any(check["name"] == "Secrets" for check in report.checks):
+        report.add("Secrets", "none found")
 
 
 def list_files(plugin: PackedPlugin, report: Report) -> dict[str, Any]:

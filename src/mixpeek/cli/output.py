@@ -6,6 +6,7 @@ Text that comes from a plugin or a server is escaped here, before it can reach a
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -62,7 +63,9 @@ class Output:
     def document(self, value: Mapping[str, Any]) -> None:
         """Print the one document of JSON mode."""
         if self.json_mode:
-            sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str, allow_nan=False) + "\n")
+            text = json.dumps(value, indent=2, ensure_ascii=False, default=str, allow_nan=False)
+            # JSON leaves some characters as they are that steer a terminal, or that no terminal can show.
+            sys.stdout.write(_NOT_PLAIN.sub(_json_escape, text) + "\n")
             sys.stdout.flush()
 
     def check(self, name: str, status: str, detail: str = "") -> None:
@@ -177,6 +180,13 @@ def output_for(
     """Return the output of a command; `--json` counts before and after the sub-command."""
     json_mode = json_mode or globals_of(context).json
     return Output(json_mode, verbose=verbose, report_on_stdout=report_on_stdout)
+
+
+_NOT_PLAIN = re.compile("[^\n\x20-\x7e]")
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    return match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1]
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

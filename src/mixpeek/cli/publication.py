@@ -72,7 +72,7 @@ async def _check(plugin: PackedPlugin, report: Report, wishes: Wishes) -> tuple[
         tests = await run_tests(execution, host_spec(plugin, examination), report) if wishes.tests else None
     finally:
         await execution.close()
-    check_secrets(plugin, report)
+    check_secrets(report)
     return examination, {**describe(examination), "tests": tests, **list_files(plugin, report)}
 
 

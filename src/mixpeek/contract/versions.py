@@ -11,16 +11,38 @@ from collections.abc import Iterable
 NAME_PATTERN = re.compile(r"^[a-zA-Z][a-zA-Z0-9_]{2,63}$")
 FIRST_VERSION = "1.0.0"
 
-_VERSION = re.compile(r"^[vV]?(\d{1,6})(?:\.(\d{1,6}))?(?:\.(\d{1,6}))?$", re.ASCII)
+_MAX_SHOWN = 100
+
+_NUMBER = r"(0|[1-9]\d{0,5})"
+_VERSION = re.compile(rf"[vV]?{_NUMBER}(?:\.{_NUMBER})?(?:\.{_NUMBER})?", re.ASCII)
 
 
 def version_key(version: str) -> tuple[int, int, int]:
     """Return the three numbers of a version, for ordering; raise ValueError if it has another form."""
-    match = _VERSION.match(version.strip())
+    match = _VERSION.fullmatch(version.strip())
     if match is None:
-        raise ValueError(f"{version!r} is not a version; write three numbers, as in 1.0.0")
+        raise ValueError(f"{_shown(version)} is not a version; {_repair(version)}")
     major, minor, patch = (int(part or 0) for part in match.groups())
     return major, minor, patch
+
+
+def _repair(version: str) -> str:
+    """Return what to write instead of a text that is not a version."""
+    numbers = re.match(r"\s*[vV]?(\d+(?:\.\d+)*)(.*)", version[:_MAX_SHOWN], re.ASCII | re.DOTALL)
+    if numbers is None:
+        return "write three numbers, as in 1.0.0"
+    parts, rest = numbers[1].split("."), numbers[2].strip()
+    if rest:
+        return f"leave out {rest!r}: pre-release and build text is not supported, write three numbers, as in 1.0.0"
+    if len(parts) > 3:
+        return f"it has {len(parts)} numbers, write three, as in 1.0.0"
+    if any(len(part.lstrip("0")) > 6 for part in parts):
+        return "a number may have at most six digits"
+    return "write its numbers without leading zeros, as in 1.0.0"
+
+
+def _shown(version: str) -> str:
+    return repr(version if len(version) <= _MAX_SHOWN else version[:_MAX_SHOWN] + "…")
 
 
 def normalise_version(version: str) -> str:

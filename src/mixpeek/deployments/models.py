@@ -26,6 +26,7 @@ class Phase(StrEnum):
     """Where inside a rollout a deployment is, or was when it ended."""
 
     QUEUED = "queued"
+    BUILDING = "building"
     MODELS = "models"
     GATE = "gate"
     START = "start"

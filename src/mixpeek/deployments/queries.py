@@ -63,6 +63,15 @@ def enter_phase(connection: Connection, deployment_id: str, status: str, phase: 
     notify(connection)
 
 
+def note(connection: Connection, deployment_id: str, detail: str) -> None:
+    """Say in the timeline how the phase that a deployment is in went."""
+    connection.execute(
+        "UPDATE deployments SET timeline = jsonb_set(timeline, '{-1,detail}', to_jsonb(%s::text))"
+        " WHERE deployment_id = %s",
+        [detail, deployment_id],
+    )
+
+
 def finish(
     connection: Connection,
     deployment_id: str,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 
 from mixpeek.deployments.scaling import ServePlan, most_under_way
-from mixpeek.errors import PluginCrashed, PluginError, PluginReplyInvalid
+from mixpeek.errors import MixpeekError, PluginCrashed, PluginError, PluginReplyInvalid
 from mixpeek.execution.port import Host, Reply
 
 # How much the newest time counts in a replica's mean.
@@ -38,6 +39,13 @@ class Answer:
     served: Served
     batch: int
 
+    def decoded(self) -> Any:
+        """Return the result as plain values; raise PluginReplyInvalid for what no reader of JSON here can follow."""
+        try:
+            return json.loads(self.result)
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
+            raise PluginReplyInvalid(f"The plugin's result cannot be read: {error}") from error
+
 
 class Keeper(Protocol):
     """The replica set, as its replicas see it."""
@@ -45,7 +53,7 @@ class Keeper(Protocol):
     def note_room(self) -> None:
         """Hear that a replica has answered."""
 
-    def note_lost(self, request: Request, error: PluginCrashed, *, suspect: bool) -> None:
+    def note_lost(self, request: Request, error: PluginError, *, suspect: bool) -> None:
         """Take back a request whose replica ended before it answered; `suspect` if it may be the cause."""
 
 
@@ -72,7 +80,7 @@ class Request:
         assert self.replica is not None
         self.replica.note_reply(self, result)
 
-    def set_exception(self, exception: PluginError, /) -> None:
+    def set_exception(self, exception: MixpeekError, /) -> None:
         """Pass on how the host failed."""
         assert self.replica is not None
         self.replica.note_failure(self, exception)
@@ -126,13 +134,14 @@ class Replica:
             except orjson.JSONDecodeError as error:
                 request.fail(PluginReplyInvalid(f"The plugin's result is not strict JSON: {error}"))
             else:
-                size = batch if isinstance(batch, int) else 1
+                size = batch if type(batch) is int and 1 <= batch <= self._batch_size else 1
                 request.answer.set_result(Answer(result, self.served, size))
         self._keeper.note_room()
 
-    def note_failure(self, request: Request, error: PluginError) -> None:
+    def note_failure(self, request: Request, error: MixpeekError) -> None:
         """Hand an error over, or the request back if the host ended without answering it."""
-        if isinstance(error, PluginCrashed):
+        # One that was stopped over a limit ended as well, under everybody's requests.
+        if isinstance(error, PluginError) and (isinstance(error, PluginCrashed) or not self.host.alive):
             suspects = self._suspects_of_crash()
             self._forget(request)
             self._keeper.note_lost(request, error, suspect=request in suspects)

@@ -12,7 +12,7 @@ from typing import Any
 from mixpeek.deployments.errors import InferenceUnavailable
 from mixpeek.deployments.replica import Answer, Replica, Request, Served
 from mixpeek.deployments.scaling import STABLE_S, Pressure, ServePlan, backoff_s, retry_after_s, scale
-from mixpeek.errors import PluginCrashed, PluginTimedOut
+from mixpeek.errors import MixpeekError, PluginError, PluginTimedOut
 from mixpeek.execution.port import Host
 
 log = logging.getLogger(__name__)
@@ -161,7 +161,7 @@ class ReplicaSet:
                 replica.send(request)
         self._changed.set()
 
-    def note_lost(self, request: Request, error: PluginCrashed, *, suspect: bool) -> None:
+    def note_lost(self, request: Request, error: PluginError, *, suspect: bool) -> None:
         """Send a request again, or fail it once two hosts have ended under it."""
         if suspect:
             request.attempts += 1
@@ -283,7 +283,7 @@ class ReplicaSet:
 
     def _note_start_failure(self, error: Exception) -> None:
         self._last_failure = error
-        message = getattr(error, "message", f"{type(error).__name__}: {error}")
+        message = error.named if isinstance(error, MixpeekError) else f"{type(error).__name__}: {error}"
         log.warning("no replica of %s: %s", self.served.plugin_id, message)
         self._note_crash(message)
         if not self._replicas and not self._under_start:

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -27,6 +28,7 @@ from mixpeek.deployments.rollout import describe_failure, host_spec
 from mixpeek.deployments.routing import Route, RouteTable, Wanted
 from mixpeek.deployments.scaling import ServePlan, plan_from_manifest
 from mixpeek.errors import InvalidRequest, MixpeekError, NotFound
+from mixpeek.execution.needs import start_built
 from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
@@ -35,6 +37,7 @@ from mixpeek.registry.service import Registry
 log = logging.getLogger(__name__)
 RECONCILE_S = 2.0
 TICK_S = 0.2
+_PREPARING_AT_ONCE = 8
 
 Key = tuple[str, str]  # (namespace id, plugin id)
 
@@ -56,6 +59,8 @@ class Replicas:
         self._draining: dict[ReplicaSet, asyncio.Task[None]] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._reconciled = asyncio.Event()
+        # Building an environment may take minutes; heartbeats must not queue behind that.
+        self._preparing = ThreadPoolExecutor(_PREPARING_AT_ONCE, thread_name_prefix="preparing")
         self.wake = asyncio.Event()
 
     async def ask(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Answer:
@@ -112,6 +117,7 @@ class Replicas:
                 task.cancel()
             sets = {*self._deployed.values(), *self._on_demand.values(), *self._draining}
             await asyncio.gather(*(each.close() for each in sets), return_exceptions=True)
+            self._preparing.shutdown(wait=False, cancel_futures=True)
 
     def describe(self) -> dict[str, int]:
         return {"deployed": len(self._deployed), "on_demand": len(self._on_demand)}
@@ -138,16 +144,22 @@ class Replicas:
         return ReplicaSet(served_from(version), plan, lambda: self._start(version, plan), on_demand=on_demand)
 
     async def _start(self, version: PluginVersion, plan: ServePlan) -> Started:
-        spec = await asyncio.to_thread(host_spec, self._registry, version)
-        spec = dataclasses.replace(spec, memory_bytes=plan.memory_bytes)
-        host = await self._execution.start(spec, timeout_s=plan.start_timeout_s)
+        loop = asyncio.get_running_loop()
+        spec = await loop.run_in_executor(self._preparing, host_spec, self._registry, version)
+        built = await start_built(
+            self._execution,
+            dataclasses.replace(spec, memory_bytes=plan.memory_bytes, background=False),
+            {},
+            version=version.version,
+            timeout_s=plan.start_timeout_s,
+            build_timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s),
+        )
         try:
-            await host.build({}, version=version.version, timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s))
-            size = await host.warmup(batch_size=plan.batch_size, timeout_s=plan.start_timeout_s)
+            size = await built.host.warmup(batch_size=plan.batch_size, timeout_s=plan.start_timeout_s)
         except BaseException:
-            await host.close()
+            await built.host.close()
             raise
-        return Started(host, size)
+        return Started(built.host, size)
 
     async def _reconcile(self) -> None:
         wanted = await asyncio.to_thread(self._list_wanted)

@@ -5,20 +5,30 @@ Runs in the worker; the hosts that will answer belong to the API processes, whic
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from typing import Any
 
 from mixpeek.contract.manifest import Manifest
+from mixpeek.contract.pipeline import ResourceType
 from mixpeek.db.pool import Database
 from mixpeek.deployments import gate, queries
 from mixpeek.deployments.models import Deployment, Phase, Status
 from mixpeek.deployments.service import ROLL_OUT
-from mixpeek.errors import MixpeekError, PlatformError, PluginError, PluginRaised, PluginReplyInvalid
+from mixpeek.errors import (
+    MixpeekError,
+    PlatformError,
+    PluginError,
+    PluginRaised,
+    PluginReplyInvalid,
+)
 from mixpeek.execution.blocking import BlockingExecution, BlockingHost
-from mixpeek.execution.port import HostSpec, ModelMount
+from mixpeek.execution.needs import with_needs
+from mixpeek.execution.port import HostSpec, ModelMount, Step
 from mixpeek.inspection.manifest import check_manifest
 from mixpeek.registry import queries as registry_queries
+from mixpeek.registry.environments import prepare_environment
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.workflows import tasks
@@ -45,6 +55,7 @@ class Rollout:
         """Roll out one deployment; a failure is recorded and changes nothing else."""
         deployment, version = self._load(inputs["deployment_id"])
         try:
+            steps.step("build", lambda: self._build_environment(deployment, version))
             if version.parsed_manifest.models:
                 steps.step("models", lambda: self._fetch_models(deployment, version))
             warnings = steps.step("gate", lambda: self._gate(deployment, version))
@@ -67,6 +78,13 @@ class Rollout:
                 raise PlatformError(f"Deployment {deployment_id} was deleted before it began")
             return deployment, self._registry.get(connection, deployment.namespace_id, deployment.plugin_id)
 
+    def _build_environment(self, deployment: Deployment, version: PluginVersion) -> None:
+        with self._database.transaction() as connection:
+            queries.enter_phase(connection, deployment.deployment_id, Status.PENDING, Phase.BUILDING)
+        prepared = prepare_environment(self._registry, version)
+        with self._database.transaction() as connection:
+            queries.note(connection, deployment.deployment_id, prepared.summary)
+
     def _fetch_models(self, deployment: Deployment, version: PluginVersion) -> None:
         with self._database.transaction() as connection:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.MODELS)
@@ -75,9 +93,36 @@ class Rollout:
     def _gate(self, deployment: Deployment, version: PluginVersion) -> list[str]:
         with self._database.transaction() as connection:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.GATE)
-        host = self._execution.start(host_spec(self._registry, version))
+        spec = host_spec(self._registry, version)
+        # Describing and building need neither network nor GPU; only what runs the plugin's own code further does.
+        bare = dataclasses.replace(spec, network=False, gpu=False)
+        host = self._execution.start(bare)
         try:
-            return _pass_gate(host, version, probe=deployment.deployment_type != "batch_only")
+            manifest, steps = _check_declared(host, version)
+            self._record_style(host, version)
+            warnings = gate.warnings_of_unchecked(manifest)
+            needed = with_needs(spec, ResourceType.CPU, steps)
+            if deployment.deployment_type == "batch_only":
+                return warnings + self._execution.grants.foresee(needed)
+            if needed == bare:
+                return warnings + _probe(host, manifest)
+        finally:
+            host.close()
+        return warnings + self._probe_with(needed, version, manifest)
+
+    def _record_style(self, host: BlockingHost, version: PluginVersion) -> None:
+        """Record how realtime.py wants to be called, if it could not be imported when the version was published."""
+        style = host.describe().realtime if version.realtime_style is None else None
+        if style is not None:
+            with self._database.transaction() as connection:
+                registry_queries.record_realtime_style(connection, version.namespace_id, version.plugin_id, style)
+
+    def _probe_with(self, spec: HostSpec, version: PluginVersion, manifest: Manifest) -> list[str]:
+        """Ask the handler in a host that has what it needs; raise EgressOff, NoGpu where that cannot be had."""
+        _, warnings = self._execution.grants.decide(spec)
+        host, _ = self._execution.start_built(spec, {}, version=version.version)
+        try:
+            return warnings + _probe(host, manifest)
         finally:
             host.close()
 
@@ -150,15 +195,18 @@ class Rollout:
 
 
 def host_spec(registry: Registry, version: PluginVersion) -> HostSpec:
-    """Return how to start a host for `version`, unpacking it on first use."""
+    """Return how to start a host for `version`, unpacking it and building its environment on first use."""
     profile = version.parsed_manifest.compute_profile
-    return HostSpec(
+    spec = HostSpec(
         plugin_dir=registry.unpacked(version),
+        extra_paths=prepare_environment(registry, version).folders,
         name=version.package,
         uid=version.host_uid,
         memory_bytes=int(profile.actor_memory_gb * 1024**3),
         models=list_models(registry, version),
+        label=f"{version.namespace_id}/{version.plugin_id}",
     )
+    return with_needs(spec, profile.resource_type)
 
 
 def list_models(registry: Registry, version: PluginVersion) -> tuple[ModelMount, ...]:
@@ -172,19 +220,18 @@ def describe_failure(error: Exception) -> str:
         return f"{type(error).__name__}: {error}"
     frames = error.details.get("frames") or []
     places = [f"  {frame.get('file')}:{frame.get('line')} in {frame.get('function')}" for frame in frames]
-    return "\n".join([error.message, *places])
+    return "\n".join([error.named, *places])
 
 
-def _pass_gate(host: BlockingHost, version: PluginVersion, *, probe: bool) -> list[str]:
-    """Check a started host against its version; return warnings, raise what forbids the switch."""
+def _check_declared(host: BlockingHost, version: PluginVersion) -> tuple[Manifest, tuple[Step, ...]]:
+    """Check a started host against its version; return manifest and steps, raise what forbids the switch."""
     manifest, _ = check_manifest(host.describe().manifest, None)
     if manifest is None:
         raise PluginReplyInvalid("The manifest no longer passes the checks it passed at confirm")
     differing = gate.manifests_differ(manifest.model_dump(mode="json"), version.parsed_manifest.model_dump(mode="json"))
     if differing:
         raise PluginReplyInvalid(f"The manifest differs from the confirmed one in {', '.join(differing)}")
-    host.build({}, version=version.version)
-    return gate.warnings_of_unchecked(manifest) + (_probe(host, manifest) if probe else [])
+    return manifest, host.build({}, version=version.version)
 
 
 def _probe(host: BlockingHost, manifest: Manifest) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mixpeek.db.pool import Connection, new_id
@@ -24,8 +25,9 @@ def deploy(
     batch_only: bool,
     message: str | None,
     actor: str,
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Queue the rollout of a version, or finish at once when it is only for batches."""
+    """Queue the rollout of a version, or finish at once, with `warnings`, when it is only for batches."""
     registry_queries.lock_name(connection, version.namespace_id, version.name)
     latest = queries.find_latest(connection, version.namespace_id, version.plugin_id)
     if latest is not None and latest.status in UNDER_WAY:
@@ -35,7 +37,7 @@ def deploy(
         connection, namespace, version, kind, "deploy", message=message, actor=actor, run=not batch_only
     )
     if batch_only:
-        queries.finish(connection, deployment.deployment_id, Status.NOT_DEPLOYED, Phase.ENDED)
+        queries.finish(connection, deployment.deployment_id, Status.NOT_DEPLOYED, Phase.ENDED, warnings=list(warnings))
         registry_queries.set_active(connection, version.namespace_id, version.name, version.plugin_id, replace=True)
     _record(connection, version, "deploy", "batch_only" if batch_only else "queued", deployment)
     found = queries.find_deployment(connection, deployment.deployment_id)

@@ -1,6 +1,7 @@
 """One examination of one plugin: structure, rules, manifest, dependencies, pipeline; everything found, in one list.
 
-Plugin code runs in a host only, and only once its structure and code have no errors.
+Plugin code runs in a host only, and only once the rules have nothing against it; until then what manifest.py writes
+out in full is checked as text, so that one report says all that can be known.
 """
 
 from __future__ import annotations
@@ -12,20 +13,32 @@ from pathlib import Path
 from typing import Any
 
 from mixpeek.contract.manifest import Manifest
-from mixpeek.contract.versions import normalise_version
+from mixpeek.contract.versions import NAME_PATTERN, normalise_version
 from mixpeek.errors import PluginError
-from mixpeek.examination.environment import check_environment, installed_beside
+from mixpeek.examination.environment import (
+    check_environment,
+    installed_beside,
+    is_import_failure,
+    left_to_building,
+    needed_too_early,
+)
 from mixpeek.examination.failures import finding_from_failure
 from mixpeek.examination.package_name import package_name
-from mixpeek.execution.port import Execution, Host, HostSpec, Step
+from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution, Host, HostSpec, Step
 from mixpeek.inspection.archive import ArchivedFile, UnpackedArchive
 from mixpeek.inspection.findings import Finding, Severity, error, has_errors, in_order, warning
-from mixpeek.inspection.manifest import PATH, check_manifest
+from mixpeek.inspection.manifest import PATH, check_manifest, check_manifest_text
 from mixpeek.inspection.manifest_source import ManifestSource
+from mixpeek.inspection.modules import MAX_SOURCE_BYTES
 from mixpeek.inspection.scan import scan
+from mixpeek.inspection.secrets import find_secrets
+from mixpeek.inspection.severities import NO_OVERRIDES, Overrides
 from mixpeek.inspection.structure import check_structure
 
 _REALTIME = "realtime.py"
+_PIPELINE = "pipeline.py"
+# More are refused by name; no package of theirs needs to be looked for.
+_MAX_DEPENDENCIES = 200
 
 
 @dataclass(frozen=True)
@@ -51,96 +64,166 @@ class Examination:
 
 
 async def examine(
-    execution: Execution,
+    execution: Execution | None,
     unpacked: UnpackedArchive,
     *,
     expected_name: str | None = None,
     expected_version: str | None = None,
     uid: int | None = None,
     extra_paths: tuple[Path, ...] = (),
+    timeout_s: float = DESCRIBE_TIMEOUT_S,
+    is_built_later: bool = False,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> Examination:
     """Return everything found in an unpacked plugin.
 
     Args:
+        execution: where hosts come from; None runs nothing, and says what the files alone show.
         expected_name, expected_version: what the manifest must say, if the caller knows.
         uid: the user the host runs as; None leaves it to the sandbox.
         extra_paths: folders of modules that the host may import from as well.
+        timeout_s: how long each of manifest.py, `build_steps` and realtime.py may take.
+        is_built_later: whether declared packages that are not installed here will be, before the plugin is used.
+        overrides: the severities of rules that do not have their own.
     Raises: PlatformError: a host could not be started for a reason that is not the plugin's.
     """
-    source_text = _manifest_text(unpacked.root)
-    source = ManifestSource.read(source_text)
-    name = package_name(unpacked.name, source.text("feature_extractor_name"), expected_name)
-    seen = _Seen(unpacked, name)
     # Parsing is work for the processor; the loop this runs on answers others meanwhile.
-    seen.findings += await asyncio.to_thread(_read, unpacked.root)
-    if not has_errors(seen.findings):
+    text = await asyncio.to_thread(_manifest_text, unpacked.root)
+    source = await asyncio.to_thread(ManifestSource.read, text)
+    name = package_name(unpacked.name, source.text("feature_extractor_name"), expected_name)
+    seen = _Seen(unpacked, name, text, source, is_built_later=is_built_later)
+    structure, code, secrets = await asyncio.to_thread(_read, unpacked, overrides)
+    seen.findings += [*structure, *code, *secrets]
+    if execution is not None and text is not None and not has_errors(code):
         spec = HostSpec(plugin_dir=unpacked.root, name=name, uid=uid, extra_paths=extra_paths)
-        await seen.ask_host(execution, spec, source_text)
-        seen.compare(source, expected_name, expected_version)
+        await seen.ask_host(_Hosts(execution, spec, timeout_s), is_whole=not has_errors(structure))
+    await seen.read_text()
+    seen.compare(expected_name, expected_version)
     return seen.result()
 
 
-def _read(root: Path) -> list[Finding]:
-    return [*check_structure(root), *scan(root)]
+def _read(unpacked: UnpackedArchive, overrides: Overrides) -> tuple[list[Finding], list[Finding], list[Finding]]:
+    root = unpacked.root
+    return (
+        check_structure(root),
+        scan(root, overrides=overrides),
+        find_secrets(root, [file.path for file in unpacked.files]),
+    )
 
 
-def _manifest_text(root: Path) -> str | None:
+def _manifest_text(root: Path) -> bytes | None:
     path = root / PATH
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:  # a longer one is refused by the scan
+        return file.read(MAX_SOURCE_BYTES)
+
+
+@dataclass
+class _Hosts:
+    """The host of one examination, started anew when plugin code has ended the one before."""
+
+    execution: Execution
+    spec: HostSpec
+    timeout_s: float
+    host: Host | None = None
+
+    async def living(self) -> Host:
+        if self.host is None or not self.host.alive:
+            await self.close()
+            self.host = await self.execution.start(self.spec)
+        return self.host
+
+    async def close(self) -> None:
+        if self.host is not None:
+            await self.host.close()
 
 
 class _Seen:
     """What one examination has found so far."""
 
-    def __init__(self, unpacked: UnpackedArchive, package: str) -> None:
+    def __init__(
+        self,
+        unpacked: UnpackedArchive,
+        package: str,
+        text: bytes | None,
+        source: ManifestSource,
+        *,
+        is_built_later: bool,
+    ) -> None:
+        self._is_built_later = is_built_later
+        self._lacks_packages = False
         self.findings: list[Finding] = []
         self._unpacked = unpacked
         self._package = package
-        self._raw: Mapping[str, Any] = {}
+        self._text = text
+        self._source = source
+        self._raw: Mapping[str, Any] | None = None
         self._manifest: Manifest | None = None
         self._realtime: str | None = None
         self._steps: tuple[Step, ...] = ()
 
-    async def ask_host(self, execution: Execution, spec: HostSpec, source_text: str | None) -> None:
+    async def ask_host(self, hosts: _Hosts, *, is_whole: bool) -> None:
+        """Run manifest.py, then, if nothing the plugin needs is missing, `build_steps` and realtime.py."""
         try:
-            host = await execution.start(spec)
+            await hosts.living()
         except PluginError as failure:
             self.findings.append(finding_from_failure(failure, "host.start", PATH))
             return
         try:
-            if await self._describe(host, spec, source_text):
-                await self._build(host)
+            await self._describe(hosts)
+            if is_whole and self._raw is not None:
+                await self._build(hosts, self._raw)
+            if is_whole and (self._unpacked.root / _REALTIME).is_file():
+                await self._find_handler(hosts)
         finally:
-            await host.close()
+            await hosts.close()
 
-    async def _describe(self, host: Host, spec: HostSpec, source_text: str | None) -> bool:
-        """Read the manifest; tell whether the host still answers."""
+    async def read_text(self) -> None:
+        """Check what manifest.py says as text, unless a host has said what it comes to."""
+        if self._raw is None and self._text is not None:
+            self._raw, findings = await asyncio.to_thread(check_manifest_text, self._source)
+            self.findings += findings
+
+    async def _describe(self, hosts: _Hosts) -> None:
         try:
-            description = await host.describe()
+            host = await hosts.living()
+            description = await host.describe("manifest", timeout_s=hosts.timeout_s)
         except PluginError as failure:
-            self.findings.append(_unreadable(failure))
-            return False
-        self._raw, self._realtime = description.manifest, description.realtime
-        source = ManifestSource.read(source_text)
-        self._manifest, findings = check_manifest(description.manifest, source_text)
+            is_early = self._is_built_later and is_import_failure(failure)
+            told = needed_too_early if is_early else finding_from_failure
+            self._add(told(failure, "manifest.cannot_be_read", PATH))
+            return
+        self._raw = description.manifest
+        self._manifest, findings = await asyncio.to_thread(check_manifest, description.manifest, self._text)
         self.findings += findings
         declared = description.manifest.get("dependencies")
         if isinstance(declared, list):
-            texts = [text if isinstance(text, str) else "" for text in declared]
-            self.findings += check_environment(texts, source, installed_beside(spec.extra_paths))
-        return True
+            texts = [text if isinstance(text, str) else "" for text in declared[:_MAX_DEPENDENCIES]]
+            installed = installed_beside(hosts.spec.extra_paths)
+            lacking = check_environment(texts, self._source, installed, is_built_later=self._is_built_later)
+            self._lacks_packages = bool(lacking)
+            self.findings += lacking
 
-    async def _build(self, host: Host) -> None:
-        """Build the pipeline with default parameters."""
-        name, version = str(self._raw.get("feature_extractor_name", "")), str(self._raw.get("version", ""))
+    async def _find_handler(self, hosts: _Hosts) -> None:
         try:
-            steps = await host.build({}, feature_extractor_name=name, version=version)
+            host = await hosts.living()
+            self._realtime = (await host.describe("realtime", timeout_s=hosts.timeout_s)).realtime
         except PluginError as failure:
-            schema = self._raw.get("parameter_schema")
+            self._add(self._failed(failure, "realtime.cannot_be_read", _REALTIME))
+
+    async def _build(self, hosts: _Hosts, raw: Mapping[str, Any]) -> None:
+        """Build the pipeline with default parameters."""
+        name, version = str(raw.get("feature_extractor_name", ""))[:100], str(raw.get("version", ""))[:100]
+        try:
+            host = await hosts.living()
+            steps = await host.build({}, feature_extractor_name=name, version=version, timeout_s=hosts.timeout_s)
+        except PluginError as failure:
+            schema = raw.get("parameter_schema")
             required = schema.get("required") if isinstance(schema, Mapping) else None
             # Parameters that have no default make a build without them fail by the author's own wish.
             severity = Severity.WARNING if required else Severity.ERROR
-            self.findings.append(finding_from_failure(failure, "pipeline.build_failed", "pipeline.py", severity))
+            self._add(self._failed(failure, "pipeline.build_failed", _PIPELINE, severity))
             return
         self._steps = tuple(steps)
         if not self._steps:
@@ -148,26 +231,44 @@ class _Seen:
                 warning(
                     "pipeline.no_steps",
                     "`build_steps` returns no steps",
-                    path="pipeline.py",
+                    path=_PIPELINE,
                     hint="Return at least one StepDefinition under `steps`",
                 )
             )
 
-    def compare(self, source: ManifestSource, name: str | None, version: str | None) -> None:
-        """Check the manifest's name and version against those the caller expects."""
-        declared_name, declared_version = self._raw.get("feature_extractor_name"), self._raw.get("version")
-        if name is not None and isinstance(declared_name, str) and declared_name != name:
-            self._differs(source, "feature_extractor_name", "manifest.other_name", declared_name, name)
-        if version is not None and isinstance(declared_version, str) and not _same(declared_version, version):
-            self._differs(source, "version", "manifest.other_version", declared_version, version)
+    def _failed(self, failure: PluginError, rule: str, path: str, severity: Severity = Severity.ERROR) -> Finding:
+        """Return the finding for a failure; one that a package still to be installed may repair is left to then."""
+        if self._is_built_later and self._lacks_packages and is_import_failure(failure):
+            return left_to_building(failure, path)
+        return finding_from_failure(failure, rule, path, severity)
 
-    def _differs(self, source: ManifestSource, key: str, rule: str, declared: str, expected: str) -> None:
-        line, column = source.place(key) or (None, None)
+    def _add(self, finding: Finding) -> None:
+        """Add a failure, unless another file has failed at the same line of the same module before."""
+        said = {(known.path, known.line, known.message) for known in self.findings}
+        if finding.line is None or (finding.path, finding.line, finding.message) not in said:
+            self.findings.append(finding)
+
+    def compare(self, name: str | None, version: str | None) -> None:
+        """Check the manifest's name and version against those the caller expects."""
+        raw = self._raw or {}
+        declared_name, declared_version = raw.get("feature_extractor_name"), raw.get("version")
+        # A name or version that is none has a finding of its own.
+        if (
+            isinstance(declared_name, str)
+            and NAME_PATTERN.fullmatch(declared_name)
+            and name not in (None, declared_name)
+        ):
+            self._differs("feature_extractor_name", "manifest.other_name", declared_name, str(name))
+        if version is not None and isinstance(declared_version, str) and not _same(declared_version, version):
+            self._differs("version", "manifest.other_version", declared_version, version)
+
+    def _differs(self, key: str, rule: str, declared: str, expected: str) -> None:
+        line, column = self._source.place(key) or (None, None)
         self.findings.append(
             error(
                 rule,
-                f"`{key}` is {declared!r} in the manifest, and {expected!r} was asked for",
-                hint=f"Make them agree: write {expected!r} in manifest.py, or ask for {declared!r}",
+                f"`{key}` is {declared[:100]!r} in the manifest, and {expected!r} was asked for",
+                hint=f"Make them agree: write {expected!r} in manifest.py, or ask for {declared[:100]!r}",
                 path=PATH,
                 line=line,
                 column=column,
@@ -184,16 +285,6 @@ class _Seen:
             files=self._unpacked.files,
             package=self._package,
         )
-
-
-def _unreadable(failure: PluginError) -> Finding:
-    """Return the finding for a failed `describe`, which imports manifest.py and, if there is one, realtime.py."""
-    frames = failure.details.get("frames") or []
-    # Without frames (a reply that cannot be used) only the message says which of the two it was.
-    is_realtime = frames[0].get("file") == _REALTIME if frames else _REALTIME in failure.message
-    if is_realtime:
-        return finding_from_failure(failure, "realtime.cannot_be_read", _REALTIME)
-    return finding_from_failure(failure, "manifest.cannot_be_read", PATH)
 
 
 def _same(declared: str, expected: str) -> bool:

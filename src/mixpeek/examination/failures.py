@@ -18,7 +18,7 @@ def finding_from_failure(failure: PluginError, rule: str, path: str, severity: S
     return Finding(
         rule=rule,
         severity=severity,
-        message=" ".join(failure.message.split()),
+        message=" ".join(failure.named.split()),
         hint=_hint(failure),
         path=str(frame.get("file") or path),
         line=line if isinstance(line, int) and line > 0 else None,

@@ -10,12 +10,15 @@ import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mixpeek.execution.grants import Grants
 from mixpeek.execution.local import LocalExecution, LocalHost
+from mixpeek.execution.needs import start_built
 from mixpeek.execution.port import (
     CALL_TIMEOUT_S,
     DESCRIBE_TIMEOUT_S,
     START_TIMEOUT_S,
     TESTS_TIMEOUT_S,
+    DescribedPart,
     Description,
     Health,
     HostSpec,
@@ -51,9 +54,9 @@ class BlockingHost:
         """Return the last of what the plugin printed, on either stream."""
         return self._host.stderr_tail()
 
-    def describe(self, *, timeout_s: float = DESCRIBE_TIMEOUT_S) -> Description:
-        """Return what the plugin declares."""
-        return _wait(self._host.describe(timeout_s=timeout_s), self._loop)
+    def describe(self, part: DescribedPart | None = None, *, timeout_s: float = DESCRIBE_TIMEOUT_S) -> Description:
+        """Return what the plugin declares; see `Host.describe`."""
+        return _wait(self._host.describe(part, timeout_s=timeout_s), self._loop)
 
     def build(
         self,
@@ -127,9 +130,27 @@ class BlockingExecution:
         """Start a host and return it once it answers."""
         return BlockingHost(_wait(self._execution.start(spec, timeout_s=timeout_s), self._loop), self._loop)
 
+    def start_built(
+        self,
+        spec: HostSpec,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        version: str | None = None,
+        timeout_s: float = START_TIMEOUT_S,
+    ) -> tuple[BlockingHost, tuple[Step, ...]]:
+        """Start a host with what its pipeline needs, built; see `needs.start_built`."""
+        starting = start_built(self._execution, spec, parameters, version=version, timeout_s=timeout_s)
+        started = _wait(starting, self._loop)
+        return BlockingHost(started.host, self._loop), started.steps
+
     def pytest(self, spec: HostSpec, *, timeout_s: float = TESTS_TIMEOUT_S) -> PytestResult:
         """Run the plugin's own tests in a host of their own."""
         return _wait(self._execution.pytest(spec, timeout_s=timeout_s), self._loop)
+
+    @property
+    def grants(self) -> Grants:
+        """What this machine grants to hosts."""
+        return self._execution.grants
 
     @property
     def execution(self) -> LocalExecution:

@@ -10,16 +10,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from mixpeek.errors import PluginCrashed, PluginError, PluginReplyInvalid, PluginTimedOut
+from mixpeek.errors import (
+    PluginCrashed,
+    PluginError,
+    PluginReplyInvalid,
+    PluginTimedOut,
+    ServiceUnavailable,
+)
 from mixpeek.execution.port import Awaiting, Reply
 from mixpeek.execution.replies import error_from
-from mixpeek.host.frames import FrameInvalid, FrameReader, encode, frame
+from mixpeek.host.frames import (
+    MAX_BODY_BYTES,
+    MAX_REPLY_BYTES,
+    FrameInvalid,
+    FrameReader,
+    check_reply_header,
+    encode,
+    frame,
+)
 
 Answer = Reply
 
-
 _INFER = b'{"id":%d,"verb":"infer"}'
 _ALONE = b'{"id":%d,"verb":"infer","alone":true}'
+
+# Requests written for one host that it has not read yet; more wait elsewhere, or nowhere.
+MAX_UNREAD_BYTES = 256 * 1024**2
+MAX_WAITING_CALLS = 4096
+# What the reply to a call may bring beside its header, in bytes: a table, or a result as JSON; nothing otherwise.
+_BODIES = {"run": MAX_BODY_BYTES, "infer": MAX_REPLY_BYTES}
 
 
 @dataclass(slots=True)
@@ -34,13 +53,15 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, on_broken: Callable[[PluginError], None]) -> None:
         self._on_broken = on_broken
-        self._reader = FrameReader()
+        self._reader = FrameReader(is_reply=True)
+        self._reader.max_body_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._outgoing: list[bytes] = []
         self._next_id = 0
         self._calls: dict[int, _Call] = {}
         self._probes: dict[int, _Call] = {}
+        self._bodies_due = dict.fromkeys(_BODIES, 0)
         self._running_since = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._end: PluginError | None = None
@@ -51,10 +72,13 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Match replies to the calls that wait for them."""
+        if self._end is not None:
+            return
         try:
+            self._refuse_unasked()
             for reply, body in self._reader.feed(data):
                 self._settle(reply, body)
-        except FrameInvalid as error:
+        except FrameInvalid as error:  # too large as well: our own program in the host would have said so
             self._break(PluginReplyInvalid(f"The plugin's host broke the protocol: {error}"))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
@@ -70,13 +94,16 @@ class Connection(asyncio.Protocol):
     @property
     def ended(self) -> str | None:
         """Why calls can no longer be made, None while they can."""
-        return None if self._end is None else self._end.message
+        return None if self._end is None else self._end.named
 
     def ask(self, verb: str, fields: dict[str, Any], body: bytes, timeout_s: float) -> asyncio.Future[Answer]:
         """Send a request and return the future of its (result, body)."""
         answer: asyncio.Future[Answer] = self._loop.create_future()
         if self._end is not None:
             answer.set_exception(self._refusal(self._end))
+            return answer
+        if self._is_choked(len(body)):
+            answer.set_exception(_choked())
             return answer
         self._next_id += 1
         frame = encode({"id": self._next_id, "verb": verb, **fields}, body)
@@ -97,6 +124,10 @@ class Connection(asyncio.Protocol):
         if self._end is not None:
             answer.set_exception(self._refusal(self._end))
             return
+        if self._is_choked(len(body)):
+            # Not from within this call: who hears it may post the next one.
+            self._loop.call_soon(answer.set_exception, _choked())
+            return
         self._next_id += 1
         head = _ALONE if alone else _INFER
         self._begin(_Call("infer", timeout_s, answer), frame(head % self._next_id, body))
@@ -105,6 +136,7 @@ class Connection(asyncio.Protocol):
         if not self._calls:
             self._running_since = self._loop.time()
         self._calls[self._next_id] = call
+        self._expect_body(call.verb, 1)
         self._arm(call.timeout_s)
         self._send(frame)
 
@@ -132,6 +164,21 @@ class Connection(asyncio.Protocol):
     def _refusal(end: PluginError) -> PluginError:
         return type(end)(end.message, **end.details)
 
+    @property
+    def running_call(self) -> tuple[int, float] | None:
+        """The call being carried out, as its id and time limit; None while nobody waits. Safe from any thread."""
+        try:
+            identifier, call = next(iter(self._calls.items()))
+        except (StopIteration, RuntimeError):  # RuntimeError: the loop's thread changed the table meanwhile
+            return None
+        return identifier, call.timeout_s
+
+    def _is_choked(self, more_bytes: int) -> bool:
+        if self._transport is None or len(self._calls) >= MAX_WAITING_CALLS:
+            return self._transport is not None
+        unread = self._transport.get_write_buffer_size() + sum(map(len, self._outgoing))
+        return unread > 0 and unread + more_bytes > MAX_UNREAD_BYTES
+
     def _flush(self) -> None:
         outgoing, self._outgoing = self._outgoing, []
         if self._transport is not None and not self._transport.is_closing():
@@ -139,20 +186,40 @@ class Connection(asyncio.Protocol):
 
     def _settle(self, reply: dict[str, Any], body: bytes) -> None:
         identifier = reply.get("id")
-        if not isinstance(identifier, int):
+        if type(identifier) is not int:
             raise FrameInvalid("a reply without an id")
         call = self._probes.pop(identifier, None)
         if call is None:
-            call = self._calls.pop(identifier, None)
-            self._running_since = self._loop.time()
-        if call is None:
-            raise FrameInvalid("a reply to a request that does not wait")
+            call = self._take_running(identifier, body)
         if call.answer.done():
             return  # whoever asked has gone away
         if reply.get("ok") is True:
             call.answer.set_result((reply.get("result"), body))
         else:
             call.answer.set_exception(error_from(reply))
+
+    def _refuse_unasked(self) -> None:
+        if not self._calls and not self._probes:
+            raise FrameInvalid("it sent something that nobody asked for")
+
+    def _expect_body(self, verb: str, change: int) -> None:
+        if verb in self._bodies_due:
+            due = self._bodies_due
+            due[verb] += change
+            if due[verb] <= 1:  # else nothing is different
+                self._reader.max_body_bytes = max((_BODIES[each] for each in due if due[each]), default=0)
+
+    def _take_running(self, identifier: int, body: bytes) -> _Call:
+        """Return the call that a reply is for; calls are carried out in order, so it must be the first."""
+        if next(iter(self._calls), None) != identifier:
+            raise FrameInvalid("a reply to a request that does not wait for one now")
+        call = self._calls[identifier]
+        if call.verb == "infer":
+            check_reply_header(body)
+        del self._calls[identifier]
+        self._running_since = self._loop.time()
+        self._expect_body(call.verb, -1)
+        return call
 
     def _arm(self, timeout_s: float) -> None:
         """Watch the running call with one timer that looks again, rather than one timer per call."""
@@ -193,3 +260,8 @@ class Connection(asyncio.Protocol):
         if self._end is None:
             self.fail(end)
             self._on_broken(end)
+
+
+def _choked() -> ServiceUnavailable:
+    busy = "The plugin's host has more requests waiting than it can take"
+    return ServiceUnavailable(busy, hint="Send fewer requests at once, or try again later")

@@ -6,21 +6,36 @@ Start hosts from a long-lived thread's loop: with `--die-with-parent` a host end
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from mixpeek.errors import PlatformError, PluginCrashed, PluginError, PluginTimedOut, SandboxUnavailable
+from mixpeek.errors import (
+    PlatformError,
+    PluginCrashed,
+    PluginError,
+    PluginFlooded,
+    PluginTimedOut,
+)
 from mixpeek.execution import sandbox
 from mixpeek.execution.connection import Answer, Connection
+from mixpeek.execution.egress.gate import Gate
+from mixpeek.execution.egress.handover import Handover
+from mixpeek.execution.egress.policy import EgressPolicy
+from mixpeek.execution.egress.proxy import Proxy
+from mixpeek.execution.grants import Grants
 from mixpeek.execution.port import (
     CALL_TIMEOUT_S,
     DESCRIBE_TIMEOUT_S,
     START_TIMEOUT_S,
     TESTS_TIMEOUT_S,
     Awaiting,
+    DescribedPart,
     Description,
     Health,
     HostSpec,
@@ -29,6 +44,7 @@ from mixpeek.execution.port import (
 )
 from mixpeek.execution.replies import batch_size_from, description_from, health_from, prediction_from, steps_from
 from mixpeek.execution.tables import from_stream, to_stream
+from mixpeek.execution.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,19 +52,36 @@ if TYPE_CHECKING:
 _TAIL_BYTES = 64 * 1024
 _TESTS_OUTPUT_BYTES = 1024 * 1024
 _CLOSE_GRACE_S = 1.0
+# What a host may print at once, and what it earns back a second: reading it costs the loop that answers everybody.
+_PRINT_BYTES = 32 * 1024**2
+_PRINT_BYTES_PER_S = 1024**2
+
+_watchdog = Watchdog()
 
 
 class _Process(asyncio.SubprocessProtocol):
-    """Keeps the end of what a host prints, and tells when it exits."""
+    """Keeps the end of what a host prints, and tells when it prints far too much and when it exits."""
 
-    def __init__(self, keep_bytes: int, on_exit: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, keep_bytes: int, on_exit: Callable[[], None] | None, on_flood: Callable[[PluginError], None]
+    ) -> None:
         self._printed = bytearray()
         self._keep_bytes = keep_bytes
         self._on_exit = on_exit
+        self._on_flood = on_flood
+        self._allowance = float(_PRINT_BYTES)
+        self._read_at = time.monotonic()
+        self._is_flooded = False
         self.ended = asyncio.Event()
         self.drained = asyncio.Event()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002
+        now = time.monotonic()
+        earned = (now - self._read_at) * _PRINT_BYTES_PER_S
+        self._allowance, self._read_at = min(_PRINT_BYTES, self._allowance + earned) - len(data), now
+        if self._allowance < 0 and not self._is_flooded:
+            self._is_flooded = True
+            self._on_flood(PluginFlooded(f"The plugin printed more than {_PRINT_BYTES // 1024**2} MiB at once"))
         self._printed += data
         if len(self._printed) > 2 * self._keep_bytes:
             del self._printed[: -self._keep_bytes]
@@ -69,30 +102,39 @@ class LocalHost:
     """A host that is a child process of this one; see `Host` in `execution.port`."""
 
     def __init__(self) -> None:
-        self._process = _Process(_TAIL_BYTES, self._note_exit)
+        self._process = _Process(_TAIL_BYTES, self._note_exit, self._end_for)
         self._connection = Connection(self._note_broken)
         self._transport: asyncio.SubprocessTransport | None = None
-        self._is_closing = False
         self._burial: asyncio.Task[None] | None = None
+        self._gate: Gate | None = None
+        self._loop = asyncio.get_running_loop()
 
-    async def start(self, spec: HostSpec, mode: Literal["bubblewrap", "off"], timeout_s: float) -> None:
-        """Spawn the process and wait until it answers."""
+    async def start(
+        self, spec: HostSpec, mode: Literal["bubblewrap", "off"], timeout_s: float, egress: EgressPolicy
+    ) -> None:
+        """Spawn the process and wait until it answers; one with a network reaches it through a proxy of its own."""
+        if spec.network and mode == "bubblewrap":
+            self._gate = Gate(Proxy(egress, spec.label or spec.name))
         ours, theirs = socket.socketpair()
-        loop = asyncio.get_running_loop()
         try:
-            self._transport = await _spawn(self._process, spec, mode, theirs.fileno())
+            await self._spawn(spec, mode, theirs, timeout_s)
         except BaseException:
             ours.close()
+            await self.close()
             raise
         finally:
             theirs.close()
         ours.setblocking(False)
-        await loop.create_connection(lambda: self._connection, sock=ours)
+        await self._loop.create_connection(lambda: self._connection, sock=ours)
         try:
             await self.health(timeout_s=timeout_s)
         except BaseException:
             await self.close()
             raise
+        # It has answered and runs no plugin code yet: its processes are all there, and will stay the same.
+        await asyncio.to_thread(
+            _watchdog.watch, self, self.pid, memory_bytes=spec.memory_bytes, background=spec.background
+        )
 
     @property
     def pid(self) -> int:
@@ -109,13 +151,25 @@ class LocalHost:
         """How it ended, None while it is alive."""
         return self._connection.ended
 
+    @property
+    def running_call(self) -> tuple[int, float] | None:
+        """The call under way, as a number and its time limit in seconds; None while nobody waits."""
+        return self._connection.running_call
+
+    def stop(self, reason: PluginError) -> None:
+        """End the host for this reason, from any thread; calls that wait, and later ones, fail with it."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and its hosts with it
+            self._loop.call_soon_threadsafe(self._end_for, reason)
+
     def stderr_tail(self) -> str:
         """Return the last of what the plugin printed, on either stream."""
         return self._process.tail()
 
-    async def describe(self, *, timeout_s: float = DESCRIBE_TIMEOUT_S) -> Description:
-        """Return what the plugin declares."""
-        result, _ = await self._ask("describe", {}, b"", timeout_s)
+    async def describe(
+        self, part: DescribedPart | None = None, *, timeout_s: float = DESCRIBE_TIMEOUT_S
+    ) -> Description:
+        """Return what the plugin declares; see `Host.describe`."""
+        result, _ = await self._ask("describe", {"part": part}, b"", timeout_s)
         return description_from(result)
 
     async def build(
@@ -176,18 +230,38 @@ class LocalHost:
 
     async def close(self) -> None:
         """End the host; calls that wait fail with PluginCrashed."""
-        self._is_closing = True
         self._connection.fail(PluginCrashed("The plugin's host was closed"))
-        if self._transport is None:
-            return
-        self._kill()
-        await self._process.ended.wait()
-        self._transport.close()
+        if self._transport is not None:
+            self._kill()
+            await self._process.ended.wait()
+            self._transport.close()
+        if self._gate is not None:
+            await self._gate.close()
 
     async def _ask(self, verb: str, fields: dict[str, Any], body: bytes, timeout_s: float) -> Answer:
-        return await self._connection.ask(verb, fields, body, timeout_s)
+        if self._gate is None:
+            return await self._connection.ask(verb, fields, body, timeout_s)
+        with self._gate.during(verb):
+            return await self._connection.ask(verb, fields, body, timeout_s)
+
+    async def _spawn(
+        self, spec: HostSpec, mode: Literal["bubblewrap", "off"], theirs: socket.socket, timeout_s: float
+    ) -> None:
+        if self._gate is None:
+            self._transport = await _spawn(self._process, spec, mode, theirs.fileno())
+            return
+        with contextlib.closing(Handover()) as handover:
+            self._transport = await _spawn(self._process, spec, mode, theirs.fileno(), handover.child_fd)
+            with contextlib.suppress(TimeoutError):  # a host that hangs is met by the question for its health
+                async with asyncio.timeout(timeout_s):
+                    self._gate.serve(await handover.receive())
+
+    def _end_for(self, reason: PluginError) -> None:
+        self._connection.fail(reason)
+        self._kill()
 
     def _kill(self) -> None:
+        _watchdog.forget(self)
         # The process is our own child and not reaped yet, so its number cannot have been given to another.
         if self._transport is not None and self._transport.get_returncode() is None:
             self._transport.kill()
@@ -208,6 +282,9 @@ class LocalHost:
         self._note_exit()
 
     def _note_exit(self) -> None:
+        _watchdog.forget(self)
+        if self._gate is not None:
+            self._gate.end()
         code = None if self._transport is None else self._transport.get_returncode()
         tail = self.stderr_tail()
         last = tail.rstrip().rpartition("\n")[2][:300]
@@ -219,22 +296,31 @@ class LocalHost:
 class LocalExecution:
     """Starts hosts on this machine; see `Execution` in `execution.port`."""
 
-    def __init__(self) -> None:
+    def __init__(self, grants: Grants | None = None) -> None:
+        self.grants = grants or Grants.here()
         self._hosts: list[LocalHost] = []
 
     async def start(self, spec: HostSpec, *, timeout_s: float = START_TIMEOUT_S) -> LocalHost:
         """Start a host and return it once it answers."""
+        spec, _ = self.grants.decide(spec)
         mode = await _mode(spec)
         host = LocalHost()
-        await host.start(spec, mode, timeout_s)
+        await host.start(spec, mode, timeout_s, self.grants.egress)
         self._hosts = [known for known in self._hosts if known.alive]
         self._hosts.append(host)
         return host
 
     async def pytest(self, spec: HostSpec, *, timeout_s: float = TESTS_TIMEOUT_S) -> PytestResult:
-        """Run the plugin's own tests in a host of their own."""
+        """Run the plugin's own tests in a host of their own, which has neither network nor GPU."""
+        spec = dataclasses.replace(spec, network=False, gpu=False)
         mode = await _mode(spec)
-        process = _Process(_TESTS_OUTPUT_BYTES)
+        floods: list[PluginError] = []
+
+        def end(reason: PluginError) -> None:
+            floods.append(reason)
+            transport.kill()
+
+        process = _Process(_TESTS_OUTPUT_BYTES, None, end)
         transport = await _spawn(process, spec, mode, None)
         try:
             async with asyncio.timeout(timeout_s):
@@ -249,6 +335,8 @@ class LocalExecution:
                 transport.kill()
                 await process.ended.wait()
             transport.close()
+        if floods:
+            raise floods[0]
         return PytestResult(transport.get_returncode() or 0, process.tail())
 
     async def close(self) -> None:
@@ -267,18 +355,17 @@ async def _mode(spec: HostSpec) -> Literal["bubblewrap", "off"]:
             f"{closed} cannot be read by the user that plugins run as",
             hint=f"Run `chmod -R a+rX {spec.plugin_dir}`",
         )
-    if spec.network:
-        raise SandboxUnavailable(
-            "Steps of the resource type api need a network, and a sandboxed host is given none",
-            hint=f"Use cpu steps, or {sandbox.MODE_VARIABLE}=off on a machine that runs nobody else's plugins",
-        )
     return "bubblewrap"
 
 
 async def _spawn(
-    process: _Process, spec: HostSpec, mode: Literal["bubblewrap", "off"], fd: int | None
+    process: _Process,
+    spec: HostSpec,
+    mode: Literal["bubblewrap", "off"],
+    fd: int | None,
+    egress_fd: int | None = None,
 ) -> asyncio.SubprocessTransport:
-    line = sandbox.command(spec, mode=mode, fd=fd)
+    line = sandbox.command(spec, mode=mode, fd=fd, egress_fd=egress_fd)
     # The environment of bwrap itself stays readable in /proc inside the sandbox, so it is empty too.
     variables = sandbox.environment(spec, fd=fd) if mode == "off" else {"PATH": os.defpath}
     transport, _ = await asyncio.get_running_loop().subprocess_exec(
@@ -287,7 +374,7 @@ async def _spawn(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        pass_fds=() if fd is None else (fd,),
+        pass_fds=[inherited for inherited in (fd, egress_fd) if inherited is not None],
         env=variables,
     )
     return transport

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from mixpeek.errors import PluginError
+from mixpeek.errors import MixpeekError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,6 +22,8 @@ CALL_TIMEOUT_S = 15.0
 TESTS_TIMEOUT_S = 300.0
 
 GIB = 1024**3
+
+DescribedPart = Literal["manifest", "realtime"]
 
 Reply = tuple[Any, bytes]
 """What a host answered to one call: a value that JSON can say, unchecked, and a body."""
@@ -36,7 +38,7 @@ class Awaiting(Protocol):
     def set_result(self, result: Reply, /) -> None:
         """Hand over the reply."""
 
-    def set_exception(self, exception: PluginError, /) -> None:
+    def set_exception(self, exception: MixpeekError, /) -> None:
         """Hand over what went wrong instead."""
 
 
@@ -54,7 +56,9 @@ class HostSpec:
     """Which plugin to start, as whom, and with how much.
 
     `name` is the package name the plugin's modules see; `uid` is used only where the server runs as root;
-    `scratch_bytes` caps the private /tmp, which counts as memory.
+    `scratch_bytes` caps the private /tmp, which counts as memory; `network` and `gpu` are given only to those who
+    declare that they need them (`execution.needs`); `label` says in logs whose host it is; one that works in the
+    `background` leaves the processor to everybody else first.
     """
 
     plugin_dir: Path
@@ -62,10 +66,13 @@ class HostSpec:
     uid: int | None = None
     memory_bytes: int = 2 * GIB
     network: bool = False
+    gpu: bool = False
     python: Path = field(default_factory=lambda: Path(sys.executable))
     extra_paths: tuple[Path, ...] = ()
     scratch_bytes: int = GIB // 4
     models: tuple[ModelMount, ...] = ()
+    label: str = ""
+    background: bool = True
 
 
 @dataclass(frozen=True)
@@ -126,8 +133,10 @@ class Host(Protocol):
     def stderr_tail(self) -> str:
         """Return the last of what the plugin printed, on either stream."""
 
-    async def describe(self, *, timeout_s: float = DESCRIBE_TIMEOUT_S) -> Description:
-        """Return what the plugin declares."""
+    async def describe(
+        self, part: DescribedPart | None = None, *, timeout_s: float = DESCRIBE_TIMEOUT_S
+    ) -> Description:
+        """Return what the plugin declares; with `part`, only that file is imported and the other is as if absent."""
 
     async def build(
         self,

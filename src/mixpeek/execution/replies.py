@@ -6,13 +6,29 @@ A host runs foreign code, so any field may be missing, of another type, or far t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from mixpeek.contract.pipeline import ResourceType, RowCondition
-from mixpeek.errors import PluginError, PluginRaised, PluginReplyInvalid
+from mixpeek.errors import (
+    PluginError,
+    PluginOutOfMemory,
+    PluginRaised,
+    PluginReplyInvalid,
+    PluginReplyTooLarge,
+    PluginScratchFull,
+    PluginTooManyFiles,
+    PluginTooManyThreads,
+)
 from mixpeek.execution.port import Description, Health, Step
 
-_KINDS: dict[str, type[PluginError]] = {"PluginRaised": PluginRaised, "PluginReplyInvalid": PluginReplyInvalid}
+# What a host may say of itself; how it ended, and what it used, is told by those who watch it.
+_KINDS: dict[str, type[PluginError]] = {
+    kind.__name__: kind
+    for kind in (
+        *(PluginRaised, PluginReplyInvalid, PluginReplyTooLarge, PluginOutOfMemory),
+        *(PluginScratchFull, PluginTooManyFiles, PluginTooManyThreads),
+    )
+}
 _STYLES = (None, "predict", "call", "run_inference")
 _MAX_TEXT = 4000
 _MAX_FRAMES = 30
@@ -42,7 +58,7 @@ def description_from(result: Any) -> Description:
     manifest, style, python = fields.get("manifest"), fields.get("realtime"), fields.get("python")
     if not isinstance(manifest, dict) or style not in _STYLES or not isinstance(python, str):
         raise _unusable("describe")
-    return Description(manifest, style, python[:40])
+    return Description(manifest, style, (_text(python) or "")[:40])
 
 
 def steps_from(result: Any) -> tuple[Step, ...]:
@@ -57,7 +73,7 @@ def health_from(result: Any) -> Health:
     """Return the health in a reply; raise PluginReplyInvalid."""
     fields = _object(result)
     busy, waiting, answered = fields.get("busy"), fields.get("waiting"), fields.get("answered")
-    if not isinstance(busy, bool) or not isinstance(waiting, int) or not isinstance(answered, int):
+    if not isinstance(busy, bool) or not _is_count(waiting) or not _is_count(answered):
         raise _unusable("health")
     return Health(busy, waiting, answered)
 
@@ -85,7 +101,7 @@ def _step(index: int, step: Any) -> Step:
     is_known = _is_value(ResourceType, resource_type) and _is_value(RowCondition, condition)
     if fields.get("index") != index or not isinstance(name, str) or not isinstance(enabled, bool) or not is_known:
         raise _unusable("build")
-    return Step(index, name[:200], str(resource_type), str(condition), enabled)
+    return Step(index, (_text(name) or "")[:200], str(resource_type), str(condition), enabled)
 
 
 def _is_value(enum: Callable[[Any], object], value: Any) -> bool:
@@ -97,15 +113,20 @@ def _is_value(enum: Callable[[Any], object], value: Any) -> bool:
 
 
 def _frame(frame: Any) -> dict[str, Any] | None:
-    if not isinstance(frame, dict) or not isinstance(frame.get("line"), int):
+    if not isinstance(frame, dict) or not _is_count(frame.get("line")):
         return None
     texts = {key: _text(frame.get(key)) or "" for key in ("file", "function", "code")}
     return {"file": texts["file"], "line": frame["line"], "function": texts["function"], "code": texts["code"]}
 
 
 def _text(value: Any) -> str | None:
-    # Lone surrogates can be said in JSON but not in UTF-8, where this text will end up.
-    return value[:_MAX_TEXT].encode("utf-8", "replace").decode() if isinstance(value, str) else None
+    # Lone surrogates can be said in JSON but not in UTF-8, and NUL not in PostgreSQL, where this text will end up.
+    return value[:_MAX_TEXT].encode("utf-8", "replace").decode().replace("\0", "?") if isinstance(value, str) else None
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    """Tell whether this is a whole number that every database and JSON reader can hold."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -19,7 +19,9 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from mixpeek.errors import SandboxUnavailable
+from mixpeek.execution import gpu
 from mixpeek.execution.port import HostSpec
+from mixpeek.host.egress import PROXY_ADDRESS
 
 MODE_VARIABLE = "MIXPEEK_SANDBOX"
 DEFAULT_UID = 65534
@@ -32,7 +34,18 @@ _TASKS = 1024
 _HOST_VARIABLE = "MIXPEEK_HOST_FD"
 _MODELS_VARIABLE = "MIXPEEK_MODELS"
 _SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+# What /proc tells of the machine and its kernel, not of the host; a device bound here cannot even be opened.
+_HIDDEN_FILES = tuple(
+    f"/proc/{name}"
+    for name in (
+        *("kcore", "keys", "key-users", "kallsyms", "kmsg", "kpagecount", "modules", "sched_debug", "timer_list"),
+        # bwrap's own process: of the same user where the server is not root, and its command line names our folders.
+        *("1/environ", "1/cmdline", "1/mem", "1/maps"),
+    )
+)
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime")
+_CERTIFICATE_FOLDERS = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted")
+_CERTIFICATE_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
 
 @dataclass(frozen=True)
@@ -61,12 +74,24 @@ def require() -> SandboxStatus:
     return status
 
 
+def warning(status: SandboxStatus) -> str | None:
+    """Return what an operator must be told at every start, None where hosts are isolated."""
+    if status.mode == "off":
+        return f"{MODE_VARIABLE}=off: plugins run WITHOUT isolation, as this user"
+    if status.mode == "unavailable":
+        return (
+            f"plugins are NOT run, as they cannot be isolated: {status.detail}; run `{REPAIR}` and start again, "
+            f"or set {MODE_VARIABLE}=off to run them without isolation"
+        )
+    return None
+
+
 @lru_cache(maxsize=1)
 def _probe_bubblewrap() -> SandboxStatus:
     missing = _missing_part()
     if missing is not None:
         return SandboxStatus("unavailable", missing)
-    trial = [*_walls(network=False, scratch_bytes=1024**2), *_drop(DEFAULT_UID), "/usr/bin/env"]
+    trial = [*_walls(scratch_bytes=1024**2), *_drop(DEFAULT_UID), "/usr/bin/env"]
     try:
         done = subprocess.run(trial, env={}, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -88,20 +113,29 @@ def _missing_part() -> str | None:
     return None
 
 
-def command(spec: HostSpec, *, mode: Literal["bubblewrap", "off"], fd: int | None = None) -> list[str]:
-    """Return the command line of a host; `fd` is its end of the socket, None runs the plugin's tests instead."""
+def command(
+    spec: HostSpec, *, mode: Literal["bubblewrap", "off"], fd: int | None = None, egress_fd: int | None = None
+) -> list[str]:
+    """Return the command line of a host.
+
+    Args:
+        fd: its end of the socket; None runs the plugin's tests instead.
+        egress_fd: where it hands its way out over; None leaves it without one.
+    """
     if mode == "off":
         return [str(spec.python), "-P", *_program(spec, spec.plugin_dir, tests=fd is None, tasks=None)]
     plugin = PurePosixPath(PLUGIN_ROOT) / spec.name
     uid = DEFAULT_UID if spec.uid is None else spec.uid
-    line = _walls(network=spec.network, scratch_bytes=spec.scratch_bytes)
+    line = _walls(scratch_bytes=spec.scratch_bytes, extra=_extra_mounts(spec))
     line += _mounts(readable_paths(spec.python, spec.extra_paths), spec.plugin_dir, plugin, _model_folders(spec))
     line.append("--clearenv")
-    for name, value in environment(spec, fd=fd, walled=True).items():
+    variables = environment(spec, fd=fd, walled=True) | (proxy_variables() if egress_fd is not None else {})
+    for name, value in variables.items():
         line += ["--setenv", name, value]
     line += _drop(uid)
     line += [str(spec.python), "-P"]
-    return line + _program(spec, Path(plugin), tests=fd is None, tasks=_TASKS if _is_root() else None)
+    line += _program(spec, Path(plugin), tests=fd is None, tasks=_TASKS if _is_root() else None)
+    return line if egress_fd is None else [*line, "--egress", str(egress_fd)]
 
 
 def environment(spec: HostSpec, *, fd: int | None, walled: bool = False) -> dict[str, str]:
@@ -132,6 +166,7 @@ def environment(spec: HostSpec, *, fd: int | None, walled: bool = False) -> dict
         "MALLOC_ARENA_MAX": "2",
         "ARROW_DEFAULT_MEMORY_POOL": "system",
     }
+    variables |= gpu.environment(os.environ, allowed=spec.gpu)
     if spec.models:
         places = {
             model.key: {"path": str(_bound(model.path) if walled else model.path), "format": model.format}
@@ -139,6 +174,17 @@ def environment(spec: HostSpec, *, fd: int | None, walled: bool = False) -> dict
         }
         variables[_MODELS_VARIABLE] = json.dumps(places)
     return variables if fd is None else {**variables, _HOST_VARIABLE: str(fd)}
+
+
+def proxy_variables() -> dict[str, str]:
+    """Return what sends HTTP libraries to the proxy; the names in both cases, as each library reads one of them."""
+    host, port = PROXY_ADDRESS
+    address = f"http://{host}:{port}"
+    named = {"HTTP_PROXY": address, "HTTPS_PROXY": address, "ALL_PROXY": address, "NO_PROXY": ""}
+    found = next((bundle for bundle in _CERTIFICATE_BUNDLES if Path(bundle).is_file()), None)
+    # The machine's own bundle, where an operator adds an authority of the house; else each library's own.
+    bundles = {} if found is None else {"SSL_CERT_FILE": found, "REQUESTS_CA_BUNDLE": found}
+    return {**named, **{name.lower(): value for name, value in named.items()}, **bundles}
 
 
 def readable_paths(python: Path, extra: Iterable[Path] = ()) -> list[Path]:
@@ -178,13 +224,24 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _walls(*, network: bool, scratch_bytes: int) -> list[str]:
+def _extra_mounts(spec: HostSpec) -> list[str]:
+    """What only some hosts see: the devices of a GPU, the certificates of authorities."""
+    line: list[str] = []
+    for device in gpu.find_devices() if spec.gpu else ():
+        line += ["--dev-bind", str(device), str(device)]
+    for folder in _CERTIFICATE_FOLDERS if spec.network else ():
+        if Path(folder).is_dir():
+            for parent in list(_parents(PurePosixPath(folder)))[2:]:  # below /etc, closed to our uid as in `_mounts`
+                line += ["--perms", "0755", "--dir", str(parent)]
+            line += ["--ro-bind", folder, folder]
+    return line
+
+
+def _walls(*, scratch_bytes: int, extra: Iterable[str] = ()) -> list[str]:
     line = ["bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     if not _is_root():
         line += ["--unshare-user", "--disable-userns"]
-    if not network:
-        line.append("--unshare-net")
-    line += ["--die-with-parent", "--new-session", "--hostname", "plugin", "--ro-bind", "/usr", "/usr"]
+    line += ["--unshare-net", "--die-with-parent", "--new-session", "--hostname", "plugin", "--ro-bind", "/usr", "/usr"]
     for name in _SYSTEM_LINKS:
         path = Path("/") / name
         if path.is_symlink():
@@ -196,11 +253,15 @@ def _walls(*, network: bool, scratch_bytes: int) -> list[str]:
         if Path(file).exists():
             line += ["--ro-bind", file, file]
     line += ["--proc", "/proc", "--dev", "/dev"]
+    for file in _HIDDEN_FILES:
+        if Path(file).exists():
+            line += ["--ro-bind", "/dev/null", file]
+    line += ["--remount-ro", "/proc"]
     for scratch in ("/dev/shm", "/tmp"):  # noqa: S108
         line += ["--perms", "1777", "--size", str(scratch_bytes), "--tmpfs", scratch]
     # A shared mapping of /dev/zero is memory that no limit of ours would count; /dev/null cannot be mapped.
     line += ["--dev-bind", "/dev/null", "/dev/zero"]
-    return [*line, "--remount-ro", "/dev", "--chdir", "/tmp"]  # noqa: S108
+    return [*line, *extra, "--remount-ro", "/dev", "--chdir", "/tmp"]  # noqa: S108
 
 
 def _bound(folder: Path) -> PurePosixPath:
@@ -249,4 +310,6 @@ def _program(spec: HostSpec, plugin: Path, *, tests: bool, tasks: int | None) ->
         line += ["--tasks", str(tasks)]
     if spec.network:
         line.append("--network")
+    if spec.background:
+        line.append("--nice")
     return [*line, "--pytest"] if tests else line

@@ -39,7 +39,7 @@ def from_stream(body: bytes, given: pa.Table) -> pa.Table:
     result = given.select([name for name in given.column_names if name in SYSTEM_COLUMNS or name == DATA])
     for name in made.column_names:
         if name in SYSTEM_COLUMNS or (name in given.column_names and name != DATA):
-            raise PluginReplyInvalid(f"The plugin's host sent the column {name!r}, which is not its own")
+            raise PluginReplyInvalid(f"The plugin's host sent the column {name[:100]!r}, which is not its own")
         column = made.column(name)
         at = result.schema.get_field_index(name)
         result = result.append_column(name, column) if at < 0 else result.set_column(at, name, column)
@@ -55,7 +55,8 @@ def _read(body: bytes) -> pa.Table:
             _check_schema(reader.schema)
             table = reader.read_all()
         table.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
+        _check_times(table)
+    except (pa.ArrowException, OSError, ValueError, OverflowError, struct.error) as error:
         raise PluginReplyInvalid(f"The plugin's host sent a table that cannot be read: {str(error)[:300]}") from error
     return table
 
@@ -65,7 +66,24 @@ def _check_schema(schema: pa.Schema) -> None:
         raise PluginReplyInvalid("The plugin's host sent a table with too many columns, or two of one name")
     for column in schema:
         if not _is_plain(column.type, is_nested=False):
-            raise PluginReplyInvalid(f"Column {column.name!r} has the type {column.type}, which is not accepted")
+            raise PluginReplyInvalid(
+                f"Column {column.name[:100]!r} has the type {str(column.type)[:100]}, which is not accepted"
+            )
+
+
+def _check_times(table: pa.Table) -> None:
+    """Raise for a time that Python cannot say: an unknown zone, a year beyond 9999."""
+    for column in table.columns:
+        if _has_time(column.type):
+            column.to_pylist()
+
+
+def _has_time(kind: Any) -> bool:
+    from pyarrow import types
+
+    if types.is_temporal(kind):
+        return True
+    return any(_has_time(kind.field(index).type) for index in range(kind.num_fields))
 
 
 def _is_plain(kind: Any, *, is_nested: bool) -> bool:
@@ -77,7 +95,9 @@ def _is_plain(kind: Any, *, is_nested: bool) -> bool:
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         return _is_plain(kind.value_type, is_nested=True)
     if types.is_struct(kind):
-        return kind.num_fields > 0 and all(_is_plain(field.type, is_nested=True) for field in kind)
+        # Two fields of one name cannot become one Python object.
+        is_named_apart = len({field.name for field in kind}) == kind.num_fields > 0
+        return is_named_apart and all(_is_plain(field.type, is_nested=True) for field in kind)
     scalars = (
         *(types.is_boolean, types.is_integer, types.is_floating, types.is_decimal),
         *(types.is_string, types.is_large_string, types.is_temporal),

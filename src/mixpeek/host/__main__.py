@@ -10,15 +10,16 @@ import socket
 import sys
 from pathlib import Path
 
+from mixpeek.host.egress import hand_over
 from mixpeek.host.loader import PluginPackage
-from mixpeek.host.tighten import Limits, tighten
+from mixpeek.host.tighten import Limits, close_others, tighten
 
 SOCKET_VARIABLE = "MIXPEEK_HOST_FD"
 
 
 def main(arguments: list[str]) -> int:
     """Run the host; return its exit status."""
-    flags = {argument for argument in arguments if argument in ("--pytest", "--network")}
+    flags = {argument for argument in arguments if argument in ("--pytest", "--network", "--nice")}
     pairs = [argument for argument in arguments if argument not in flags]
     options = dict(zip(pairs[::2], pairs[1::2], strict=True))
     tasks = options.get("--tasks")
@@ -27,17 +28,22 @@ def main(arguments: list[str]) -> int:
         file_bytes=int(options["--file-bytes"]),
         tasks=int(tasks) if tasks else None,
         network="--network" in flags,
+        background="--nice" in flags,
     )
     package = PluginPackage(Path(options["--plugin"]).resolve(), options["--name"])
     if "--pytest" in flags:
         from mixpeek.host.testing import run_tests
 
+        close_others(None)
         tighten(limits)
         return run_tests(package)
 
     from mixpeek.host.server import Server
 
     connection = socket.socket(fileno=int(os.environ.pop(SOCKET_VARIABLE)))
+    if "--egress" in options:
+        hand_over(int(options["--egress"]))
+    close_others(connection.fileno())
     tighten(limits)
     Server(connection, package).serve()
     return 0

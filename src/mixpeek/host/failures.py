@@ -5,6 +5,8 @@ A failure crosses the socket as plain JSON; the side that started the host turns
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import linecache
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +14,18 @@ from typing import Any
 
 RAISED = "PluginRaised"
 REPLY_INVALID = "PluginReplyInvalid"
+REPLY_TOO_LARGE = "PluginReplyTooLarge"
+OUT_OF_MEMORY = "PluginOutOfMemory"
+TOO_MANY_THREADS = "PluginTooManyThreads"
+
+# How the kernel's refusals reach Python code; each is a limit of the host, so it is named as one.
+_LIMITS = {
+    errno.ENOSPC: "PluginScratchFull",
+    errno.EFBIG: "PluginScratchFull",
+    errno.EDQUOT: "PluginScratchFull",
+    errno.EMFILE: "PluginTooManyFiles",
+    errno.ENOMEM: OUT_OF_MEMORY,
+}
 
 _MAX_FRAMES = 30
 _MAX_TEXT = 4000
@@ -47,6 +61,11 @@ class Failure(Exception):
         }
 
 
+def too_large(message: str) -> Failure:
+    """Return the failure of a plugin that answered with more than a reply may hold."""
+    return Failure(REPLY_TOO_LARGE, message)
+
+
 def invalid(message: str, step: str | None = None) -> Failure:
     """Return the failure of a plugin that answered with something unusable."""
     return Failure(REPLY_INVALID, message, step=step)
@@ -58,10 +77,31 @@ def failure_from(error: BaseException, root: Path, *, step: str | None = None, m
         error.step = error.step or step
         return error
     name = type(error).__name__
+    release(error)
     frames = own_frames(error.__traceback__, root)
     if isinstance(error, SyntaxError) and error.filename:
         frames += _syntax_frame(error, root)
-    return Failure(RAISED, f"{name}: {_text(error)}{more}", frames=frames, step=step, exception=name)
+    return Failure(_kind(error), f"{name}: {text_of(error)}{more}", frames=frames, step=step, exception=name)
+
+
+def _kind(error: BaseException) -> str:
+    """Return the limit that an exception tells of, else that the plugin raised."""
+    if isinstance(error, MemoryError):
+        return OUT_OF_MEMORY
+    if isinstance(error, OSError):
+        return _LIMITS.get(error.errno or 0, RAISED)
+    # The interpreter has no class of its own for it.
+    is_thread = type(error) is RuntimeError and error.args == ("can't start new thread",)
+    return TOO_MANY_THREADS if is_thread else RAISED
+
+
+def release(error: BaseException) -> None:
+    """Drop what the frames of a call that ran out of memory hold, so that there is memory to go on."""
+    traceback = error.__traceback__ if isinstance(error, MemoryError) else None
+    while traceback is not None:
+        with contextlib.suppress(RuntimeError):  # a frame that is still running, which is ours
+            traceback.tb_frame.clear()
+        traceback = traceback.tb_next
 
 
 def own_frames(traceback: TracebackType | None, root: Path) -> list[dict[str, Any]]:
@@ -93,8 +133,9 @@ def _relative(filename: str, root: Path) -> str | None:
         return None
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """Return an exception's text, cut to what a reply may say."""
     try:
-        return str(error)
-    except Exception as unreadable:  # an author's own __str__ may raise anything
+        return str(error)[:_MAX_TEXT]
+    except BaseException as unreadable:  # an author's own __str__ may raise anything
         return f"(its text cannot be read: {type(unreadable).__name__})"

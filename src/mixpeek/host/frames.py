@@ -1,28 +1,56 @@
 """The frames between a host and whoever started it: two lengths, a JSON header, a body.
 
-Neither side trusts the other: lengths are capped before anything is kept, and the JSON is strict (no NaN).
+Neither side trusts the other: lengths are capped before anything is kept, and the JSON is strict (no NaN, no infinity).
 """
 
 from __future__ import annotations
 
 import json
+import math
 import struct
 from typing import Any, NoReturn
 
 LENGTHS = struct.Struct("<II")
 MAX_HEADER_BYTES = 64 * 1024**2
 MAX_BODY_BYTES = 256 * 1024**2
+# A reply is parsed on the loop that answers everybody, and parsing holds the interpreter: 8 MiB of the costliest JSON
+# took 1.5 s, of these many values at most 0.2 s.
+MAX_REPLY_BYTES = 8 * 1024**2
+MAX_REPLY_CONTAINERS = 200_000
+MAX_REPLY_VALUES = 1_000_000
 
 
 class FrameInvalid(ValueError):
     """The other side sent something that is not a frame."""
 
 
+class FrameTooLarge(FrameInvalid):
+    """The other side sent more than one frame may hold."""
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise FrameInvalid(f"{name} is not JSON")
 
 
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise FrameInvalid(f"{digits[:40]} is not a number that JSON can hold")
+    return value
+
+
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+_careful_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+# Every digit as a 0 and every exponent's mark as an e, with nothing else to tell apart.
+_SHAPE = bytes(ord("0") if chr(code) in "0123456789" else ord("e") if chr(code) in "eE" else 32 for code in range(256))
+
+
+def _may_overflow(raw: bytes) -> bool:
+    """Tell whether a number may be read as infinity, as `1e999` is; this costs far less than asking each float."""
+    shape = raw.translate(_SHAPE, b"+")
+    return b"e000" in shape or b"0" * 200 in shape
+
+
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
@@ -38,18 +66,28 @@ def encode(header: dict[str, Any], body: bytes = b"") -> bytes:
 
 def frame(head: bytes, body: bytes = b"") -> bytes:
     """Return one whole frame around an encoded header; raise FrameInvalid if a part is over its cap."""
-    _check_lengths(len(head), len(body))
+    _check_lengths(len(head), len(body), MAX_HEADER_BYTES, MAX_BODY_BYTES)
     return LENGTHS.pack(len(head), len(body)) + head + body
 
 
 def decode_strict(raw: bytes) -> Any:
     """Return what strict JSON says; raise ValueError for what is not (NaN too), RecursionError if nested too deeply."""
-    return _decoder.decode(raw.decode())
+    return (_careful_decoder if _may_overflow(raw) else _decoder).decode(raw.decode())
 
 
-def _check_lengths(header_bytes: int, body_bytes: int) -> None:
-    if header_bytes > MAX_HEADER_BYTES or body_bytes > MAX_BODY_BYTES:
-        raise FrameInvalid(f"a frame of {header_bytes} + {body_bytes} bytes is over the limit")
+def check_reply_header(head: bytes | bytearray) -> None:
+    """Raise FrameTooLarge for a reply's header, or a result that comes in its body, that would take long to parse."""
+    # Brackets and commas inside strings count too, which only makes the limit a little lower for them.
+    containers, values = head.count(b"[") + head.count(b"{"), head.count(b",")
+    if len(head) > MAX_REPLY_BYTES or containers > MAX_REPLY_CONTAINERS or values > MAX_REPLY_VALUES:
+        size = f"{len(head):,} bytes, {containers:,} lists and objects, {values:,} values"
+        most = f"{MAX_REPLY_BYTES:,}, {MAX_REPLY_CONTAINERS:,} and {MAX_REPLY_VALUES:,}"
+        raise FrameTooLarge(f"a reply of {size} is over the limit ({most})")
+
+
+def _check_lengths(header_bytes: int, body_bytes: int, most_header: int, most_body: int) -> None:
+    if header_bytes > most_header or body_bytes > most_body:
+        raise FrameTooLarge(f"a frame of {header_bytes:,} + {body_bytes:,} bytes is over the limit")
 
 
 def _decode_header(raw: bytes) -> dict[str, Any]:
@@ -63,10 +101,16 @@ def _decode_header(raw: bytes) -> dict[str, Any]:
 
 
 class FrameReader:
-    """Cuts a byte stream into frames."""
+    """Cuts a byte stream into frames; `is_reply` holds headers to what a reply may have.
 
-    def __init__(self) -> None:
+    `max_body_bytes` may be changed at any time, to what the next frame may bring.
+    """
+
+    def __init__(self, *, is_reply: bool = False) -> None:
         self._buffer = bytearray()
+        self._is_reply = is_reply
+        self._max_header_bytes = MAX_REPLY_BYTES if is_reply else MAX_HEADER_BYTES
+        self.max_body_bytes = MAX_BODY_BYTES
 
     def feed(self, data: bytes | memoryview) -> list[tuple[dict[str, Any], bytes]]:
         """Return the (header, body) pairs completed by these bytes, in order; raise FrameInvalid."""
@@ -76,12 +120,15 @@ class FrameReader:
         position, available = 0, len(buffer)
         while available - position >= LENGTHS.size:
             header_bytes, body_bytes = LENGTHS.unpack_from(buffer, position)
-            _check_lengths(header_bytes, body_bytes)
+            _check_lengths(header_bytes, body_bytes, self._max_header_bytes, self.max_body_bytes)
             body_at = position + LENGTHS.size + header_bytes
             end = body_at + body_bytes
             if available < end:
                 break
-            header = _decode_header(bytes(buffer[position + LENGTHS.size : body_at]))
+            raw = bytes(buffer[position + LENGTHS.size : body_at])
+            if self._is_reply:
+                check_reply_header(raw)
+            header = _decode_header(raw)
             frames.append((header, bytes(memoryview(buffer)[body_at:end]) if body_bytes else b""))
             position = end
         del buffer[:position]

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from mixpeek.host.failures import Failure, invalid
+from mixpeek.host.failures import Failure, invalid, release, text_of
 from mixpeek.host.frames import decode_strict
 
 
@@ -85,8 +85,9 @@ def answer_group(
     if len(group) > 1:
         try:
             results = [encode(result) for result in _ask_many(plugin, group)]
-        except Exception as error:  # whatever plugin code raises
-            what = f"{type(error).__name__}: {error}"
+        except BaseException as error:  # whatever plugin code raises, SystemExit too
+            release(error)
+            what = f"{type(error).__name__}: {text_of(error)}"
             sys.stderr.write(f"a call for {len(group)} requests failed, each is asked again alone: {what}\n")
         else:
             yield from zip(group, [len(group)] * len(group), results, strict=True)

@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from mixpeek.host.failures import Failure, failure_from, invalid
-from mixpeek.host.frames import MAX_BODY_BYTES, MAX_HEADER_BYTES, frame
+from mixpeek.host.failures import Failure, failure_from, invalid, too_large
+from mixpeek.host.frames import MAX_BODY_BYTES, FrameTooLarge, check_reply_header, frame
 from mixpeek.host.inbox import Inbox
 from mixpeek.host.inference import Asked, answer_group, take_together
 from mixpeek.host.loader import PluginPackage
@@ -113,8 +113,8 @@ class Server:
 
 def _reply(request: dict[str, Any], result: Any, body: bytes = b"") -> bytes:
     head = _encoded({"id": request.get("id"), "ok": True, "result": result})
-    if len(head) > MAX_HEADER_BYTES or len(body) > MAX_BODY_BYTES:
-        raise _too_large(len(head) + len(body))
+    if len(body) > MAX_BODY_BYTES:
+        raise too_large(f"the result's table has {len(body):,} bytes, over the limit; return less")
     return frame(head, body)
 
 
@@ -122,15 +122,15 @@ def _encoded(result: Any) -> bytes:
     """Return a result as strict JSON; raise Failure for one that has no such form, or is over the limit."""
     try:
         encoded = _encoder.encode(result).encode()
+    except MemoryError as error:
+        raise too_large("the result is too large to be written as JSON in the memory left; return less") from error
     except (TypeError, ValueError, RecursionError) as error:
         raise invalid(f"the result is not strict JSON: {error}") from error
-    if len(encoded) > MAX_HEADER_BYTES:
-        raise _too_large(len(encoded))
+    try:
+        check_reply_header(encoded)
+    except FrameTooLarge as error:
+        raise too_large(str(error)) from error
     return encoded
-
-
-def _too_large(size_bytes: int) -> Failure:
-    return invalid(f"the result has {size_bytes:,} bytes, over the limit; return less")
 
 
 def _refusal(identifier: Any, failure: Failure) -> bytes:

@@ -21,6 +21,8 @@ class Severity(StrEnum):
 
 def escape(text: str) -> str:
     """Return ``text`` on one line, with every character that could steer a terminal written as an escape."""
+    if text.isprintable():
+        return text
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode("ascii")
         for char in text
@@ -28,7 +30,8 @@ def escape(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    shown = escape(text)
+    # Cut first: what a hostile plugin says may be far longer than what is worth escaping.
+    shown = escape(text[: _MAX_TEXT + 1])
     return shown if len(shown) <= _MAX_TEXT else shown[: _MAX_TEXT - 1] + "…"
 
 

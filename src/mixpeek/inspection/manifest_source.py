@@ -6,8 +6,12 @@ Answers only "on which line"; what the values are is the host's to say.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 
+from mixpeek.contract.fields import MANIFEST_FIELDS
 from mixpeek.inspection.modules import parse_tree, position
 
 Place = tuple[int, int]
@@ -22,11 +26,12 @@ class ManifestSource:
 
     lines: list[bytes]
     assigned: dict[str, _Located]
+    tree: ast.Module = field(default_factory=lambda: ast.Module([], []))
 
     @classmethod
-    def read(cls, source: str | None) -> ManifestSource:
+    def read(cls, source: str | bytes | None) -> ManifestSource:
         """Return the assignments in the source; none if it is absent or cannot be parsed (which others report)."""
-        encoded = (source or "").encode("utf-8", "replace")
+        encoded = source if isinstance(source, bytes) else (source or "").encode("utf-8", "replace")
         try:
             tree = parse_tree(encoded)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -40,7 +45,37 @@ class ManifestSource:
             for target in targets:
                 if isinstance(target, ast.Name) and value is not None:
                     assigned[target.id] = (target, value)
-        return cls(encoded.splitlines(), assigned)
+        return cls(encoded.splitlines(), assigned, tree)
+
+    @cached_property
+    def changed(self) -> frozenset[str]:
+        """The names whose value is not, or may not be, the one assigned at the top level."""
+        stores: Counter[str] = Counter()
+        touched: set[str] = set()
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+                stores[node.id] += 1
+            elif isinstance(node, ast.Attribute | ast.Starred) and isinstance(node.value, ast.Name):
+                touched.add(node.value.id)  # `features.append(...)`
+            elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+                touched.add(_root(node))
+            elif isinstance(node, ast.Global | ast.Nonlocal):
+                touched.update(node.names)
+            elif isinstance(node, ast.alias):
+                stores[(node.asname or node.name).partition(".")[0]] += 1
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                stores[node.name] += 1
+        return frozenset(touched | {name for name, times in stores.items() if times > 1})
+
+    @cached_property
+    def repeated(self) -> tuple[tuple[str, tuple[str | int, ...]], ...]:
+        """Keys written more than once in one dict, each with the path of where it stands."""
+        found: list[tuple[str, tuple[str | int, ...]]] = []
+        for name, (_, value) in self.assigned.items():
+            # Only what is read as part of the manifest; the depth of a source is bounded by its parser.
+            if name == "metadata" or name in MANIFEST_FIELDS:
+                found += _repeated(value, () if name == "metadata" else (name,))
+        return tuple(found)
 
     def place(self, *path: str | int) -> Place | None:
         """Return the line and column of ``features``, ``0``, ``embedding_dim``, or of the nearest thing around it."""
@@ -81,3 +116,21 @@ class ManifestSource:
         elif isinstance(value, ast.List | ast.Tuple) and isinstance(step, int) and step < len(value.elts):
             return value.elts[step], value.elts[step]
         return None
+
+
+def _root(node: ast.expr) -> str:
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _repeated(value: ast.expr, path: tuple[str | int, ...]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    if isinstance(value, ast.List | ast.Tuple):
+        for index, item in enumerate(value.elts):
+            yield from _repeated(item, (*path, index))
+    elif isinstance(value, ast.Dict):
+        keys = [key.value for key in value.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+        yield from ((key, (*path, key)) for key, times in Counter(keys).items() if times > 1)
+        for key, item in zip(value.keys, value.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield from _repeated(item, (*path, key.value))

@@ -46,7 +46,7 @@ def pack_directory(path: Path, fmt: Literal["tar.gz", "zip"] = "tar.gz", limits:
     folder = path.resolve()
     files = list_packed(folder, limits)
     pack = _zip if fmt == "zip" else _tar_gz
-    return pack([(f"{folder.name}/{name}", folder / name) for name in files])
+    return pack([(f"{folder.name or '.'}/{name}", folder / name) for name in files])
 
 
 def list_packed(folder: Path, limits: ArchiveLimits = LIMITS) -> list[str]:
@@ -58,11 +58,15 @@ def list_packed(folder: Path, limits: ArchiveLimits = LIMITS) -> list[str]:
     names = EntryNames()
     files: list[str] = []
     size_bytes = 0
+    top = folder.resolve().name
+    if isinstance(finding := split_name(top), Finding):
+        findings.append(finding)
+        top = "."
     for path in _Walk(folder).kept():
         name = path.relative_to(folder).as_posix()
-        finding = _check(path, name, names)
-        if finding:
-            findings.append(finding)
+        fault = _check(path, name, top or ".", names)
+        if fault:
+            findings.append(fault)
         else:
             files.append(name)
             size_bytes += path.stat().st_size
@@ -142,7 +146,7 @@ def _name(path: Path, folder: Path, is_folder: bool) -> str:
     return path.relative_to(folder).as_posix() + ("/" if is_folder else "")
 
 
-def _check(path: Path, name: str, names: EntryNames) -> Finding | None:
+def _check(path: Path, name: str, top: str, names: EntryNames) -> Finding | None:
     if path.is_symlink():
         return error(
             "archive.link",
@@ -158,7 +162,11 @@ def _check(path: Path, name: str, names: EntryNames) -> Finding | None:
             hint=f"Remove it, or name it in {IGNORE_FILE}",
         )
     parts = split_name(name)
-    return parts if isinstance(parts, Finding) else names.claim(parts, is_folder=False)
+    if isinstance(parts, Finding):
+        return parts
+    # In the archive the folder's own name comes before it, which may make it too long or too deep.
+    whole = split_name(f"{top}/{name}")
+    return whole if isinstance(whole, Finding) else names.claim(parts, is_folder=False)
 
 
 def _too_much(what: str) -> Finding:

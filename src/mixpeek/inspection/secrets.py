@@ -71,6 +71,8 @@ KINDS = (
     _kind("secret.slack_token", "A Slack token", "xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
 )
 
+# Settings and code are shorter; of a longer file, its start is looked at.
+_MAX_READ_BYTES = 4 * 1024 * 1024
 _ENV_NAME = re.compile(r"^(?:\.env(?:\..+)?|.+\.env)$")
 _ENV_TEMPLATES = (".example", ".sample", ".template", ".dist")
 _ENV_VALUE = re.compile(rb"^[ \t]*(?:export[ \t]+)?[A-Za-z_]\w*[ \t]*=[ \t]*['\"]?[^\s'\"#]", re.MULTILINE)
@@ -80,7 +82,8 @@ def find_secrets(root: Path, paths: list[str]) -> list[Finding]:
     """Return an error for each likely secret in these files below ``root``; the secret itself is not repeated."""
     found: list[Finding] = []
     for path in paths:
-        found += secrets_in(path, (root / path).read_bytes())
+        with (root / path).open("rb") as file:
+            found += secrets_in(path, file.read(_MAX_READ_BYTES))
     return in_order(found)
 
 

@@ -1,24 +1,25 @@
 """Reads tar streams entry by entry in bounded memory.
 
-`tarfile` reads whole pax records and sparse maps before a caller can object, so headers are walked here;
-only the decoding of one 512-byte block is left to it.
+`tarfile` reads whole pax records and sparse maps before a caller can object, and takes headers that other tools read
+differently; so both are done here.
 """
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
-from mixpeek.inspection.findings import error
-from mixpeek.inspection.members import CHUNK_BYTES, Member, MemberKind, Unreadable, damaged
+from mixpeek.inspection.members import CHUNK_BYTES, Member, MemberKind, Unreadable, damaged, text_from, unreadable
+from mixpeek.inspection.tar_headers import BLOCK_BYTES, Header, pax_records, pax_size, read_header
 
-_BLOCK = 512
 _MAX_METADATA_BYTES = 1024 * 1024
-
-_FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
-_LINKS = (tarfile.LNKTYPE, tarfile.SYMTYPE)
-_PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
+_OLD_FILE = b"\0"
+_FILES, _FOLDER, _LINKS = (b"0", _OLD_FILE, b"7"), b"5", (b"1", b"2")
+_PAX, _PAX_GLOBAL, _GNU_NAME, _GNU_LINK, _GNU_SPARSE = (b"x", b"X"), b"g", b"L", b"K", b"S"
+_SPARSE_WORDS = (b"GNU.sparse.", b"SCHILY.realsize")
+_MEANINGFUL = (b"path", b"size", b"linkpath")
+_ZEROS = bytes(BLOCK_BYTES)
 
 
 class Readable(Protocol):
@@ -29,99 +30,132 @@ class Readable(Protocol):
         ...
 
 
-def tar_members(stream: Readable) -> Iterator[Member]:
-    """Yield the members of a tar stream in their order.
+def tar_members(stream: Readable, most_headers: int) -> Iterator[Member]:
+    """Yield the members of a tar stream in their order; extended headers count among its headers.
 
-    Raises: Unreadable: the stream is damaged or uses a form that plugins never need.
+    Raises: Unreadable: the stream is damaged, ambiguous, or uses a form that plugins never need.
     """
-    tape = _Tape(stream)
-    name: str | None = None
-    size: int | None = None
+    tape = _Tape(stream, most_headers)
+    said = _Said()
     while (header := tape.header()) is not None:
-        if header.type in _PAX:
-            name, size = _pax_overrides(tape.metadata(header.size), name, size)
-        elif header.type == tarfile.XGLTYPE:
-            if b" path=" in tape.metadata(header.size):
-                raise _unsupported("renames every entry with a global `path` record")
-        elif header.type == tarfile.GNUTYPE_LONGNAME:
-            name = _text(tape.metadata(header.size).split(b"\0", 1)[0])
-        elif header.type == tarfile.GNUTYPE_LONGLINK:
-            tape.metadata(header.size)  # the target of a link that is refused when its entry comes
+        if header.kind in _PAX:
+            said.take_pax(tape.metadata(header.size_bytes))
+        elif header.kind == _PAX_GLOBAL:
+            _check_global(tape.metadata(header.size_bytes))
+        elif header.kind == _GNU_NAME:
+            said.take_name(tape.metadata(header.size_bytes).split(b"\0", 1)[0])
+        elif header.kind == _GNU_LINK:
+            tape.metadata(header.size_bytes)  # the target of a link that is refused when its entry comes
         else:
-            kind = _kind(header)
-            # Only files carry content; for other kinds the size field says something else or nothing.
-            content = tape.content((size if size is not None else header.size) if kind is MemberKind.FILE else 0)
-            yield Member(name if name is not None else header.name, kind, content)
-            for _ in content:
-                pass  # what the caller did not want is skipped
-            name = size = None
-    tape.drain()
+            yield from _member(tape, header, said)
+            said = _Said()
+    if said.is_pending:
+        raise _ambiguous("An extended header is followed by no entry")
+    tape.check_rest()
 
 
-def _kind(header: tarfile.TarInfo) -> MemberKind:
-    if header.type in _FILES:
-        return MemberKind.FILE
-    if header.type == tarfile.DIRTYPE:
-        return MemberKind.FOLDER
-    if header.type in _LINKS:
-        return MemberKind.LINK
-    if header.type == tarfile.GNUTYPE_SPARSE:
-        raise _unsupported("holds a sparse file")
-    return MemberKind.SPECIAL
-
-
-def _pax_overrides(record: bytes, name: str | None, size: int | None) -> tuple[str | None, int | None]:
-    while record and record[0]:
-        digits, _, rest = record.partition(b" ")
-        if not digits.isdigit() or len(digits) > 8 or not len(digits) + 1 < int(digits) <= len(record):
-            raise damaged("an extended header cannot be read")
-        keyword, _, value = rest[: int(digits) - len(digits) - 2].partition(b"=")
-        record = record[int(digits) :]
-        if keyword.startswith(b"GNU.sparse."):
-            raise _unsupported("holds a sparse file")
-        if keyword == b"path":
-            name = _text(value)
-        elif keyword == b"size":
-            if not value.isdigit() or len(value) > 15:
-                raise damaged("an extended header gives no valid size")
-            size = int(value)
-    return name, size
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
-
-
-def _unsupported(what: str) -> Unreadable:
-    return Unreadable(
-        error(
-            "archive.unsupported", f"The archive {what}, which is not supported", hint="Pack the plugin again plainly"
+def _member(tape: _Tape, header: Header, said: _Said) -> Iterator[Member]:
+    raw_name = header.raw_name if said.raw_name is None else said.raw_name
+    kind = _kind(header, raw_name)
+    if said.size_bytes not in (None, header.size_bytes):
+        raise unreadable(
+            "archive.header_mismatch",
+            f"Entry `{text_from(raw_name)[:200]}` has {header.size_bytes} bytes by its header and {said.size_bytes} by"
+            " the extended header before it",
         )
-    )
+    content = tape.content(header.size_bytes)
+    yield Member(text_from(raw_name), kind, content, header.mode & 0o7777)
+    if header.size_bytes and header.kind in (_FOLDER, *_LINKS, b"3", b"4", b"6"):
+        # Some tools skip content after these, others take it for the next header.
+        raise _ambiguous(f"Entry `{text_from(raw_name)[:200]}` has a size and is no file")
+    for _ in content:
+        pass  # what the caller did not want is skipped
+
+
+def _kind(header: Header, raw_name: bytes) -> MemberKind:
+    flag = header.kind
+    if flag in _FILES and raw_name.endswith(b"/"):
+        # Before there was a flag for folders, this is how one was written.
+        if flag == _OLD_FILE and raw_name == header.raw_name:
+            return MemberKind.FOLDER
+        raise _ambiguous(f"Entry `{text_from(raw_name)[:200]}` is a file by its header and a folder by its name")
+    if flag in _FILES:
+        return MemberKind.FILE
+    if flag == _FOLDER:
+        return MemberKind.FOLDER
+    if flag == _GNU_SPARSE:
+        raise _sparse()
+    return MemberKind.LINK if flag in _LINKS else MemberKind.SPECIAL
+
+
+@dataclass
+class _Said:
+    """What extended headers have said about the entry that comes next."""
+
+    raw_name: bytes | None = None
+    size_bytes: int | None = None
+    is_pending: bool = False
+    has_pax: bool = False
+
+    def take_pax(self, content: bytes) -> None:
+        if self.has_pax:
+            raise _ambiguous("An entry has two extended headers")
+        self.has_pax = self.is_pending = True
+        seen: set[bytes] = set()
+        for keyword, value in pax_records(content):
+            if keyword in seen and keyword in _MEANINGFUL:
+                raise _ambiguous("An extended header says the same thing twice")
+            seen.add(keyword)
+            if keyword.startswith(_SPARSE_WORDS):
+                raise _sparse()
+            if keyword == b"path":
+                self.take_name(value)
+            elif keyword == b"size":
+                self.size_bytes = pax_size(value)
+
+    def take_name(self, raw_name: bytes) -> None:
+        if self.raw_name is not None:
+            raise _ambiguous("Two headers name the same entry")
+        self.raw_name, self.is_pending = raw_name, True
+
+
+def _check_global(content: bytes) -> None:
+    # git leaves the commit there, which is fine.
+    for keyword, _ in pax_records(content):
+        if keyword.startswith(_SPARSE_WORDS):
+            raise _sparse()
+        if keyword in _MEANINGFUL:
+            raise unreadable(
+                "archive.global_header", f"The archive sets the {keyword.decode()} of every entry in a global header"
+            )
+
+
+def _sparse() -> Unreadable:
+    return unreadable("archive.sparse", "The archive holds a sparse file", hint="Pack it with `tar` without `--sparse`")
+
+
+def _ambiguous(what: str) -> Unreadable:
+    return unreadable("archive.ambiguous_header", what)
 
 
 class _Tape:
     """A forward-only reader in whole blocks."""
 
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: Readable, most_headers: int) -> None:
         self._stream = stream
+        self._headers_left = most_headers
 
-    def header(self) -> tarfile.TarInfo | None:
+    def header(self) -> Header | None:
         """Return the next header, or None at the end of the archive."""
-        block = self._exactly(_BLOCK)
-        if not block.strip(b"\0"):
-            return None
-        try:
-            header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-        except tarfile.HeaderError as cause:
-            raise damaged("a tar header cannot be read") from cause
-        if header.size < 0:
-            raise damaged("a tar header gives a negative size")
-        return header
+        if not self._headers_left:
+            raise unreadable("archive.too_many_files", "The tar archive has more headers than any plugin needs")
+        self._headers_left -= 1
+        block = self._exactly(BLOCK_BYTES)
+        return None if block == _ZEROS else read_header(block)
 
     def metadata(self, size: int) -> bytes:
         if size > _MAX_METADATA_BYTES:
-            raise _unsupported(f"has a header of {size} bytes")
+            raise unreadable("archive.long_header", f"The archive has a header of {size} bytes")
         return b"".join(self.content(size))
 
     def content(self, size: int) -> Iterator[bytes]:
@@ -132,13 +166,14 @@ class _Tape:
                 raise damaged("it ends in the middle of an entry")
             left -= len(chunk)
             yield chunk
-        if size % _BLOCK:
-            self._exactly(_BLOCK - size % _BLOCK)
+        if size % BLOCK_BYTES:
+            self._exactly(BLOCK_BYTES - size % BLOCK_BYTES)
 
-    def drain(self) -> None:
-        """Read what follows the end mark, so that the checksum of the compressed stream is verified."""
-        while self._stream.read(CHUNK_BYTES):
-            pass
+    def check_rest(self) -> None:
+        """Read what follows the end mark, which also has the checksum of a compressed stream verified."""
+        while rest := self._stream.read(CHUNK_BYTES):
+            if rest.strip(b"\0"):
+                raise unreadable("archive.trailing_data", "More data follows the end of the tar archive")
 
     def _exactly(self, size: int) -> bytes:
         data = b""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mixpeek.errors import MixpeekError, NotFound
+
+COPY_BYTES = 1024 * 1024
 
 
 class ObjectTooLarge(MixpeekError):
@@ -25,6 +29,34 @@ class StoredObject:
     key: str
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class LocalCopy:
+    """A stored object on this machine for a while: an open file at its start, its length, its sha256 in hex."""
+
+    file: BinaryIO
+    size_bytes: int
+    sha256: str
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the content from its start."""
+        self.file.seek(0)
+        while chunk := self.file.read(COPY_BYTES):
+            yield chunk
+
+
+@contextmanager
+def local_copy(chunks: Iterable[bytes]) -> Iterator[LocalCopy]:
+    """Keep `chunks` in an unnamed file while the context lasts, however many they are."""
+    digest, size = hashlib.sha256(), 0
+    with tempfile.TemporaryFile() as file:
+        for chunk in chunks:
+            size += len(chunk)
+            digest.update(chunk)
+            file.write(chunk)
+        file.seek(0)
+        yield LocalCopy(file, size, digest.hexdigest())
 
 
 class ObjectStore:
@@ -63,12 +95,22 @@ class ObjectStore:
         obstore.put(self._store, key, measured())
         return StoredObject(key, size, digest.hexdigest())
 
-    def read(self, key: str) -> bytes:
-        """Return the bytes under `key`; raises NotFound."""
+    def read(self, key: str) -> Iterator[bytes]:
+        """Yield the bytes under `key` piece by piece, never held as a whole; raises NotFound."""
         import obstore
 
         try:
-            return bytes(obstore.get(self._store, key).bytes())
+            for chunk in obstore.get(self._store, key).stream(min_chunk_size=COPY_BYTES):
+                yield bytes(chunk)
+        except FileNotFoundError as error:
+            raise NotFound("stored object", key) from error
+
+    def size(self, key: str) -> int:
+        """Return how many bytes lie under `key`; raises NotFound."""
+        import obstore
+
+        try:
+            return int(obstore.head(self._store, key)["size"])
         except FileNotFoundError as error:
             raise NotFound("stored object", key) from error
 
@@ -100,6 +142,8 @@ class ObjectStore:
         return found
 
     def delete(self, key: str) -> None:
+        """Delete what lies under `key`; as on S3, nothing there is no error."""
         import obstore
 
-        obstore.delete(self._store, key)
+        with suppress(FileNotFoundError):
+            obstore.delete(self._store, key)

@@ -13,6 +13,7 @@ from mixpeek import __version__
 from mixpeek.contract.versions import normalise_version
 from mixpeek.errors import InvalidRequest, NotFound
 from mixpeek.inspection.pack import pack_directory
+from mixpeek.objects.store import local_copy
 from mixpeek.registry import queries
 from mixpeek.registry.errors import PluginRejected
 from mixpeek.registry.library import find_enabled
@@ -71,21 +72,21 @@ def find_builtin(registry: Registry, name: str) -> PluginVersion:
         organization = find_first_organization(connection)
         namespace = find_namespace(connection, organization or "", BUILTIN_NAMESPACE)
         assert namespace is not None, "the built-in namespace is made before the server answers"
-        archive = _archive(name)
-        validated = validate_archive(
-            registry.execution,
-            archive,
-            registry.scratch,
-            uid=namespace.host_uid,
-            expected_name=name,
-            expected_version=None,
-        )
-        if validated.manifest is None:
-            raise PluginRejected(validated.findings)
-        return registry.publish(
-            connection, namespace, name, BUILTIN_VERSION, validated, archive,
-            description=None, message=f"shipped with mixpeek {__version__}", actor="platform",
-        )  # fmt: skip
+        with local_copy([_archive(name)]) as archive:
+            validated = validate_archive(
+                registry.execution,
+                archive.file,
+                registry.scratch,
+                uid=namespace.host_uid,
+                expected_name=name,
+                expected_version=None,
+            )
+            if validated.manifest is None:
+                raise PluginRejected(validated.findings)
+            return registry.publish(
+                connection, namespace, name, BUILTIN_VERSION, validated, archive,
+                description=None, message=f"shipped with mixpeek {__version__}", actor="platform",
+            )  # fmt: skip
 
 
 def _archive(name: str) -> bytes:

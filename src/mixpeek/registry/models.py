@@ -30,7 +30,8 @@ class Upload:
 class PluginVersion:
     """One immutable published version; `code_hash` identifies its files whatever archive held them.
 
-    `package` is the name hosts import it under, the one it was validated with.
+    `package` is the name hosts import it under, the one it was validated with; `lock` are the packages it runs with,
+    None until its environment is first built.
     """
 
     namespace_id: str
@@ -52,6 +53,7 @@ class PluginVersion:
     created_at: datetime
     host_uid: int
     active: bool
+    lock: dict[str, Any] | None
 
     @cached_property
     def parsed_manifest(self) -> Manifest:

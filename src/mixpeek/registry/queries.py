@@ -16,7 +16,7 @@ UPLOAD = (
 VERSION = (
     "v.namespace_id, v.plugin_id, v.name, v.version, v.description, v.code_hash, v.package, v.archive_sha256,"
     " v.archive_key, v.size_bytes, v.files, v.manifest, v.realtime_style, v.findings, v.message, v.author,"
-    " v.created_at, n.host_uid, (a.plugin_id IS NOT NULL) AS active"
+    " v.created_at, n.host_uid, (a.plugin_id IS NOT NULL) AS active, v.lock"
 )
 FROM = (
     " FROM plugin_versions v JOIN namespaces n USING (namespace_id)"
@@ -103,6 +103,39 @@ def find_version(connection: Connection, namespace_id: str, plugin_id: str) -> P
         PluginVersion,
         f"SELECT {VERSION}{FROM} AND v.namespace_id = %s AND v.plugin_id = %s",
         [namespace_id, plugin_id],
+    )
+
+
+def record_lock(
+    connection: Connection, namespace_id: str, plugin_id: str, lock: dict[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """Record the packages of a version unless some are; return those that are recorded then."""
+    if lock is not None:
+        connection.execute(
+            "UPDATE plugin_versions SET lock = %s WHERE namespace_id = %s AND plugin_id = %s AND lock IS NULL",
+            [Jsonb(lock), namespace_id, plugin_id],
+        )
+    found: dict[str, Any] | None = scalar(
+        connection, "SELECT lock FROM plugin_versions WHERE namespace_id = %s AND plugin_id = %s",
+        [namespace_id, plugin_id],
+    )  # fmt: skip
+    return found
+
+
+def record_realtime_style(connection: Connection, namespace_id: str, plugin_id: str, style: str) -> None:
+    """Record how a version's handler is called, if its file could not be imported before its environment was built."""
+    connection.execute(
+        "UPDATE plugin_versions SET realtime_style = %s"
+        " WHERE namespace_id = %s AND plugin_id = %s AND realtime_style IS NULL",
+        [style, namespace_id, plugin_id],
+    )
+
+
+def list_live(connection: Connection) -> list[dict[str, Any]]:
+    """Return `code_hash` and `lock` of every version that answers requests now."""
+    return dict_rows(
+        connection,
+        "SELECT v.code_hash, v.lock FROM plugin_versions v JOIN live_deployments USING (namespace_id, plugin_id)",
     )
 
 

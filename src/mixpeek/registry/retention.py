@@ -1,4 +1,4 @@
-"""Clearing what nothing refers to any more: abandoned uploads, archives of unpublished versions, unpacked copies.
+"""Clearing what nothing refers to any more: abandoned uploads, archives of unpublished versions, caches of versions.
 
 Nothing that a version, a collection or the ledger refers to is ever touched; running it twice, or halfway, is harmless.
 """
@@ -13,7 +13,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mixpeek.db.pool import Database, dict_rows
+from mixpeek.execution.environments.lock import Lock
+from mixpeek.execution.environments.store import Environments
 from mixpeek.objects.store import ObjectStore
+from mixpeek.registry import queries
 from mixpeek.registry.service import ARCHIVES_LOCK
 
 log = logging.getLogger(__name__)
@@ -29,12 +32,23 @@ class Cleared:
     uploads: int
     archives: int
     unpacked: int
+    environments: int
 
 
 class Retention:
     """Clears one platform's leftovers."""
 
-    def __init__(self, database: Database, objects: ObjectStore, unpacked: Path, unpacked_days: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        objects: ObjectStore,
+        unpacked: Path,
+        unpacked_days: float,
+        environments: Environments,
+        environment_days: float,
+    ) -> None:
+        self._environments = environments
+        self._environment_days = environment_days
         self._database = database
         self._objects = objects
         self._unpacked = unpacked
@@ -42,9 +56,20 @@ class Retention:
 
     def clear(self) -> Cleared:
         """Remove what has expired and say how much it was."""
-        cleared = Cleared(self._clear_uploads(), self._clear_archives(), self._clear_unpacked())
-        if cleared != Cleared(0, 0, 0):
-            log.info("cleared uploads=%d archives=%d unpacked=%d", cleared.uploads, cleared.archives, cleared.unpacked)
+        with self._database.transaction() as connection:
+            live = queries.list_live(connection)
+        locks = [Lock.from_wire(version["lock"]) for version in live if version["lock"] is not None]
+        cleared = Cleared(
+            self._clear_uploads(),
+            self._clear_archives(),
+            self._clear_unpacked({version["code_hash"] for version in live}),
+            self._environments.clear(locks, self._environment_days),
+        )
+        if cleared != Cleared(0, 0, 0, 0):
+            log.info(
+                "cleared uploads=%d archives=%d unpacked=%d environments=%d",
+                cleared.uploads, cleared.archives, cleared.unpacked, cleared.environments,
+            )  # fmt: skip
         return cleared
 
     def _clear_uploads(self) -> int:
@@ -72,12 +97,15 @@ class Retention:
             self._objects.delete(key)
         return len(old)
 
-    def _clear_unpacked(self) -> int:
-        """Remove unpacked copies not started from for a while; they are unpacked again when needed."""
+    def _clear_unpacked(self, live: set[str]) -> int:
+        """Remove unpacked copies not started from for a while; they are unpacked again when needed.
+
+        A live version's host may have been started long ago and still read its files.
+        """
         if not self._unpacked.is_dir():
             return 0
         before = time.time() - self._unpacked_days * 86400
-        old = [path for path in self._unpacked.iterdir() if path.stat().st_mtime < before]
+        old = [path for path in self._unpacked.iterdir() if path.name not in live and path.stat().st_mtime < before]
         for path in old:
             shutil.rmtree(path, ignore_errors=True)
         return len(old)

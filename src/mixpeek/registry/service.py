@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +14,11 @@ from mixpeek.contract.versions import next_patch, plugin_id_from
 from mixpeek.db.pool import Connection, Database, new_id
 from mixpeek.errors import Conflict, NotFound
 from mixpeek.execution.blocking import BlockingExecution
+from mixpeek.execution.environments.store import Environments
 from mixpeek.inspection.archive import ArchiveRefused
+from mixpeek.inspection.severities import NO_OVERRIDES, Overrides
 from mixpeek.model_store.service import ModelStore
-from mixpeek.objects.store import ObjectStore
+from mixpeek.objects.store import LocalCopy, ObjectStore, local_copy
 from mixpeek.registry import queries
 from mixpeek.registry.errors import PluginRejected, UploadExpired, UploadMismatch, UploadMissing, VersionExists
 from mixpeek.registry.models import PluginVersion, Upload
@@ -39,8 +41,10 @@ class Registry:
     execution: BlockingExecution
     scratch: Path
     max_archive_bytes: int
+    environments: Environments
     models: ModelStore
     quotas: Quotas = field(default_factory=Quotas)
+    overrides: Overrides = field(default_factory=lambda: NO_OVERRIDES)
     examinations: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(EXAMINATIONS_AT_ONCE)
     )
@@ -97,29 +101,37 @@ class Registry:
         upload = self._uploaded(namespace, upload_id)
         if upload.state == "published" and upload.result is not None:
             return upload.result
-        try:
-            archive = self.objects.read(upload.object_key)
-        except NotFound:
-            # Another confirm of this upload may have published it, and cleared its bytes, since we looked.
-            upload = self._uploaded(namespace, upload_id)
-            if upload.result is None:
-                raise
-            return upload.result
-        _check_transfer(archive, etag, size_bytes)
+        with ExitStack() as kept:
+            try:
+                archive = kept.enter_context(local_copy(self.objects.read(upload.object_key)))
+            except NotFound:
+                # Another confirm of this upload may have published it, and cleared its bytes, since we looked.
+                upload = self._uploaded(namespace, upload_id)
+                if upload.result is None:
+                    raise
+                return upload.result
+            _check_transfer(archive, etag, size_bytes)
+            result = self._publish_upload(namespace, upload, archive, message=message, actor=actor)
+        self.objects.delete(upload.object_key)
+        return result
+
+    def _publish_upload(
+        self, namespace: Namespace, upload: Upload, archive: LocalCopy, *, message: str | None, actor: str
+    ) -> dict[str, Any]:
+        """Validate an archive that has arrived and record it; return what confirm answers."""
         # A second or two, in a host: no connection is held meanwhile.
         validated = self._validate(namespace, upload, archive)
         with self.database.transaction() as connection:
             queries.lock_name(connection, namespace.namespace_id, upload.name)
-            current = queries.lock_upload(connection, namespace.namespace_id, upload_id)
+            current = queries.lock_upload(connection, namespace.namespace_id, upload.upload_id)
             if current is not None and current.state == "published" and current.result is not None:
                 return current.result  # another confirm of this upload was faster
             version = self.publish(
                 connection, namespace, upload.name, upload.version, validated, archive,
                 description=upload.description, message=message, actor=actor,
             )  # fmt: skip
-            result = _confirmed(upload_id, version)
-            queries.finish_upload(connection, upload_id, "published", result)
-        self.objects.delete(upload.object_key)
+            result = _confirmed(upload.upload_id, version)
+            queries.finish_upload(connection, upload.upload_id, "published", result)
         return result
 
     def _uploaded(self, namespace: Namespace, upload_id: str) -> Upload:
@@ -134,17 +146,18 @@ class Registry:
             raise UploadMissing(f"Nothing was uploaded for {upload_id} yet")
         return upload
 
-    def _validate(self, namespace: Namespace, upload: Upload, archive: bytes) -> Validated:
+    def _validate(self, namespace: Namespace, upload: Upload, archive: LocalCopy) -> Validated:
         """Examine an uploaded archive, with as many others at once as this machine has use for."""
         try:
             with self.examinations:
                 validated = validate_archive(
                     self.execution,
-                    archive,
+                    archive.file,
                     self.scratch,
                     uid=namespace.host_uid,
                     expected_name=upload.name,
                     expected_version=upload.version if upload.version_given else None,
+                    overrides=self.overrides,
                 )
         except ArchiveRefused as refused:
             raise PluginRejected(refused.findings, upload.upload_id) from refused
@@ -162,7 +175,8 @@ class Registry:
         """Return the directory holding the files of `version`, unpacking its archive on first use."""
         directory = self.scratch / version.code_hash
         if not directory.exists():
-            unpack_version(self.objects.read(version.archive_key), directory, version.code_hash)
+            with local_copy(self.objects.read(version.archive_key)) as archive:
+                unpack_version(archive.file, directory, version.code_hash)
         os.utime(directory)  # retention keeps what is used
         return directory
 
@@ -173,7 +187,7 @@ class Registry:
         name: str,
         number: str,
         validated: Validated,
-        archive: bytes,
+        archive: LocalCopy,
         *,
         description: str | None,
         message: str | None,
@@ -181,13 +195,12 @@ class Registry:
     ) -> PluginVersion:
         """Record a validated archive as version `number` of `name`, in the caller's transaction."""
         assert validated.manifest is not None
-        self.quotas.check(connection, namespace.namespace_id, name, len(archive))
-        sha256 = hashlib.sha256(archive).hexdigest()
-        key = f"archives/{sha256}"
+        self.quotas.check(connection, namespace.namespace_id, name, archive.size_bytes)
+        key = f"archives/{archive.sha256}"
         # Retention deletes archives that no version refers to; not between this line and the commit.
         connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", [ARCHIVES_LOCK])
         if not self.objects.exists(key):
-            self.objects.put(key, [archive], limit_bytes=self.max_archive_bytes)
+            self.objects.put(key, archive.chunks(), limit_bytes=self.max_archive_bytes)
         # On auto-bump the upload's number wins over the manifest's.
         manifest = validated.manifest.model_copy(update={"version": number}).model_dump(mode="json")
         plugin_id = plugin_id_from(name, number)
@@ -202,9 +215,9 @@ class Registry:
                 "description": description or validated.manifest.description,
                 "code_hash": validated.code_hash,
                 "package": validated.package,
-                "archive_sha256": sha256,
+                "archive_sha256": archive.sha256,
                 "archive_key": key,
-                "size_bytes": len(archive),
+                "size_bytes": archive.size_bytes,
                 "files": validated.files,
                 "manifest": manifest,
                 "realtime_style": validated.realtime,
@@ -243,8 +256,8 @@ def _confirmed(upload_id: str, version: PluginVersion) -> dict[str, Any]:
     }
 
 
-def _check_transfer(archive: bytes, etag: str | None, size_bytes: int | None) -> None:
-    if size_bytes is not None and size_bytes != len(archive):
-        raise UploadMismatch(f"{len(archive)} bytes arrived, but the client says it sent {size_bytes}")
-    if etag is not None and etag.strip('"') != hashlib.sha256(archive).hexdigest():
+def _check_transfer(archive: LocalCopy, etag: str | None, size_bytes: int | None) -> None:
+    if size_bytes is not None and size_bytes != archive.size_bytes:
+        raise UploadMismatch(f"{archive.size_bytes} bytes arrived, but the client says it sent {size_bytes}")
+    if etag is not None and etag.strip('"') != archive.sha256:
         raise UploadMismatch("The archive's ETag is not the one the client got")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mixpeek.contract.manifest import Manifest
 from mixpeek.errors import PlatformError
@@ -15,6 +14,7 @@ from mixpeek.examination.examine import examine
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.inspection.archive import read_archive
 from mixpeek.inspection.findings import Finding
+from mixpeek.inspection.severities import NO_OVERRIDES, Overrides
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Validated:
     files: list[dict[str, Any]]
 
 
-def unpack_version(archive: bytes, directory: Path, code_hash: str) -> None:
+def unpack_version(archive: BinaryIO, directory: Path, code_hash: str) -> None:
     """Unpack beside `directory`, then rename, so that a directory of that name is always whole and what it says.
 
     Raises: PlatformError: the stored archive no longer holds the files that were published.
@@ -37,7 +37,7 @@ def unpack_version(archive: bytes, directory: Path, code_hash: str) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     building = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".unpacking-"))
     try:
-        unpacked = read_archive(io.BytesIO(archive), building / "files")
+        unpacked = read_archive(archive, building / "files")
         if unpacked.code_hash != code_hash:
             raise PlatformError(
                 f"A stored archive has code hash {unpacked.code_hash}, not {code_hash}",
@@ -54,12 +54,13 @@ def unpack_version(archive: bytes, directory: Path, code_hash: str) -> None:
 
 def validate_archive(
     execution: BlockingExecution,
-    archive: bytes,
+    archive: BinaryIO,
     scratch: Path,
     *,
     uid: int | None,
     expected_name: str | None,
     expected_version: str | None,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> Validated:
     """Examine `archive` in a host of its own, gathering every finding.
 
@@ -68,10 +69,16 @@ def validate_archive(
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     building = Path(tempfile.mkdtemp(dir=scratch, prefix=".validating-"))
     try:
-        unpacked = read_archive(io.BytesIO(archive), building / "files")
+        unpacked = read_archive(archive, building / "files")
         seen = execution.call(
             examine(
-                execution.execution, unpacked, expected_name=expected_name, expected_version=expected_version, uid=uid
+                execution.execution,
+                unpacked,
+                expected_name=expected_name,
+                expected_version=expected_version,
+                uid=uid,
+                is_built_later=True,
+                overrides=overrides,
             )
         )
     finally:

@@ -29,6 +29,8 @@ from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
 from mixpeek.execution.local import LocalExecution  # noqa: E402
 from mixpeek.execution.sandbox import probe  # noqa: E402
 from mixpeek.objects.signing import Signer  # noqa: E402
+from mixpeek.secrets.keys import key_source  # noqa: E402
+from mixpeek.secrets.service import Vault  # noqa: E402
 from mixpeek.server.datadir import DataDir  # noqa: E402
 from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
 from mixpeek.server.responses import JoinedProtocol  # noqa: E402
@@ -78,15 +80,20 @@ def main() -> None:
         http=JoinedProtocol,
     )
     # Given the bare descriptor, uvicorn takes it for a unix socket: answers then wait 40 ms for TCP's delayed ACK.
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(os.environ["MIXPEEK_LISTEN_FD"]))])
+    listener = socket.socket(fileno=int(os.environ["MIXPEEK_LISTEN_FD"]))
+    listener.set_inheritable(False)  # uvloop closes nothing in the hosts that it starts
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Platform:
     loop = asyncio.get_running_loop()
     database = await asyncio.to_thread(connect, settings, max_connections=20)
     key, _ = data_dir.admin_key(settings.bootstrap_api_key)
+    vault = Vault(key_source(settings.secrets_key, data_dir.path))
     with database.transaction() as connection:
         bootstrap(connection, key)
+        for fault in vault.prepare(connection):
+            log.error("%s", fault)
     objects = object_store(settings)
     execution = LocalExecution()
     plugins = registry(settings, database, objects, BlockingExecution(execution, loop=loop))
@@ -100,10 +107,12 @@ async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Plat
         signer=Signer(data_dir.signing_secret()),
         keyring=Keyring(database),
         addresses=Addresses(database),
+        vault=vault,
         registry=plugins,
         documents=PostgresDocuments(),
         replicas=Replicas(database, plugins, execution, process_id, settings.replica_idle_s),
         sandbox=sandbox,
+        egress=execution.grants.egress_status(sandbox.mode),
         loop=loop,
     )
 

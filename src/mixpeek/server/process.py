@@ -12,6 +12,8 @@ from mixpeek.config import Settings
 from mixpeek.db.pool import Database
 from mixpeek.db.schema import wait_until_migrated
 from mixpeek.execution.blocking import BlockingExecution
+from mixpeek.execution.environments.store import Environments
+from mixpeek.inspection.severities import overrides_from
 from mixpeek.logging import configure
 from mixpeek.model_store.cache import ModelCache
 from mixpeek.model_store.hub import Hub
@@ -53,8 +55,10 @@ def connect(settings: Settings, *, max_connections: int) -> Database:
 
 def registry(settings: Settings, database: Database, objects: ObjectStore, execution: BlockingExecution) -> Registry:
     quotas = Quotas(settings.max_plugins_per_namespace, settings.max_archive_bytes_per_namespace)
-    models = model_store(settings, database, objects)
-    return Registry(database, objects, execution, settings.unpacked_dir, settings.max_archive_bytes, models, quotas)
+    return Registry(
+        database, objects, execution, settings.unpacked_dir, settings.max_archive_bytes, environments(settings),
+        model_store(settings, database, objects), quotas, overrides_from(settings.rules),
+    )  # fmt: skip
 
 
 def model_store(settings: Settings, database: Database, objects: ObjectStore) -> ModelStore:
@@ -62,6 +66,17 @@ def model_store(settings: Settings, database: Database, objects: ObjectStore) ->
     # Hosts are given these paths, and their own working directory is another.
     cache = ModelCache(settings.models_dir.expanduser().resolve())
     return ModelStore(database, objects, cache, hub, settings.max_model_bytes, settings.max_models_per_namespace)
+
+
+def environments(settings: Settings) -> Environments:
+    index_url = settings.index_url
+    return Environments(
+        settings.environments_dir.expanduser().resolve(),
+        index_url=None if index_url is None else index_url.get_secret_value(),
+        wheelhouse=settings.wheelhouse,
+        timeout_s=settings.environment_build_timeout_s,
+        max_bytes=settings.max_environment_bytes,
+    )
 
 
 def object_store(settings: Settings) -> ObjectStore:

@@ -19,6 +19,9 @@ from pathlib import Path
 from mixpeek.config import Settings, unknown_variables
 from mixpeek.db.embedded import EmbeddedPostgres
 from mixpeek.errors import MixpeekError, PlatformError
+from mixpeek.execution import sandbox
+from mixpeek.execution.egress.policy import EgressPolicy
+from mixpeek.inspection.severities import overrides_from
 from mixpeek.server.datadir import DataDir
 
 DRAIN_S = 20.0
@@ -55,6 +58,8 @@ class Supervisor:
     def from_settings(cls, host: str | None, port: int | None, data_dir: Path | None) -> Supervisor:
         given = {"host": host, "port": port, "data_dir": data_dir}
         settings = Settings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+        EgressPolicy.from_environ(os.environ)  # an entry that cannot be read ends the start here, not a plugin's host
+        overrides_from(settings.rules)  # and so does a rule that does not exist
         return cls(settings, DataDir(settings.data_dir))
 
     def run(self) -> int:
@@ -186,8 +191,11 @@ class Supervisor:
         _say(f"serving on http://{host}:{port} (data in {self.data_dir.path})")
         if fresh and not self.settings.bootstrap_api_key:
             _say(f"admin API key, shown this once and kept in {self.data_dir.path / 'admin.key'}:\n  {key}")
-        if self.settings.sandbox == "off":
-            _say("warning: MIXPEEK_SANDBOX=off: plugins run WITHOUT isolation, as this user")
+        warning = sandbox.warning(sandbox.probe())
+        if warning is not None:
+            _say(f"warning: {warning}")
+        if self.settings.egress == "off":
+            _say("MIXPEEK_EGRESS=off: plugins that ask for a network are refused")
 
 
 def _check_migration(migration: subprocess.Popen[bytes]) -> None:

@@ -51,7 +51,14 @@ def main() -> None:
     ]
     engine = WorkflowEngine(database, EXECUTOR_ID, workflows)
     engine.start()
-    retention = Retention(database, objects, settings.unpacked_dir, settings.unpacked_days)
+    retention = Retention(
+        database,
+        objects,
+        settings.unpacked_dir,
+        settings.unpacked_days,
+        plugins.environments,
+        settings.environment_days,
+    )
     threading.Thread(
         target=_clear_forever,
         args=(retention, plugins.models, engine, stopping, settings),

@@ -10,6 +10,7 @@ import pytest
 
 from mixpeek.examination.examine import Examination, examine
 from mixpeek.execution.blocking import BlockingExecution
+from mixpeek.execution.port import DESCRIBE_TIMEOUT_S
 from mixpeek.inspection.archive import describe_folder, read_archive
 from mixpeek.inspection.pack import pack_directory
 
@@ -54,18 +55,33 @@ class Examiner:
         self._folder = folder
 
     def __call__(
-        self, folder: str = "word_count", *, name: str | None = None, version: str | None = None, **files: str
+        self,
+        folder: str = "word_count",
+        *,
+        name: str | None = None,
+        version: str | None = None,
+        timeout_s: float = DESCRIBE_TIMEOUT_S,
+        **files: str,
     ) -> Examination:
         source = self._folder / "source" / folder
         for stem, text in {"manifest": MANIFEST, "pipeline": PIPELINE, **files}.items():
             path = source / f"{stem.replace('__', '/')}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(dedent(text))
-        return self.examine(source, name=name, version=version)
+        return self.examine(source, name=name, version=version, timeout_s=timeout_s)
 
-    def examine(self, source: Path, *, name: str | None = None, version: str | None = None) -> Examination:
+    def examine(
+        self,
+        source: Path,
+        *,
+        name: str | None = None,
+        version: str | None = None,
+        timeout_s: float = DESCRIBE_TIMEOUT_S,
+    ) -> Examination:
         unpacked = read_archive(pack_directory(source), self._folder / "unpacked")
-        work = examine(self._hosts.execution, unpacked, expected_name=name, expected_version=version)
+        work = examine(
+            self._hosts.execution, unpacked, expected_name=name, expected_version=version, timeout_s=timeout_s
+        )
         return self._hosts.call(work)
 
 
@@ -199,13 +215,15 @@ def test_parameters_without_defaults_make_a_failed_build_a_warning(check: Examin
         ({"pipeline": "def build_steps(request):\n    return None\n"}, ("pipeline.build_failed", "pipeline.py")),
         ({"pipeline": "def build_steps(request):\n    return {'steps': []}\n"}, ("pipeline.no_steps", "pipeline.py")),
         ({"manifest": "import os\nos._exit(3)\n"}, ("manifest.cannot_be_read", "manifest.py")),
-        ({"manifest": MANIFEST + "input_schema = 3\n"}, ("manifest.cannot_be_read", "manifest.py")),
+        ({"manifest": MANIFEST + "input_schema = 3\n"}, ("manifest.invalid_value", "manifest.py:8:1")),
         ({"realtime": "x = 1\n"}, ("realtime.cannot_be_read", "realtime.py")),
         ({"realtime": "x = 1\nimport nowhere\n"}, ("realtime.cannot_be_read", "realtime.py:2")),
     ],
 )
 def test_what_a_host_cannot_use_is_a_finding(check: Examiner, files: dict[str, str], expected: tuple[str, str]) -> None:
-    assert places(check(**files)) == [expected]
+    seen = check(**files)
+
+    assert [found for found in places(seen) if not found[0].startswith("security.")] == [expected]
 
 
 def test_the_same_plugin_examined_twice_gives_the_same_result(
@@ -218,3 +236,89 @@ def test_the_same_plugin_examined_twice_gives_the_same_result(
     assert again == first
     assert first.passed
     assert [finding.rule for finding in first.findings] == ["security.multiprocessing"]
+
+
+WRONG_KEYS = """\
+feature_extractor_name = "word_count"
+version = "1.0.0"
+features = [{"feature_name": "words", "feature_type": "embedding", "dimensions": 3}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("realtime", "place"),
+    [
+        ("x = 1\nraise RuntimeError('broken')\n", "realtime.py:2"),
+        ("class Nothing: ...\n", "realtime.py"),
+        ("import os\nos._exit(3)\n", "realtime.py"),
+        ("while True:\n    pass\n", "realtime.py"),
+    ],
+    ids=["raises", "no handler", "ends", "never ends"],
+)
+def test_a_broken_realtime_hides_nothing_that_the_manifest_says(check: Examiner, realtime: str, place: str) -> None:
+    seen = check(manifest=WRONG_KEYS, realtime=realtime, timeout_s=2.0)
+
+    assert [found for found in places(seen) if not found[0].startswith("security.")] == [
+        ("manifest.unknown_key", "manifest.py:3:68"),
+        ("realtime.cannot_be_read", place),
+    ]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ["raise RuntimeError('broken')\n", "import os\nos._exit(3)\n"],
+    ids=["raises", "ends"],
+)
+def test_a_manifest_that_cannot_be_run_hides_neither_its_text_nor_realtime(check: Examiner, manifest: str) -> None:
+    seen = check(manifest=WRONG_KEYS + manifest, realtime="x = 1\n", timeout_s=3.0)
+
+    rules = [rule for rule, _ in places(seen) if not rule.startswith("security.")]
+    assert sorted(rules) == ["manifest.cannot_be_read", "manifest.unknown_key", "realtime.cannot_be_read"]
+
+
+def test_with_forbidden_code_the_text_of_the_manifest_is_checked_all_the_same(check: Examiner) -> None:
+    seen = check(
+        manifest=WRONG_KEYS + "dependencies = ['-r x.txt']\nraise RuntimeError('this was run')\n",
+        processors__core="import subprocess\n",
+        name="other_name",
+        version="2.0.0",
+    )
+
+    assert places(seen) == [
+        ("manifest.other_name", "manifest.py:1:1"),
+        ("manifest.other_version", "manifest.py:2:1"),
+        ("manifest.unknown_key", "manifest.py:3:68"),
+        ("dependencies.invalid", "manifest.py:4:17"),
+        ("security.subprocess", "processors/core.py:1:8"),
+    ]
+
+
+def test_what_text_and_run_both_show_is_said_once(check: Examiner, hosts: BlockingExecution, tmp_path: Path) -> None:
+    seen = check(manifest=WRONG_KEYS)
+
+    read_only = hosts.call(examine(None, describe_folder(tmp_path / "unpacked" / "word_count")))
+
+    assert places(seen) == places(read_only) == [("manifest.unknown_key", "manifest.py:3:68")]
+
+
+def test_with_a_file_missing_the_manifest_is_read_and_nothing_built(check: Examiner) -> None:
+    seen = check(manifest=WRONG_KEYS, pipeline="x = 1\n", realtime="raise RuntimeError('this was run')\n")
+
+    assert [rule for rule, _ in places(seen)] == ["manifest.unknown_key", "structure.no_build_steps"]
+
+
+def test_an_import_that_fails_for_several_files_is_said_once(check: Examiner) -> None:
+    seen = check(
+        pipeline="from .processors.core import SIZE\n" + PIPELINE,
+        realtime="from .processors.core import SIZE\n",
+        processors__core="SIZE = 1 / 0\n",
+    )
+
+    assert [place for _, place in places(seen)] == ["processors/core.py:1"]
+
+
+def test_likely_secrets_are_part_of_every_examination(check: Examiner) -> None:
+    # Put together here, so that no tool that reads this file takes it for the thing itself.
+    seen = check(processors__core="KEY = 'sk_" + "live_51Hq8ZxR2eZvKYlo2C0aBcDe'\n")
+
+    assert places(seen) == [("secret.api_key", "processors/core.py:1:8")]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mixpeek.errors import PluginCrashed, PluginRaised
+from mixpeek.errors import PluginCrashed, PluginOutOfMemory, PluginRaised, PluginScratchFull
 from mixpeek.execution.blocking import BlockingHost
 
 HANDLER = """
@@ -104,7 +104,7 @@ def test_nothing_outside_the_scratch_folder_can_be_written(attempt: Attempt, pat
 def test_the_scratch_folder_can_be_written_up_to_its_cap(attempt: Attempt) -> None:
     attempt("write", "/tmp/x")
 
-    with pytest.raises(PluginRaised, match="OSError"):
+    with pytest.raises(PluginScratchFull, match="OSError"):
         attempt("fill", "/tmp/big", 16 * 1024**2)
 
 
@@ -173,7 +173,7 @@ def test_a_host_runs_as_the_uid_it_was_given(start: Callable[..., BlockingHost])
 def test_memory_over_the_limit_is_an_error_of_the_plugin_and_the_host_lives(
     host: BlockingHost, attempt: Attempt
 ) -> None:
-    with pytest.raises(PluginRaised, match="MemoryError"):
+    with pytest.raises(PluginOutOfMemory, match="MemoryError"):
         attempt("take_memory", 1024**3)
 
     assert host.alive

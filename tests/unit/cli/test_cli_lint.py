@@ -58,3 +58,24 @@ def test_warnings_fail_only_where_that_is_asked_for(mix: Mix, folder: Path) -> N
 
     assert (lenient.code, strict.code) == (0, 1)
     assert "0 errors, 1 warnings" in lenient.out
+
+
+def test_with_static_nothing_of_the_plugin_is_run(mix: Mix, folder: Path) -> None:
+    wrong = MANIFEST.replace("embedding_dim", "dim")
+    write_plugin(folder, manifest=wrong, realtime="raise RuntimeError('was run')\n")
+
+    run, read = mix("plugin", "lint", folder, "--json"), mix("plugin", "lint", folder, "--static", "--json")
+
+    assert [finding["rule"] for finding in run.json["findings"]] == ["manifest.unknown_key", "realtime.cannot_be_read"]
+    assert read.json["findings"] == run.json["findings"][:1]
+    assert (run.code, read.code) == (1, 1)
+
+
+def test_a_json_document_holds_no_character_that_steers_a_terminal(mix: Mix, folder: Path) -> None:
+    write_plugin(folder, test="def test_it():\n    print('\\x9b31m\\u202e größe')\n    assert False\n")
+
+    ran = mix("plugin", "test", folder, "--json")
+
+    assert "\x9b" not in ran.out
+    assert "\u202e" not in ran.out
+    assert "\x9b31m\u202e größe" in ran.json["tests"]["output"]

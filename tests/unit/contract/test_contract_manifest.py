@@ -60,7 +60,7 @@ def test_a_metric_has_one_spelling(written: str, kept: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "normal"),
-    [("v1", "1.0.0"), ("1", "1.0.0"), ("1.2", "1.2.0"), ("V1.2.3", "1.2.3"), (" 01.2.3 ", "1.2.3")],
+    [("v1", "1.0.0"), ("1", "1.0.0"), ("1.2", "1.2.0"), ("V1.2.3", "1.2.3"), (" 1.2.3 ", "1.2.3")],
 )
 def test_a_version_has_three_numbers(written: str, normal: str) -> None:
     assert normalise_version(written) == normal
@@ -103,3 +103,11 @@ def test_a_feature_address_is_kept_as_written(text: str) -> None:
 def test_other_addresses_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a feature address"):
         FeatureUri.parse(text)
+
+
+@pytest.mark.parametrize(
+    "version", ["01.0.0", "1.00.0", "1.0.0-rc1", "1.0.0+x", "1.2.3.4", "1" * 7, "1.0.0\n2", "１.0.0"]
+)
+def test_a_version_of_another_form_is_refused(version: str) -> None:
+    with pytest.raises(ValueError, match="is not a version"):
+        normalise_version(version)

@@ -39,7 +39,6 @@ def plan_of(**serve: Any) -> ServePlan:
         ({"min_replicas": 0}, (1, 0, 1)),
         ({"min_replicas": 0, "max_replicas": 2}, (1, 0, 2)),
         ({"num_replicas": 3, "max_replicas": 2}, (2, 2, 2)),
-        ({"min_replicas": 3, "max_replicas": 2}, (3, 3, 3)),
         ({"max_replicas": 8, "num_cpus": 1}, (1, 1, 4)),
         ({"min_replicas": 2, "max_replicas": 8, "num_cpus": 4}, (2, 2, 2)),
     ],

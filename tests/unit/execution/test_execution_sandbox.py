@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mixpeek.errors import SandboxUnavailable
+from mixpeek.errors import SandboxUnavailable, SettingInvalid
 from mixpeek.execution import sandbox
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.execution.port import HostSpec
@@ -35,12 +35,15 @@ def test_every_folder_above_a_mount_is_made_readable_first(spec: HostSpec) -> No
     assert all(line[line.index(path) - 3 : line.index(path) - 1] == ["--perms", "0755"] for path in made)
 
 
-def test_the_network_is_cut_unless_it_is_asked_for(tmp_path: Path) -> None:
+def test_every_host_has_a_network_namespace_of_its_own_and_a_proxy_only_if_it_asks_for_one(tmp_path: Path) -> None:
     closed = sandbox.command(HostSpec(tmp_path, "sample"), mode="bubblewrap", fd=9)
-    opened = sandbox.command(HostSpec(tmp_path, "sample", network=True), mode="bubblewrap", fd=9)
+    opened = sandbox.command(HostSpec(tmp_path, "sample", network=True), mode="bubblewrap", fd=9, egress_fd=7)
 
     assert "--unshare-net" in closed
-    assert "--unshare-net" not in opened
+    assert "--unshare-net" in opened
+    assert opened[-2:] == ["--egress", "7"]
+    assert opened[opened.index("https_proxy") + 1] == "http://127.0.0.1:3128"
+    assert {"--egress", "--network", "HTTPS_PROXY", "/etc/ssl/certs"}.isdisjoint(closed)
 
 
 def test_the_socket_is_named_only_for_a_serving_host(spec: HostSpec) -> None:
@@ -83,11 +86,8 @@ def test_turning_the_sandbox_off_says_so_and_still_tightens_the_host(
             host.predict({})
 
 
-def test_a_plugin_that_needs_the_network_is_refused_rather_than_given_all_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("MIXPEEK_SANDBOX", raising=False)
-    tmp_path.chmod(0o755)
+def test_a_setting_that_cannot_be_read_is_named_before_any_host_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIXPEEK_EGRESS_ALLOW", "10.0.0.1/8")
 
-    with BlockingExecution() as execution, pytest.raises(SandboxUnavailable, match="need a network"):
-        execution.start(HostSpec(tmp_path, "sample", network=True))
+    with pytest.raises(SettingInvalid, match=r"10\.0\.0\.1/8"):
+        BlockingExecution()

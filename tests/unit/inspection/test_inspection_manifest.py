@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from textwrap import dedent
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from mixpeek.contract.fields import MANIFEST_FIELDS
+from mixpeek.contract.manifest import Feature
 from mixpeek.inspection.findings import Severity
 from mixpeek.inspection.manifest import check_manifest
 
@@ -27,6 +32,13 @@ SOURCE = dedent(
     dependencies = ["tokenizers>=0.20"]
     """
 )
+
+
+def json_depth(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 def raw(**changes: Any) -> dict[str, Any]:
@@ -156,3 +168,107 @@ def test_without_a_readable_source_findings_have_no_line(source: str | None) -> 
     _, findings = check_manifest(raw(version="x"), source)
 
     assert [finding.line for finding in findings] == [None]
+
+
+def test_faults_of_different_kinds_are_said_in_one_pass() -> None:
+    _, findings = check_manifest(
+        raw(
+            version="1.0.0-rc1",
+            features=[{"feature_name": "a", "feature_type": "embedding", "embedding_dim": True}, {"feature_name": "A"}],
+            dependencies=["numpy", 7, "-e ."],
+            input_schema={"type": "strin"},
+        ),
+        SOURCE,
+    )
+
+    assert {(finding.rule, finding.message.partition(":")[0]) for finding in findings if finding.is_error} == {
+        ("manifest.invalid_value", "`version`"),
+        ("manifest.invalid_value", "`features[0].embedding_dim` must be a whole number, not True"),
+        ("manifest.missing_key", "`features[1].feature_type` is missing"),
+        ("manifest.invalid_value", "`dependencies[1]` must be a text in quotes, not 7"),
+        ("dependencies.invalid", "`-e .` is not a dependency"),
+        ("manifest.invalid_schema", "`input_schema.type`"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("version", "repair"),
+    [
+        ("1.0.0-rc1", "leave out '-rc1'"),
+        ("v1.2.3+local", "leave out '+local'"),
+        ("01.0.0", "without leading zeros"),
+        ("1.2.3.4", "it has 4 numbers"),
+        ("1000000.0.0", "at most six digits"),
+        ("latest", "write three numbers"),
+    ],
+)
+def test_a_version_that_is_none_says_how_to_repair_it(version: str, repair: str) -> None:
+    _, findings = check_manifest(raw(version=version))
+
+    assert repair in findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ({f"key_{n}": n for n in range(1_000_000)}, "manifest.too_large"),
+        (json_depth(200), "manifest.too_deep"),
+        ("x" * 5_000_000, "manifest.too_large"),
+        (float("inf"), "manifest.invalid_number"),
+        (2**64, "manifest.invalid_number"),
+        ("\ud800", "manifest.invalid_text"),
+        ({"a\0": 1}, "manifest.invalid_text"),
+    ],
+    ids=["keys", "depth", "length", "infinity", "64 bits", "surrogate", "null"],
+)
+def test_values_that_nothing_could_store_are_named_and_not_looked_at_further(value: Any, rule: str) -> None:
+    manifest, findings = check_manifest(raw(cost_rates=value), SOURCE)
+
+    assert manifest is None
+    assert [finding.rule for finding in findings] == [rule]
+
+
+def test_of_very_many_findings_the_errors_are_shown_and_the_rest_counted() -> None:
+    features = [{"feature_name": f"f{n}", "feature_type": "embedding", "embedding_dim": 0} for n in range(250)]
+
+    _, findings = check_manifest(raw(features=features, output_schema={"properties": {"x": {}}}), SOURCE)
+
+    assert len(findings) == 201
+    assert [finding.message for finding in findings if finding.rule == "manifest.more_findings"] == [
+        "50 more findings about the manifest are not shown"
+    ]
+
+
+_texts = st.text(max_size=12) | st.sampled_from(
+    ["\ud800", "\0", "$ref", "#/a/0", "type", "embedding", "a; b", "git+x://y"]
+)
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | _texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),
+    max_leaves=12,
+)
+_fields = st.dictionaries(st.sampled_from([*MANIFEST_FIELDS, "models", "naem"]), _values, max_size=6)
+
+
+@given(fields=_fields)
+def test_whatever_a_host_sends_becomes_findings_and_never_an_exception(fields: dict[str, Any]) -> None:
+    manifest, findings = check_manifest({**raw(), **fields}, SOURCE)
+
+    assert (manifest is None) == any(finding.is_error for finding in findings)
+    json.dumps([finding.wire() for finding in findings]).encode()
+
+
+@given(feature=st.dictionaries(st.sampled_from([*Feature.model_fields, "dim", "name"]), _values))
+@example(feature={"feature_name": "a", "feature_type": "embedding", "embedding_dim": 3, "distance_metric": ["dot"]})
+def test_whatever_a_feature_says_is_judged(feature: dict[str, Any]) -> None:
+    check_manifest(raw(features=[feature, feature]), SOURCE)
+
+
+@given(dependency=_texts | st.from_regex(r"[a-z]{1,3} ?(\[[a-z]\])?([<>=!~]=?[0-9.*+a-z]{1,5},?){0,3}(;.{0,9})?"))
+def test_whatever_a_dependency_says_is_judged(dependency: str) -> None:
+    check_manifest(raw(dependencies=[dependency, dependency, "numpy"]), SOURCE)
+
+
+@given(schema=st.dictionaries(st.sampled_from(["type", "properties", "$ref", "$schema", "required", "enum"]), _values))
+def test_whatever_a_schema_says_is_judged(schema: dict[str, Any]) -> None:
+    check_manifest(raw(input_schema=schema, output_schema={"properties": schema}), SOURCE)

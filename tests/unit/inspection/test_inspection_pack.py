@@ -119,3 +119,36 @@ def test_ignore_files_above_the_folder_do_not_count(plugin: Path) -> None:
     (plugin.parent / ".gitignore").write_text("*\n")
 
     assert list_packed(plugin) == ["manifest.py", "processors/core.py"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("con.py", "archive.reserved_name"),
+        ("a.py ", "archive.trailing_dot"),
+        ("ab:c.py", "archive.colon"),
+        ("C:b.py", "archive.absolute_path"),
+        ("a\\b.py", "archive.backslash"),
+        ("a\x1b[2J.py", "archive.unprintable_name"),
+        ("gr\udcf6\udcdfe.py", "archive.name_encoding"),
+        ("MANIFEST.py", "archive.case_collision"),
+        ("x/" * 63 + "y.py", "archive.too_deep"),
+    ],
+)
+def test_names_the_reader_refuses_are_refused_when_packing(plugin: Path, name: str, rule: str) -> None:
+    (plugin / name).parent.mkdir(parents=True, exist_ok=True)
+    (plugin / name).write_text("x")
+
+    with pytest.raises(ArchiveRefused) as caught:
+        pack_directory(plugin)
+
+    assert [finding.rule for finding in caught.value.findings] == [rule]
+    assert all(finding.message.isprintable() and finding.path.isprintable() for finding in caught.value.findings)
+
+
+@pytest.mark.parametrize("name", ["nul", "plugin.", "my:plugin"])
+def test_the_name_of_the_folder_itself_must_be_fit_to_pack(plugin: Path, name: str) -> None:
+    folder = plugin.rename(plugin.with_name(name))
+
+    with pytest.raises(ArchiveRefused, match=r"device|ends in a dot|colon"):
+        pack_directory(folder)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from mixpeek.inspection.rules import RULES
-from mixpeek.inspection.scan import scan_source
+from mixpeek.inspection.rules import FILE_RULES, KNOWN, RULES
+from mixpeek.inspection.rules.base import Rule
+from mixpeek.inspection.scan import scan, scan_source
 
 OFFENDING: dict[str, list[str]] = {
     "security.subprocess": [
@@ -71,7 +73,11 @@ OFFENDING: dict[str, list[str]] = {
         "[run('x') for run in (exec,)]",
         "import builtins\nvars(builtins)['exec']('x = 1')",
     ],
-    "security.compile": ["compile('1', 'f', 'eval')", "import runpy", "from types import FunctionType"],
+    "security.compile": [
+        "compile('1', 'f', 'eval')",
+        "import runpy",
+        "from types import FunctionType\nFunctionType(code, {})",
+    ],
     "security.dunder_import": [
         "__import__('json')",
         "load = __import__",
@@ -106,7 +112,6 @@ HARMLESS: dict[str, list[str]] = {
         "import os\ngetattr(os, 'environ')",
     ],
     "security.multiprocessing": [
-        "from concurrent.futures import ThreadPoolExecutor",
         "import threading",
         "torch.multiprocessing.set_sharing_strategy('x')",
     ],
@@ -149,12 +154,39 @@ def _samples(table: dict[str, list[str]]) -> list[tuple[str, str]]:
     return [(rule, code) for rule, codes in table.items() for code in codes]
 
 
-def test_every_rule_has_offending_and_harmless_samples() -> None:
-    names = [rule.name for rule in RULES]
+def test_every_rule_has_a_name_of_its_own_a_summary_a_hint_and_both_kinds_of_sample() -> None:
+    names = [rule.name for rule in (*RULES, *FILE_RULES)]
 
-    assert len(names) == len(set(names))
-    assert set(names) == set(OFFENDING) == set(HARMLESS)
-    assert all(rule.summary for rule in RULES)
+    assert len(names) == len(set(names)) == len(KNOWN)
+    for rule in KNOWN.values():
+        assert rule.summary and rule.hint, rule.name
+        assert rule.offending and rule.harmless, rule.name
+
+
+def test_every_rule_has_a_file_of_its_own() -> None:
+    folder = Path(__file__).parents[3] / "src" / "mixpeek" / "inspection" / "rules"
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "base", "code_files", "allow_comments"}
+
+    assert len(files) == len(RULES)
+
+
+def _rule_samples(kind: str) -> list[tuple[Rule, str]]:
+    return [(rule, code) for rule in KNOWN.values() for code in getattr(rule, kind)]
+
+
+def _found(folder: Path, path: str, code: str) -> set[str]:
+    (folder / path).write_bytes(code.encode("utf-8", "surrogateescape"))
+    return {finding.rule for finding in scan(folder)}
+
+
+@pytest.mark.parametrize(("rule", "code"), _rule_samples("offending"), ids=lambda value: getattr(value, "name", ""))
+def test_the_offending_sample_of_a_rule_is_found_by_it(tmp_path: Path, rule: Rule, code: str) -> None:
+    assert rule.name in _found(tmp_path, rule.sample_path, code)
+
+
+@pytest.mark.parametrize(("rule", "code"), _rule_samples("harmless"), ids=lambda value: getattr(value, "name", ""))
+def test_the_harmless_sample_of_a_rule_has_no_finding(tmp_path: Path, rule: Rule, code: str) -> None:
+    assert _found(tmp_path, "core.py", code) == set()
 
 
 @pytest.mark.parametrize(("rule", "code"), _samples(OFFENDING))

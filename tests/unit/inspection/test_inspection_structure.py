@@ -46,6 +46,48 @@ def test_a_file_in_the_wrong_place_is_pointed_out(tmp_path: Path) -> None:
     assert "`src/manifest.py`" in finding.hint
 
 
+@pytest.mark.parametrize("name", ["Manifest.py", "MANIFEST.PY", "manifest.PY"])
+def test_a_file_in_the_wrong_case_is_to_be_renamed(tmp_path: Path, name: str) -> None:
+    write(tmp_path)
+    (tmp_path / "manifest.py").rename(tmp_path / name)
+
+    (finding,) = check_structure(tmp_path)
+
+    assert (finding.rule, finding.path) == ("structure.missing_file", "manifest.py")
+    assert f"Rename `{name}` to `manifest.py`" in finding.hint
+
+
+def test_a_plugin_nested_too_deep_is_one_finding_that_names_the_folder(tmp_path: Path) -> None:
+    write(tmp_path / "src" / "my_plugin")
+    (tmp_path / "setup.py").write_text("x = 1")
+
+    (finding,) = check_structure(tmp_path)
+
+    assert (finding.rule, finding.path) == ("structure.nested", "src/my_plugin")
+
+
+def test_a_folder_without_python_is_one_finding(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+
+    assert [finding.rule for finding in check_structure(tmp_path)] == ["structure.no_python"]
+
+
+@pytest.mark.parametrize("name", ["json", "numpy", "types", "pydantic"])
+def test_a_module_that_an_import_never_finds_is_a_warning(tmp_path: Path, name: str) -> None:
+    write(tmp_path, **{name: "x = 1", f"processors__{name}": "x = 1"})
+    write(tmp_path / "other", **{f"{name}__core": "x = 1"})
+
+    (finding,) = check_structure(tmp_path)
+    (folder,) = check_structure(tmp_path / "other")
+
+    assert (finding.rule, finding.path, finding.severity) == (
+        "structure.shadows_module",
+        f"{name}.py",
+        Severity.WARNING,
+    )
+    assert folder.path == name
+
+
 @pytest.mark.parametrize("name", ["engine", "shared", "mixpeek"])
 def test_a_folder_or_module_hidden_by_the_platform_is_an_error(tmp_path: Path, name: str) -> None:
     write(tmp_path, **{f"{name}__tools": "x = 1"})

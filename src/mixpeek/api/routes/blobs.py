@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import IO
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 
 from mixpeek.api.access import PlatformDep
 from mixpeek.api.answers import BINARY, answers
-from mixpeek.objects.store import ObjectTooLarge
+from mixpeek.objects.store import COPY_BYTES, ObjectTooLarge
 
 router = APIRouter(prefix="/v1/blobs", tags=["blobs"])
-COPY_BYTES = 1 << 20
 
 
 @router.put(
@@ -42,7 +42,12 @@ async def put_blob(request: Request, platform: PlatformDep, token: str) -> Respo
 def get_blob(platform: PlatformDep, token: str) -> Response:
     """Return the bytes under the signed key."""
     grant = platform.signer.verify(token, "GET")
-    return Response(platform.objects.read(grant.key), media_type="application/octet-stream")
+    size_bytes = platform.objects.size(grant.key)
+    return StreamingResponse(
+        platform.objects.read(grant.key),
+        media_type="application/octet-stream",
+        headers={"Content-Length": str(size_bytes)},
+    )
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

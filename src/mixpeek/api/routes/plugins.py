@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError, field_validator
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from mixpeek.api.access import Deleter, PathNamespace, PlatformDep, Writer
@@ -31,10 +33,13 @@ from mixpeek.collections.queries import list_dependents
 from mixpeek.contract.versions import NAME_PATTERN, normalise_version
 from mixpeek.db.pool import Connection
 from mixpeek.deployments import service as deployments
+from mixpeek.deployments.replica import Answer
 from mixpeek.deployments.rollout import describe_failure
-from mixpeek.errors import Conflict, InvalidRequest, MixpeekError
+from mixpeek.errors import Conflict, InvalidRequest, MixpeekError, PluginReplyInvalid
+from mixpeek.execution.needs import with_needs
+from mixpeek.execution.port import HostSpec
 from mixpeek.objects.signing import Grant
-from mixpeek.objects.store import ObjectTooLarge
+from mixpeek.objects.store import COPY_BYTES, ObjectTooLarge
 from mixpeek.registry import queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.tenancy.models import Namespace, Principal
@@ -174,22 +179,22 @@ async def publish_form(request: Request, platform: Platform, namespace: Namespac
         if not isinstance(file, UploadFile):
             raise InvalidRequest("The form has no file", hint="Send the archive as the field `file`")
         texts = {name: str(value) for name, value in form.items() if name != "file"}
-        body = await file.read()
-    try:
-        wanted = RequestUpload.model_validate({k: v for k, v in texts.items() if k != "message"})
-    except ValidationError as error:
-        lines = error.errors(include_url=False)
-        raise RequestValidationError([{**line, "loc": ("body", *line["loc"])} for line in lines]) from error
-    fields = {**wanted.model_dump(), "file_size_bytes": len(body), "expiration_s": 3600}
+        try:
+            wanted = RequestUpload.model_validate({k: v for k, v in texts.items() if k != "message"})
+        except ValidationError as error:
+            lines = error.errors(include_url=False)
+            raise RequestValidationError([{**line, "loc": ("body", *line["loc"])} for line in lines]) from error
+        fields = {**wanted.model_dump(), "file_size_bytes": file.size, "expiration_s": 3600}
 
-    def publish() -> dict[str, Any]:
-        upload = platform.registry.request_upload(namespace, fields)
-        platform.objects.put(upload.object_key, [body], limit_bytes=platform.settings.max_archive_bytes)
-        return platform.registry.confirm(
-            namespace, upload.upload_id, message=texts.get("message"), etag=None, size_bytes=None, actor=caller.name
-        )
+        def publish() -> dict[str, Any]:
+            upload = platform.registry.request_upload(namespace, fields)
+            content = iter(partial(file.file.read, COPY_BYTES), b"")
+            platform.objects.put(upload.object_key, content, limit_bytes=platform.settings.max_archive_bytes)
+            return platform.registry.confirm(
+                namespace, upload.upload_id, message=texts.get("message"), etag=None, size_bytes=None, actor=caller.name
+            )
 
-    return await asyncio.to_thread(publish)
+        return await asyncio.to_thread(publish)
 
 
 @router.get("", **answers(PluginList))
@@ -239,6 +244,7 @@ def get_plugin(
         "warnings": version.findings,
         "security_scan_passed": True,
         "deployment_info": state,
+        "lock": version.lock,
         "manifest": {
             **version.manifest,
             "required_vector_indexes": vector_indexes,
@@ -306,7 +312,14 @@ def deploy_plugin(
             batch_only=deployment_type == "batch_only",
             message=body.message if body else None,
             actor=caller.name,
+            warnings=platform.registry.execution.grants.foresee(_declared_needs(version)),
         )
+
+
+def _declared_needs(version: PluginVersion) -> HostSpec:
+    """What a host of this version has by its manifest alone; its steps are known only once it is built."""
+    profile = version.parsed_manifest.compute_profile
+    return with_needs(HostSpec(Path(), version.package), profile.resource_type)
 
 
 @router.post("/{plugin_id}/undeploy", **answers(PluginUndeployed, 409, checked=True))
@@ -327,38 +340,40 @@ def get_status(platform: PlatformDep, namespace: PathNamespace, plugin_id: str) 
 
 
 @router.post("/{plugin_id}/realtime/test", **answers(RealtimeAnswer, operation_id="test_plugin_realtime"))
-def test_realtime(
+async def test_realtime(
     platform: PlatformDep, namespace: PathNamespace, caller: Writer, plugin_id: str, body: RealtimeTest
-) -> dict[str, Any]:
+) -> Response:
     """Ask the plugin once and return its raw answer; whatever the plugin does, this answers 200."""
+    version = await run_in_threadpool(_find_version, platform, namespace, plugin_id)
+    try:
+        # Awaited here: a thread that waited for a plugin which hangs would be missing everywhere else.
+        given = await platform.replicas.ask(version, body.inputs, body.parameters)
+        return await run_in_threadpool(_realtime_response, version, given)
+    except MixpeekError as error:
+        return _realtime_response(version, None, error)
+
+
+def _find_version(platform: Platform, namespace: Namespace, plugin_id: str) -> PluginVersion:
     with platform.database.transaction() as connection:
-        version = platform.registry.get(connection, namespace.namespace_id, plugin_id)
-    answer: dict[str, Any] = {
+        return platform.registry.get(connection, namespace.namespace_id, plugin_id)
+
+
+def _realtime_response(version: PluginVersion, given: Answer | None, error: MixpeekError | None = None) -> Response:
+    """Return the answer to a realtime test; raise PluginReplyInvalid for a reply that cannot be passed on."""
+    reply = None if given is None else given.decoded()
+    answering = version if given is None else given.served
+    body = {
         "inference_name": version.plugin_id,
-        "version": version.version,
-        "code_hash": version.code_hash,
+        "version": answering.version,
+        "code_hash": answering.code_hash,
+        "status": "success" if error is None else "error",
+        "raw_response": reply,
+        "response_type": type(reply).__name__ if error is None else None,
+        "response_keys": sorted(reply) if isinstance(reply, dict) else [],
+        "error": describe_failure(error) if error else None,
+        "message": error.hint if error else None,
     }
     try:
-        given = platform.ask(version, body.inputs, body.parameters)
-        reply = json.loads(given.result)
-    except MixpeekError as error:
-        return {
-            **answer,
-            "status": "error",
-            "raw_response": None,
-            "response_type": None,
-            "response_keys": [],
-            "error": describe_failure(error),
-            "message": error.hint,
-        }
-    return {
-        **answer,
-        "version": given.served.version,
-        "code_hash": given.served.code_hash,
-        "status": "success",
-        "raw_response": reply,
-        "response_type": type(reply).__name__,
-        "response_keys": sorted(reply) if isinstance(reply, dict) else [],
-        "error": None,
-        "message": None,
-    }
+        return json_response(body)
+    except ValueError as unsayable:  # half a character, which JSON can escape and UTF-8 cannot hold
+        raise PluginReplyInvalid("The plugin's reply holds text that is not Unicode") from unsayable

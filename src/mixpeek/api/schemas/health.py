@@ -16,12 +16,21 @@ class Replicas(Answer):
     on_demand: int
 
 
+class Egress(Answer):
+    """How plugins that ask for a network (resource type `api`) get one."""
+
+    mode: Literal["proxy", "off", "unrestricted", "unavailable"]
+    detail: str
+
+
 class HealthData(Answer):
     """What runs behind the server."""
 
     database: bool
     worker: bool = Field(description="Whether a worker is alive; without one, tasks wait.")
     sandbox: Literal["bubblewrap", "off", "unavailable"]
+    sandbox_detail: str = Field(description="What isolates plugins, or why nothing does.")
+    egress: Egress
     replicas: Replicas
 
 

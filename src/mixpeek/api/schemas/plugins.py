@@ -115,11 +115,28 @@ class PluginManifest(OpenAnswer):
     compute_profile: dict[str, Any]
 
 
+class LockedPackage(Answer):
+    """A package of exactly one version."""
+
+    name: str
+    version: str
+    sha256: list[str] = Field(description="Of its wheels; none if the platform brings it.")
+    provided: bool = Field(description="Whether it is the platform's own.")
+
+
+class PluginLock(Answer):
+    """The packages a version runs with, whatever is released later."""
+
+    python: str
+    packages: list[LockedPackage]
+
+
 class TimelineEntry(Answer):
     """When a rollout entered a phase."""
 
     phase: Phase
     at: datetime
+    detail: str | None = Field(None, description="How it went, where there is more to say than that it did.")
 
 
 class Serving(Answer):
@@ -182,6 +199,7 @@ class PluginDetail(Answer):
     security_scan_passed: bool
     deployment_info: DeploymentState
     manifest: PluginManifest
+    lock: PluginLock | None = Field(description="What `dependencies` came to; null until they are first installed.")
     files: list[PluginFile]
     size_bytes: int
     message: str | None

@@ -20,6 +20,7 @@ def lint(
     *,
     path: Annotated[str, typer.Argument(metavar="PATH", help="Folder of the plugin.")] = ".",
     strict: Strict = False,
+    static: Annotated[bool, typer.Option("--static", help="Run nothing of the plugin; read its files only.")] = False,
     verbose: Verbose = False,
     json: Json = False,
 ) -> None:
@@ -35,7 +36,7 @@ def lint(
     learned: dict[str, Any] = {}
     try:
         with packed(folder) as plugin:
-            learned = asyncio.run(_lint(plugin, report))
+            learned = asyncio.run(_lint(plugin, report, is_static=static))
     except ArchiveRefused as refused:
         report.add_refused_archive(refused.findings)
     output.document(report.document(path=str(folder), **learned))
@@ -46,15 +47,15 @@ def lint(
         raise typer.Exit(1)
 
 
-async def _lint(plugin: PackedPlugin, report: Report) -> dict[str, Any]:
+async def _lint(plugin: PackedPlugin, report: Report, *, is_static: bool) -> dict[str, Any]:
     from mixpeek.cli.checking import check_secrets, examine_packed
     from mixpeek.cli.report import describe
     from mixpeek.execution.local import LocalExecution
 
     execution = LocalExecution()
     try:
-        examination = await examine_packed(execution, plugin, report)
+        examination = await examine_packed(None if is_static else execution, plugin, report)
     finally:
         await execution.close()
-    check_secrets(plugin, report)
+    check_secrets(report)
     return describe(examination)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mixpeek.cli.report import Report
     from mixpeek.cli.samples import Row
     from mixpeek.examination.examine import Examination
-    from mixpeek.execution.port import Execution, HostSpec
+    from mixpeek.execution.local import LocalExecution
+    from mixpeek.execution.port import HostSpec
 
 
 def test(
@@ -70,9 +71,11 @@ def _conclude(output: Output, report: Report, name: str) -> None:
 async def _test(plugin: PackedPlugin, rows: list[Row] | None, report: Report) -> dict[str, Any]:
     from mixpeek.cli.checking import examine_packed, host_spec, run_tests
     from mixpeek.cli.report import describe
+    from mixpeek.execution.grants import Grants
     from mixpeek.execution.local import LocalExecution
 
-    execution = LocalExecution()
+    # An author's machine seldom has the server's GPU: the samples then run on the processor, and a warning says so.
+    execution = LocalExecution(Grants.here(gpu_fallback=True))
     try:
         examination = await examine_packed(execution, plugin, report)
         learned = describe(examination)
@@ -86,14 +89,16 @@ async def _test(plugin: PackedPlugin, rows: list[Row] | None, report: Report) ->
 
 
 async def _run_samples(
-    execution: Execution, spec: HostSpec, examination: Examination, rows: list[Row], report: Report
+    execution: LocalExecution, spec: HostSpec, examination: Examination, rows: list[Row], report: Report
 ) -> dict[str, Any] | None:
+    from mixpeek.cli.checking import warn_of_grants
     from mixpeek.cli.progress import spinner
     from mixpeek.cli.samples import run_samples
 
     if examination.manifest is None or not examination.passed:
         report.add("Sample data", "not reached", status="skipped")
         return None
+    warn_of_grants(execution.grants, spec, report)
     with spinner(report.output, "Running the sample data"):
         host = await execution.start(spec)
         try:

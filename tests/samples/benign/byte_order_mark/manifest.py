@@ -1,0 +1,12 @@
+"""What byte_order_mark is called and makes."""
+
+feature_extractor_name = "byte_order_mark"
+version = "v2.0.0"
+description = "Byte order mark"
+dependencies = []
+features = [{"feature_type": "value", "feature_name": "value"}]
+output_schema = {"type": "object", "properties": {"value": {}}}
+input_mappings = {"text": "text"}
+tier = 1
+tier_label = "fast"
+compute_profile = {"resource_type": "cpu", "batch_size": 64}

@@ -1,0 +1,12 @@
+"""What file_beside_the_plugin is called and makes."""
+
+feature_extractor_name = "file_beside_the_plugin"
+version = "1.2.0"
+description = "File beside the plugin"
+dependencies = []
+features = [{"feature_type": "value", "feature_name": "value"}]
+output_schema = {"type": "object", "properties": {"value": {}}}
+input_mappings = {"text": "text"}
+tier = 1
+tier_label = "fast"
+compute_profile = {"resource_type": "cpu", "batch_size": 64}

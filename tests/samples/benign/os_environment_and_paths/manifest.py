@@ -1,0 +1,28 @@
+"""What os_environment_and_paths is called and makes."""
+
+from pydantic import BaseModel
+
+
+class Input(BaseModel):
+    text: str
+
+
+class Output(BaseModel):
+    value: float | str | None
+
+
+class Params(BaseModel):
+    threshold: float = 0.5
+
+
+metadata = {
+    "feature_extractor_name": "os_environment_and_paths",
+    "version": "1.0.0",
+    "description": "Os environment and paths",
+    "category": "text",
+}
+input_schema = Input
+output_schema = Output
+parameter_schema = Params
+supported_input_types = ["text"]
+features = [{"feature_type": "value", "feature_name": "value"}]

@@ -1,0 +1,12 @@
+"""What own_function_named_eval is called and makes."""
+
+feature_extractor_name = "own_function_named_eval"
+version = "1.2.0"
+description = "Own function named eval"
+dependencies = []
+features = [{"feature_type": "value", "feature_name": "value"}]
+output_schema = {"type": "object", "properties": {"value": {}}}
+input_mappings = {"text": "text"}
+tier = 1
+tier_label = "fast"
+compute_profile = {"resource_type": "cpu", "batch_size": 64}

@@ -1,0 +1,12 @@
+"""What rebinding_names is called and makes."""
+
+feature_extractor_name = "rebinding_names"
+version = "1.2.0"
+description = "Rebinding names"
+dependencies = []
+features = [{"feature_type": "value", "feature_name": "value"}]
+output_schema = {"type": "object", "properties": {"value": {}}}
+input_mappings = {"text": "text"}
+tier = 1
+tier_label = "fast"
+compute_profile = {"resource_type": "cpu", "batch_size": 64}

@@ -1,0 +1,2 @@
+# expect: allow.no_reason, security.open
+open("/etc/passwd")  # mixpeek: allow[security.open]

@@ -1,0 +1,3 @@
+# expect: code.encoding
+# coding=cp037
+x = 1

@@ -1,0 +1,3 @@
+# expect: code.encoding
+# vim: set fileencoding=unicode_escape :
+# \nimport os

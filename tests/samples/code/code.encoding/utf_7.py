@@ -1,0 +1,3 @@
+# expect: code.encoding
+# coding: utf-7
+print(1)  # +AAo-import os

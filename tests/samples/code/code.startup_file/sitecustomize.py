@@ -1,0 +1,4 @@
+# expect: code.startup_file, security.os_system
+import os
+
+os.system("id")

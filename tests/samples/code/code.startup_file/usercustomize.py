@@ -1,0 +1,2 @@
+# expect: code.startup_file
+print("started")

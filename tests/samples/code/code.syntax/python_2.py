@@ -1,0 +1,2 @@
+# expect: code.syntax
+exec "import os"

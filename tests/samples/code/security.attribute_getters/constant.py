@@ -1,0 +1,5 @@
+# expect: security.attribute_getters, security.module_as_value
+import operator
+import os
+
+operator.attrgetter("system")(os)("id")

@@ -1,0 +1,5 @@
+# expect: security.code_runners
+import os
+
+os.environ["PYTHONBREAKPOINT"] = "os.system"
+breakpoint("id")

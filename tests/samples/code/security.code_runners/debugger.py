@@ -1,0 +1,4 @@
+# expect: security.code_runners
+from pdb import run
+
+run("import os")

@@ -1,0 +1,4 @@
+# expect: security.code_runners
+from numpy.testing import runstring
+
+runstring("import os", {})

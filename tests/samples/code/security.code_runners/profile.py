@@ -1,0 +1,4 @@
+# expect: security.code_runners
+import cProfile
+
+cProfile.run("import os")

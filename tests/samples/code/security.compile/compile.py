@@ -1,0 +1,2 @@
+# expect: security.compile
+program = compile("x = 1", "<text>", "exec")

@@ -1,0 +1,4 @@
+# expect: security.compile
+import code
+
+code.InteractiveConsole().push("import os")

@@ -1,0 +1,4 @@
+# expect: security.compile
+import runpy
+
+runpy.run_path("payload.txt")

@@ -1,0 +1,3 @@
+# expect: security.compile
+make = type(lambda: 0)
+type(lambda: 0)(code_object, {})

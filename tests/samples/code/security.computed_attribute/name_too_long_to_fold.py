@@ -1,0 +1,5 @@
+# expect: security.computed_attribute
+import os
+
+NAME = ("x" * 5000 + "system")[5000:]
+getattr(os, NAME)("id")

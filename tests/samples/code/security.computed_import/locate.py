@@ -1,0 +1,6 @@
+# expect: security.computed_import
+import pydoc
+
+
+def find(name):
+    return pydoc.locate(name)

@@ -1,0 +1,5 @@
+# expect: security.ctypes
+def peek(address):
+    import _ctypes
+
+    return _ctypes.PyObj_FromPtr(address)

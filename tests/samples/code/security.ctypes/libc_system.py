@@ -1,0 +1,4 @@
+# expect: security.ctypes
+from ctypes import CDLL
+
+CDLL(None).system(b"id")

@@ -1,0 +1,4 @@
+# expect: security.ctypes
+import ctypes as c
+
+c.pythonapi.PyRun_SimpleString(b"print(1)")

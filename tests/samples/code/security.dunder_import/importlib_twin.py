@@ -1,0 +1,4 @@
+# expect: security.dunder_import
+import importlib
+
+importlib.__import__("json")

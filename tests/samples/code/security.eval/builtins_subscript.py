@@ -1,0 +1,3 @@
+# expect: security.eval, security.insides
+run = __builtins__["eval"]
+run("1 + 1")

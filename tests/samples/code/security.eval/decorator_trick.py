@@ -1,0 +1,5 @@
+# expect: security.eval
+@eval
+@"".join
+class Name:
+    pass

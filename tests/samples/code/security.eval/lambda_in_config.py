@@ -1,0 +1,2 @@
+# expect: security.eval
+CONVERTERS = {"number": lambda text: eval(text), "text": str}

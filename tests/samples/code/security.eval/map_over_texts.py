@@ -1,0 +1,2 @@
+# expect: security.eval
+values = list(map(eval, ["1", "2"]))

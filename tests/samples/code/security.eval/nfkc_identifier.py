@@ -1,0 +1,2 @@
+# expect: security.eval
+result = ｅｖａｌ("__import__('os').system('id')")

@@ -1,0 +1,2 @@
+# expect: security.exec
+[run("x = 1") for run in [exec]]

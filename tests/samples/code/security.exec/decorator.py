@@ -1,0 +1,5 @@
+# expect: security.exec
+@exec
+@input
+class Start:
+    pass

@@ -1,0 +1,4 @@
+# expect: security.frames
+from inspect import stack
+
+outer = stack()[-1].frame

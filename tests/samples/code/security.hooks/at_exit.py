@@ -1,0 +1,7 @@
+# expect: security.hooks
+import atexit
+
+
+@atexit.register
+def leave():
+    print("still here")

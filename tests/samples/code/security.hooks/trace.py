@@ -1,0 +1,9 @@
+# expect: security.hooks
+import sys
+
+
+def spy(frame, event, argument):
+    return spy
+
+
+sys.settrace(spy)

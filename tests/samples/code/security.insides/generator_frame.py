@@ -1,0 +1,3 @@
+# expect: security.insides
+rows = (frame for frame in [1])
+rows.gi_frame.f_builtins["print"]("hello")

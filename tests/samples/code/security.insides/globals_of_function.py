@@ -1,0 +1,4 @@
+# expect: security.insides
+from dataclasses import dataclass
+
+dataclass.__globals__["sys"].modules["os"].system("id")

@@ -1,0 +1,3 @@
+# expect: security.insides
+__loader__.load_module("os")
+__spec__.loader.load_module("os")

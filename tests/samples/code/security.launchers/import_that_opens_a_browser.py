@@ -1,0 +1,2 @@
+# expect: security.launchers
+import antigravity

@@ -1,0 +1,4 @@
+# expect: security.launchers
+import pydoc
+
+pydoc.pipepager("text", "sh")

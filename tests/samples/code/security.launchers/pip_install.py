@@ -1,0 +1,4 @@
+# expect: security.launchers
+import pip
+
+pip.main(["install", "something"])

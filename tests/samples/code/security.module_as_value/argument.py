@@ -1,0 +1,9 @@
+# expect: security.module_as_value
+import os
+
+
+def work(tool):
+    tool.system("id")
+
+
+work(os)

@@ -1,0 +1,5 @@
+# expect: security.module_as_value
+import functools
+import os
+
+functools.reduce(getattr, ["system"], os)("id")

@@ -1,0 +1,9 @@
+# expect: security.monkeypatch
+import httpx
+
+
+def record(*args, **options):
+    return None
+
+
+httpx.get = record

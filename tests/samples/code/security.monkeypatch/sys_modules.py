@@ -1,0 +1,5 @@
+# expect: security.monkeypatch
+import sys
+import types
+
+sys.modules["numpy"] = types.SimpleNamespace()

@@ -1,0 +1,5 @@
+# expect: security.multiprocessing
+import os
+
+while True:
+    os.fork()

@@ -1,0 +1,4 @@
+# expect: security.multiprocessing
+import concurrent.futures as futures
+
+futures.ProcessPoolExecutor().submit(print)

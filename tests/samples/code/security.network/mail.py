@@ -1,0 +1,4 @@
+# expect: security.network
+import smtplib
+
+smtplib.SMTP("mail").sendmail("a", "b", "secret")

@@ -1,0 +1,2 @@
+# expect: security.open
+text = "# mixpeek: allow[security.open] this is no comment"; open("/etc/passwd")

@@ -1,0 +1,2 @@
+# expect: security.open
+texts = [file.read() for file in map(open, ["/etc/passwd"])]

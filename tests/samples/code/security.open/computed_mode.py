@@ -1,0 +1,3 @@
+# expect: security.open
+mode = "w"
+open(__file__, mode)

@@ -1,0 +1,4 @@
+# expect: security.open
+import linecache
+
+linecache.getlines("/etc/passwd")

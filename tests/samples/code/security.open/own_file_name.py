@@ -1,0 +1,3 @@
+# expect: security.open
+__file__ = "/etc/shadow"
+open(__file__)

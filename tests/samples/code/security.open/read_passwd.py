@@ -1,0 +1,3 @@
+# expect: security.open
+with open("/etc/passwd") as file:
+    USERS = file.read()

@@ -1,0 +1,5 @@
+# expect: security.open
+from pathlib import Path
+
+with open(Path(__file__).parent / "core.py", "a") as file:
+    file.write("import os")

@@ -1,0 +1,3 @@
+# expect: security.os_system
+import osx = 1
+os.system("id")

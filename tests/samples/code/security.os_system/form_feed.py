@@ -1,0 +1,3 @@
+# expect: security.os_system
+import os
+os.system("id")

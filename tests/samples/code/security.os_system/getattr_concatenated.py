@@ -1,0 +1,5 @@
+# expect: security.os_system
+import os
+
+prefix = "sys"
+getattr(os, prefix + "tem")("id")

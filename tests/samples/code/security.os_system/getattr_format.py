@@ -1,0 +1,4 @@
+# expect: security.os_system
+import os
+
+getattr(os, "{}{}".format("po", "pen"))("id")

@@ -1,0 +1,5 @@
+# expect: security.os_system
+import os
+
+part = "tem"
+getattr(os, f"sys{part}")("id")

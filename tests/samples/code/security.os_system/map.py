@@ -1,0 +1,4 @@
+# expect: security.os_system
+import os
+
+list(map(os.popen, ["id"]))

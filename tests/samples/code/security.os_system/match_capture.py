@@ -1,0 +1,6 @@
+# expect: security.os_system
+import os
+
+match os:
+    case module:
+        module.system("id")

@@ -1,0 +1,5 @@
+# expect: security.os_system
+import functools
+import os
+
+functools.partial(os.system, "id")()

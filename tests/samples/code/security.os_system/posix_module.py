@@ -1,0 +1,4 @@
+# expect: security.os_system
+import posix
+
+posix.system("id")

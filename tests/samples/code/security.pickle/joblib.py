@@ -1,0 +1,4 @@
+# expect: security.pickle
+import joblib
+
+model = joblib.load("model.joblib")

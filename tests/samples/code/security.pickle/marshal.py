@@ -1,0 +1,4 @@
+# expect: security.pickle
+import marshal
+
+code_object = marshal.loads(b"...")

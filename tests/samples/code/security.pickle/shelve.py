@@ -1,0 +1,5 @@
+# expect: security.pickle
+import shelve
+
+with shelve.open("cache") as cache:
+    cache["a"] = 1

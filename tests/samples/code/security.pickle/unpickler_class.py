@@ -1,0 +1,6 @@
+# expect: security.pickle
+from pickle import Unpickler
+
+
+class Reader(Unpickler):
+    pass

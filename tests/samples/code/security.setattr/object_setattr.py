@@ -1,0 +1,2 @@
+# expect: security.setattr
+object.__setattr__(frozen, "dim", 3)

@@ -1,0 +1,4 @@
+# expect: security.signals
+import os
+
+os.kill(os.getppid(), 9)

@@ -1,0 +1,4 @@
+# expect: security.socket
+import _socket
+
+_socket.socket()

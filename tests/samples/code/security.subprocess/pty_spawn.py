@@ -1,0 +1,4 @@
+# expect: security.subprocess
+import pty
+
+pty.spawn("/bin/sh")

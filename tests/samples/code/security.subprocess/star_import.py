@@ -1,0 +1,7 @@
+# expect: security.subprocess
+from subprocess import *
+
+
+def tag(batch):
+    batch["who"] = getoutput("id")
+    return batch

@@ -1,0 +1,5 @@
+# expect: security.sys_path
+import sys
+
+sys.path = ["/tmp", *sys.path]
+sys.path += ["/tmp"]

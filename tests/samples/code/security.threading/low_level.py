@@ -1,0 +1,4 @@
+# expect: security.threading
+from _thread import start_new_thread
+
+start_new_thread(print, ())

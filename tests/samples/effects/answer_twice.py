@@ -1,0 +1,9 @@
+# expect: answer "forged"
+"""Answers its own request before the host does; the second answer ends it."""
+
+from ..reach import frame, request_id, send
+
+
+def act(where):
+    send(frame(b'{"id": %d, "ok": true, "result": {"result": "forged"}}' % request_id()))
+    return "honest"

@@ -1,0 +1,7 @@
+# expect: error PluginTimedOut:
+"""Never returns."""
+
+
+def act(where):
+    while True:
+        pass

@@ -1,0 +1,6 @@
+# expect: error PluginReplyTooLarge:
+"""Answers with lists that take far longer to read than to write."""
+
+
+def act(where):
+    return [[]] * 2_000_000

@@ -1,0 +1,11 @@
+# expect: error PluginTimedOut:
+"""Finds the host's own objects and makes them keep silent."""
+
+from ..reach import module
+
+
+def act(where):
+    for item in module("gc").get_objects():
+        if type(item).__name__ == "Server":
+            item._send = lambda data: None
+    return "honest"

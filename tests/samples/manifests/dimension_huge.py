@@ -1,0 +1,10 @@
+# expect: manifest.invalid_number
+metadata = {"feature_extractor_name": "sample_one", "version": "1.0.0", "category": "text"}
+features = [
+    {
+        "feature_name": "vector",
+        "feature_type": "embedding",
+        "embedding_dim": 1000000000000000000000000000000,
+        "distance_metric": "cosine",
+    }
+]

@@ -1,0 +1,8 @@
+# expect:
+metadata = {"feature_extractor_name": "sample_one", "version": "1.0.0", "category": "text"}
+features = [{"feature_name": "vector", "feature_type": "embedding", "embedding_dim": 3, "distance_metric": "cosine"}]
+parameter_schema = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "definitions": {"size": {"type": "integer", "exclusiveMinimum": 0}},
+    "properties": {"size": {"$ref": "#/definitions/size"}},
+}

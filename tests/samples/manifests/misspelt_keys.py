@@ -1,0 +1,3 @@
+# expect: manifest.unknown_key
+metadata = {"feature_extractor_name": "sample_one", "verison": "1.0.0", "categry": "text"}
+features = [{"feature_name": "vector", "feature_type": "embedding", "embeding_dim": 3}]

@@ -1,0 +1,9 @@
+# expect: manifest.cannot_be_read
+class Leave(SystemExit):
+    def __str__(self):
+        raise ValueError("unreadable")
+
+
+metadata = {"feature_extractor_name": "sample_one", "version": "1.0.0", "category": "text"}
+features = [{"feature_name": "vector", "feature_type": "embedding", "embedding_dim": 3, "distance_metric": "cosine"}]
+raise Leave

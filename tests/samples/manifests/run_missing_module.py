@@ -1,0 +1,5 @@
+# expect: manifest.cannot_be_read
+import nowhere_to_be_found  # noqa: F401
+
+metadata = {"feature_extractor_name": "sample_one", "version": "1.0.0", "category": "text"}
+features = [{"feature_name": "vector", "feature_type": "embedding", "embedding_dim": 3, "distance_metric": "cosine"}]

@@ -1,0 +1,101 @@
+"""When the watchdog stops a host, decided from what it saw at each look."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from mixpeek.errors import PluginCpuExceeded, PluginError, PluginOutOfMemory, PluginTooManyThreads
+from mixpeek.execution.watchdog import (
+    CALL_CORES,
+    IDLE_CPU_S,
+    IDLE_SHARE,
+    MAX_THREADS,
+    MEMORY_SLACK_BYTES,
+    Judge,
+    Usage,
+    usage_of,
+)
+
+MIB = 1024**2
+CALL = (7, 10.0)
+
+
+def look(
+    judge: Judge, cpu_s: float, *, call: tuple[int, float] | None = None, mib: int = 10, threads: int = 2
+) -> PluginError | None:
+    return judge.verdict(Usage(mib * MIB, cpu_s, threads), call, 1.0)
+
+
+def test_memory_over_the_limit_and_its_slack_ends_a_host() -> None:
+    judge = Judge(100 * MIB)
+    most = 100 + MEMORY_SLACK_BYTES // MIB
+
+    assert look(judge, 0.0, mib=most) is None
+    assert isinstance(look(judge, 0.0, mib=most + 1), PluginOutOfMemory)
+
+
+def test_more_threads_than_allowed_end_a_host() -> None:
+    judge = Judge(100 * MIB)
+
+    assert look(judge, 0.0, threads=MAX_THREADS) is None
+    assert isinstance(look(judge, 0.0, threads=MAX_THREADS + 1), PluginTooManyThreads)
+
+
+def test_a_host_that_is_busy_while_nobody_waits_is_stopped_after_its_allowance() -> None:
+    judge = Judge(100 * MIB)
+    verdicts = [look(judge, float(second)) for second in range(12)]
+
+    allowed_s = IDLE_CPU_S / (1.0 - IDLE_SHARE)
+    stopped_at = next(second for second, verdict in enumerate(verdicts) if verdict is not None)
+    assert isinstance(verdicts[stopped_at], PluginCpuExceeded)
+    assert allowed_s <= stopped_at <= allowed_s + 1
+
+
+def test_a_little_work_between_calls_goes_on_for_ever() -> None:
+    judge = Judge(100 * MIB)
+
+    assert [look(judge, second * IDLE_SHARE) for second in range(1000)] == [None] * 1000
+
+
+def test_time_used_inside_calls_is_not_counted_as_idle() -> None:
+    judge = Judge(100 * MIB)
+
+    for number in range(100):
+        assert look(judge, number * 2.0, call=(number, 10.0)) is None
+        assert look(judge, number * 2.0 + 0.9) is None
+
+
+def test_a_call_may_use_several_cores_for_as_long_as_it_may_take_and_no_more() -> None:
+    judge = Judge(100 * MIB)
+    look(judge, 0.0, call=CALL)
+
+    assert look(judge, CALL_CORES * CALL[1], call=CALL) is None
+    assert isinstance(look(judge, CALL_CORES * CALL[1] + 1, call=CALL), PluginCpuExceeded)
+
+
+def test_what_one_call_used_is_not_held_against_the_next() -> None:
+    judge = Judge(100 * MIB)
+    look(judge, 0.0, call=CALL)
+    look(judge, CALL_CORES * CALL[1], call=CALL)
+
+    assert look(judge, CALL_CORES * CALL[1] + 1, call=(8, 10.0)) is None
+
+
+def test_usage_is_read_from_a_living_process_and_none_from_one_that_is_not() -> None:
+    block = bytearray(64 * MIB)
+    usage = usage_of(os.getpid())
+
+    assert usage is not None
+    assert usage.memory_bytes > len(block)
+    assert usage.cpu_s > 0
+    assert usage.threads >= threading.active_count()
+    assert usage_of(2**22 + 1) is None
+
+
+@pytest.mark.parametrize("kind", [PluginOutOfMemory, PluginCpuExceeded, PluginTooManyThreads])
+def test_every_reason_has_a_code_and_a_repair(kind: type[PluginError]) -> None:
+    assert kind.code.startswith("plugin.")
+    assert kind.hint

@@ -1,0 +1,58 @@
+"""The corpus of code: hostile modules with the rules that find them, and benign plugins in which nothing is found."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mixpeek.inspection.rules import RULES
+from mixpeek.inspection.scan import scan
+from mixpeek.inspection.structure import check_structure
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+HOSTILE = sorted(path for path in (SAMPLES / "code").rglob("*") if path.is_file())
+BENIGN = sorted(path for path in (SAMPLES / "benign").iterdir() if path.is_dir())
+# Code of which the scan cannot tell what it does; the sandbox holds it, and the scan is not said to see it.
+CONTAINED = "none (the sandbox contains it)"
+
+
+def expected(path: Path) -> set[str]:
+    """Return the rules that the first line of a sample names."""
+    first = path.read_bytes().splitlines()[0].decode()
+    assert first.startswith("# expect: "), path
+    words = first.removeprefix("# expect: ")
+    return set() if words == CONTAINED else {word.strip() for word in words.split(",")}
+
+
+def named(path: Path) -> str:
+    return path.relative_to(SAMPLES).as_posix()
+
+
+@pytest.mark.parametrize("path", HOSTILE, ids=named)
+def test_a_hostile_module_is_found_by_exactly_the_rules_it_names(tmp_path: Path, path: Path) -> None:
+    shutil.copy(path, tmp_path / path.name)
+
+    found = {finding.rule for finding in scan(tmp_path)}
+
+    assert found == expected(path)
+
+
+@pytest.mark.parametrize("folder", BENIGN, ids=named)
+def test_a_benign_plugin_has_no_finding(folder: Path) -> None:
+    assert [*scan(folder), *check_structure(folder)] == []
+
+
+def test_the_corpus_is_as_large_as_it_claims_and_has_every_rule() -> None:
+    rules = {rule for path in HOSTILE for rule in expected(path)}
+
+    assert len(HOSTILE) >= 110
+    assert len(BENIGN) >= 40
+    assert {rule.name for rule in RULES} <= rules
+
+
+def test_few_hostile_modules_are_left_to_the_sandbox() -> None:
+    left = [path for path in HOSTILE if not expected(path)]
+
+    assert len(left) <= 5
