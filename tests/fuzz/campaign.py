@@ -172,10 +172,14 @@ def record(outcome: Outcome) -> None:
 
 
 def _commit() -> str:
-    shown = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return shown.stdout.strip() or "unknown"
+    """Return the commit that is fuzzed, marked if anything but the corpus and the record differs from it."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+    own = (f":!{path.relative_to(ROOT)}" for path in (RECORD, corpus.FOLDER))
+    mark = "-dirty" if git("status", "--porcelain", "--", ".", *own) else ""
+    return f"{git('rev-parse', '--short', 'HEAD')}{mark}" if git("rev-parse", "HEAD") else "unknown"
 
 
 def main() -> int:
