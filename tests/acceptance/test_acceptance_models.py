@@ -126,7 +126,7 @@ def test_a_model_in_use_is_kept_and_a_deleted_one_keeps_its_id(
     client.models.delete(model_id)
 
     assert status.status == "DEPLOYED", status
-    assert [entry["phase"] for entry in status.timeline][:2] == ["models", "gate"]
+    assert [entry["phase"] for entry in status.timeline][:3] == ["building", "models", "gate"]
     assert refused.value.status == 409
     assert client.models.list().total == 0
     with pytest.raises(ApiError) as gone:

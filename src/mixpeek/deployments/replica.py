@@ -60,12 +60,13 @@ class Keeper(Protocol):
 class Request:
     """One inference request on its way to a host and back; told by the host's connection how it ended."""
 
-    __slots__ = ("alone", "answer", "attempts", "body", "deadline", "replica", "sent_at")
+    __slots__ = ("alone", "answer", "attempts", "body", "deadline", "replica", "sent_at", "urgent")
 
-    def __init__(self, body: bytes, answer: asyncio.Future[Answer], deadline: float) -> None:
+    def __init__(self, body: bytes, answer: asyncio.Future[Answer], deadline: float, *, urgent: bool = False) -> None:
         self.body = body
         self.answer = answer
         self.deadline = deadline
+        self.urgent = urgent
         self.attempts = 0
         self.alone = False
         self.sent_at = 0.0
@@ -132,7 +133,8 @@ class Replica:
             try:
                 orjson.loads(result)
             except orjson.JSONDecodeError as error:
-                request.fail(PluginReplyInvalid(f"The plugin's result is not strict JSON: {error}"))
+                fault = "holds text that is not Unicode" if "surrogate" in str(error) else "is not strict JSON"
+                request.fail(PluginReplyInvalid(f"The plugin's result {fault}: {error}"))
             else:
                 size = batch if type(batch) is int and 1 <= batch <= self._batch_size else 1
                 request.answer.set_result(Answer(result, self.served, size))

@@ -62,17 +62,19 @@ class ReplicaSet:
         self.last_error: str | None = None
         self._last_failure: Exception | None = None
 
-    def submit(self, body: bytes) -> asyncio.Future[Answer]:
+    def submit(self, body: bytes, *, urgent: bool = False) -> asyncio.Future[Answer]:
         """Send a request, or queue it, and return the future of its answer.
 
         The future raises PluginError or InferenceUnavailable. Sent once more if its host ends before it answers.
 
         Args:
             body: JSON with `inputs` and `parameters`.
+            urgent: have a crashed replica started again at once: who looks for the cause of crashes must meet it.
 
         Raises: InferenceUnavailable: the queue is full, or replicas keep crashing.
         """
-        request = Request(body, self._loop.create_future(), self._loop.time() + self.plan.timeout_s)
+        deadline = self._loop.time() + self.plan.timeout_s
+        request = Request(body, self._loop.create_future(), deadline, urgent=urgent)
         replica = None if self._waiting else self._with_room()
         if replica is not None:
             replica.send(request)
@@ -201,11 +203,12 @@ class ReplicaSet:
             wait = retry_after_s(waiting=held, replicas=len(self._replicas), seconds=seconds)
             raise InferenceUnavailable(f"{held} requests wait already", retry_after_s=wait)
         pause = self._not_before - self._loop.time()
-        if pause > WORTH_WAITING_S and not any(replica.host.alive for replica in self._replicas):
+        is_up = any(replica.host.alive for replica in self._replicas)
+        if pause > WORTH_WAITING_S and not is_up and not request.urgent:
             raise InferenceUnavailable(f"The plugin keeps crashing: {self.last_error}", retry_after_s=pause)
         self._waiting.append(request)
         self._waiting_bytes += len(request.body)
-        if not self._wanted or not self._replicas:
+        if not self._wanted or not is_up:
             self._wanted = max(1, self._wanted)
             self._tend()
 
@@ -242,7 +245,7 @@ class ReplicaSet:
             self._note_crash(replica.host.ended or "The plugin's host ended")
             self.restarts += 1
             self._part(replica)
-        if self._loop.time() >= self._not_before:
+        if self._loop.time() >= self._not_before or any(request.urgent for request in self._waiting):
             for _ in range(self._wanted - len(self._replicas) - self._under_start):
                 self._under_start += 1
                 task = self._loop.create_task(self._start_one())

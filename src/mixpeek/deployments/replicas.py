@@ -63,13 +63,15 @@ class Replicas:
         self._preparing = ThreadPoolExecutor(_PREPARING_AT_ONCE, thread_name_prefix="preparing")
         self.wake = asyncio.Event()
 
-    async def ask(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Answer:
-        """Return one version's answer to one request, wherever it is deployed; raises PluginError."""
+    async def ask(
+        self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any], *, urgent: bool = False
+    ) -> Answer:
+        """Return one version's answer to one request, wherever it is deployed; see `ReplicaSet.submit`."""
         try:
             body = json.dumps({"inputs": inputs, "parameters": parameters}, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             raise InvalidRequest(f"The inputs are not strict JSON: {error}") from error
-        return await self._set_for(version).submit(body)
+        return await self._set_for(version).submit(body, urgent=urgent)
 
     async def locate(self, namespace_id: str, wanted: Wanted) -> ReplicaSet:
         """Return the set that answers for a name, or for one version of it, asking the database.

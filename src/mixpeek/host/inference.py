@@ -93,11 +93,15 @@ def answer_group(
             yield from zip(group, [len(group)] * len(group), results, strict=True)
             return
     for asked in group:
-        try:
-            result: bytes | BaseException = encode(plugin.predict_one(*asked.read()))
-        except BaseException as error:  # SystemExit too: it is an answer, not our end
-            result = error
-        yield asked, 1, result
+        yield asked, 1, _ask_one(plugin, asked, encode)
+
+
+def _ask_one(plugin: Batching, asked: Asked, encode: Callable[[Any], bytes]) -> bytes | BaseException:
+    # Of its own: a frame that kept the error in a variable would keep all that the failed call held, in a circle.
+    try:
+        return encode(plugin.predict_one(*asked.read()))
+    except BaseException as error:  # SystemExit too: it is an answer, not our end
+        return error
 
 
 def _ask_many(plugin: Batching, group: Sequence[Asked]) -> list[Any]:

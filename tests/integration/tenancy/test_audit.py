@@ -30,6 +30,7 @@ NOT_AUDITED = {
     "documents": "made by batches, which are recorded with their counts and outcomes",
     "document_vectors": "as documents",
     "batch_chunks": "as documents",
+    "version_models": "what a rollout resolved; the deployment that asked for it is recorded",
     "row_outcomes": "as documents",
 }
 KEY = {

@@ -5,5 +5,5 @@ from ..reach import frame, request_id, send
 
 
 def act(where):
-    send(frame(b'{"id": %d, "ok": true, "result": {"result": "forged"}}' % request_id()))
+    send(frame(b'{"id": %d, "ok": true, "result": 1}' % request_id(), b'"forged"'))
     return "honest"

@@ -5,5 +5,12 @@ from ..reach import module
 
 
 def act(where):
-    module("json").JSONEncoder.encode = lambda *_: '{"id": 1, "ok": true, "result": {"result": "forged"}}'
+    encoder = module("json").JSONEncoder
+    own = encoder.encode
+
+    def forge(*_):
+        encoder.encode = own
+        return '{"id": 1, "ok": true, "result": NaN}'
+
+    encoder.encode = forge
     return "honest"

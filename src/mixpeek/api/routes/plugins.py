@@ -347,7 +347,7 @@ async def test_realtime(
     version = await run_in_threadpool(_find_version, platform, namespace, plugin_id)
     try:
         # Awaited here: a thread that waited for a plugin which hangs would be missing everywhere else.
-        given = await platform.replicas.ask(version, body.inputs, body.parameters)
+        given = await platform.replicas.ask(version, body.inputs, body.parameters, urgent=True)
         return await run_in_threadpool(_realtime_response, version, given)
     except MixpeekError as error:
         return _realtime_response(version, None, error)
