@@ -14,7 +14,14 @@ from mixpeek.deployments.errors import InferenceUnavailable
 from mixpeek.deployments.replica import Answer, Served
 from mixpeek.deployments.replica_set import ReplicaSet, Started
 from mixpeek.deployments.scaling import ServePlan
-from mixpeek.errors import PluginCrashed, PluginRaised, PluginReplyInvalid, PluginTimedOut
+from mixpeek.errors import (
+    PluginCrashed,
+    PluginError,
+    PluginOutOfMemory,
+    PluginRaised,
+    PluginReplyInvalid,
+    PluginTimedOut,
+)
 from mixpeek.execution.port import Awaiting
 
 SERVED = Served("ns", "words_1_0_0", "words", "1.0.0", "abc", "mixpeek://words@1.0.0", {})
@@ -52,12 +59,12 @@ class StagedHost:
         _, answer, _ = self.held.pop(0)
         answer.set_exception(error)  # type: ignore[arg-type]
 
-    def end(self) -> None:
+    def end(self, reason: PluginError | None = None) -> None:
         """End as a killed process does: everything that was sent hears of it, in order."""
         self.alive = False
         held, self.held = self.held, []
         for _, answer, _ in held:
-            answer.set_exception(PluginCrashed("The plugin's host was killed by SIGKILL"))
+            answer.set_exception(reason or PluginCrashed("The plugin's host was killed by SIGKILL"))
 
     async def close(self) -> None:
         self.alive, self.closed = False, True
@@ -188,6 +195,38 @@ async def test_a_request_under_which_two_hosts_ended_is_not_sent_again() -> None
         await settled()
 
     assert isinstance(await error_of(asked), PluginCrashed)
+
+
+@on_loop
+async def test_a_host_stopped_over_a_limit_fails_only_the_call_that_went_over_it_again() -> None:
+    stage = Stage()
+    replicas = await opened(stage)
+    greedy, behind = replicas.submit(b"greedy"), replicas.submit(b"behind")
+
+    stage.hosts[0].end(PluginOutOfMemory("held 900 MiB"))
+    await settled()
+    stage.hosts[1].answer()
+    stage.hosts[1].end(PluginOutOfMemory("held 900 MiB"))
+    await settled()
+
+    assert (await behind).result == b'{"length":1}'
+    assert isinstance(await error_of(greedy), PluginOutOfMemory)
+
+
+@on_loop
+async def test_an_urgent_request_has_a_crashed_replica_started_at_once() -> None:
+    stage = Stage()
+    replicas = await opened(stage)
+    stage.hosts[0].end()
+    replicas._not_before = asyncio.get_running_loop().time() + 30
+
+    with pytest.raises(InferenceUnavailable, match="keeps crashing"):
+        replicas.submit(b"{}")
+    asked = replicas.submit(b"{}", urgent=True)
+    await settled()
+    stage.hosts[1].answer()
+
+    assert (await asked).result == b'{"length":1}'
 
 
 @on_loop

@@ -1,0 +1,63 @@
+"""The server's end of a host's socket: what a reply to a posted request may bring."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from mixpeek.errors import PluginError, PluginReplyInvalid, ServiceUnavailable
+from mixpeek.execution import connection as connections
+from mixpeek.execution.connection import Connection
+from mixpeek.host.frames import MAX_REPLY_BYTES, MAX_REPLY_CONTAINERS, frame
+
+REPLY = b'{"id":1,"ok":true,"result":1}'
+
+
+async def answered(*, reply: bytes, posts: int = 1) -> list[object]:
+    """Return how posted requests end, in order, when a host sends `reply`; the last element is why it was ended."""
+    broken: list[PluginError] = []
+    connection = Connection(broken.append)
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: connection, sock=ours)
+    futures: list[asyncio.Future[connections.Answer]] = [loop.create_future() for _ in range(posts)]
+    for future in futures:
+        connection.post(b"{}", future, alone=False, timeout_s=5)
+    theirs.setblocking(False)
+    sending = asyncio.ensure_future(loop.sock_sendall(theirs, reply))
+    ends = await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), 5)
+    sending.cancel()
+    connection.fail(PluginError("over"))
+    theirs.close()
+    return [*ends, broken[0] if broken else None]
+
+
+def test_a_result_comes_as_the_bytes_that_the_host_sent() -> None:
+    assert asyncio.run(answered(reply=frame(REPLY, b'{"a": 1}'))) == [(1, b'{"a": 1}'), None]
+
+
+@pytest.mark.parametrize(
+    ("reply", "fault"),
+    [
+        (b"\x1d\0\0\0" + (MAX_REPLY_BYTES + 1).to_bytes(4, "little"), "over the limit"),
+        (frame(REPLY, b"[" * (MAX_REPLY_CONTAINERS + 1)), "over the limit"),
+        (frame(b'{"id":2,"ok":true,"result":1}', b"1"), "does not wait"),
+        (frame(b'{"id":1,"ok":true,"result":NaN}', b"1"), "not strict JSON"),
+    ],
+)
+def test_a_reply_over_the_caps_or_out_of_order_ends_the_host_and_every_request(reply: bytes, fault: str) -> None:
+    ends = asyncio.run(answered(reply=reply, posts=2))
+
+    assert all(isinstance(end, PluginReplyInvalid) and fault in end.message for end in ends), ends
+
+
+def test_more_requests_than_a_host_can_take_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MAX_WAITING_CALLS", 1)
+
+    first, second, broken = asyncio.run(answered(reply=frame(REPLY, b"1"), posts=2))
+
+    assert (first, broken) == ((1, b"1"), None)
+    assert isinstance(second, ServiceUnavailable)
