@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 
 from fuzz import repairs
-from mixpeek.errors import PluginReplyInvalid
+from mixpeek.errors import PluginReplyInvalid, PluginReplyTooLarge
 from mixpeek.execution import replies
 from mixpeek.execution.tables import from_stream, to_stream
 from mixpeek.host.frames import FrameInvalid, FrameReader, encode
@@ -241,12 +241,12 @@ _MAX_GROWTH = 64
 
 
 def table(data: bytes) -> None:
-    """Read the table of a host; allowed: PluginReplyInvalid."""
+    """Read the table of a host; allowed: PluginReplyInvalid, PluginReplyTooLarge."""
     global _given  # noqa: PLW0603 -- as above
     _given = _given or pa.table({"document_id": ["a", "b", "c"], "data": ["x", "y", "z"], "extra": [1, 2, 3]})
     try:
         made = from_stream(data, _given)
-    except PluginReplyInvalid as error:
+    except (PluginReplyInvalid, PluginReplyTooLarge) as error:
         assert len(error.message) <= _MAX_MESSAGE
         error.message.encode()
         return

@@ -30,15 +30,27 @@ _FILES_SHOWN = 20
 FAILURE_LINES = 40
 
 
-async def examine_packed(execution: Execution | None, plugin: PackedPlugin, report: Report) -> Examination:
-    """Examine the plugin in the author's surroundings; without an execution, nothing of it is run."""
+async def examine_packed(
+    execution: Execution | None, plugin: PackedPlugin, report: Report, *, is_built_later: bool = False
+) -> Examination:
+    """Examine the plugin in the author's surroundings; without an execution, nothing of it is run.
+
+    Args:
+        is_built_later: whether a server will install what is declared and is not installed here.
+    """
     # The server's own setting, so that both say the same.
     overrides = overrides_from(os.environ.get(VARIABLE, ""))
     surroundings = read_surroundings()
     for warning in surroundings.warnings:
         report.output.say(f"warning: {warning}", "yellow")
     with spinner(report.output, "Examining"):
-        examination = await examine(execution, plugin.unpacked, extra_paths=surroundings.paths, overrides=overrides)
+        examination = await examine(
+            execution,
+            plugin.unpacked,
+            extra_paths=surroundings.paths,
+            overrides=overrides,
+            is_built_later=is_built_later,
+        )
     report.add_examination(examination)
     return examination
 
@@ -74,8 +86,8 @@ async def run_tests(execution: Execution, spec: HostSpec, report: Report) -> dic
     if not (spec.plugin_dir / "tests").is_dir():
         report.add("Tests", "there is no folder tests/", status="skipped")
         return None
-    if any(check["name"] == "Dependencies" and check["status"] == "failed" for check in report.checks):
-        report.add("Tests", "not reached: a declared dependency is missing", status="skipped")
+    if any(finding.rule.startswith("dependencies.not_installed") for finding in report.findings):
+        report.add("Tests", "not run: a declared dependency is not installed here", status="warned")
         return None
     with spinner(report.output, "Running the plugin's tests"):
         result = await execution.pytest(spec)

@@ -68,7 +68,7 @@ def publish_folder(client: Mixpeek | None, output: Output, wishes: Wishes) -> No
 async def _check(plugin: PackedPlugin, report: Report, wishes: Wishes) -> tuple[Examination, dict[str, Any]]:
     execution = LocalExecution()
     try:
-        examination = await examine_packed(execution, plugin, report)
+        examination = await examine_packed(execution, plugin, report, is_built_later=True)
         tests = await run_tests(execution, host_spec(plugin, examination), report) if wishes.tests else None
     finally:
         await execution.close()

@@ -40,7 +40,7 @@ _HIDDEN_FILES = tuple(
     for name in (
         *("kcore", "keys", "key-users", "kallsyms", "kmsg", "kpagecount", "modules", "sched_debug", "timer_list"),
         # bwrap's own process: of the same user where the server is not root, and its command line names our folders.
-        *("1/environ", "1/cmdline", "1/mem", "1/maps"),
+        *(f"1/{thread}{name}" for thread in ("", "task/1/") for name in ("environ", "cmdline", "mem", "maps", "smaps")),
     )
 )
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime")

@@ -1,6 +1,7 @@
 """Tables on the socket: Arrow streams, written for a host and read back from one without trust.
 
-Read: no compressed buffers (they could inflate without bound), plain column types only, the rows that were sent.
+Read: no compressed buffers (they could inflate without bound), plain column types only, the rows that were sent, and
+no more than the frame itself holds: every column has bytes of its own.
 """
 
 from __future__ import annotations
@@ -9,12 +10,17 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from mixpeek.contract.columns import DATA, SYSTEM_COLUMNS
-from mixpeek.errors import PluginReplyInvalid
+from mixpeek.errors import PluginReplyInvalid, PluginReplyTooLarge
+from mixpeek.host.frames import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _MAX_COLUMNS = 1024
+_MAX_BATCHES = 8192
+# As many as there are numbers of four bytes in the largest frame; of booleans, a bit each, it could hold far more, and
+# each would become a Python object.
+_MAX_VALUES = MAX_BODY_BYTES // 4
 
 
 def to_stream(table: pa.Table) -> bytes:
@@ -30,7 +36,9 @@ def to_stream(table: pa.Table) -> bytes:
 def from_stream(body: bytes, given: pa.Table) -> pa.Table:
     """Return data and system columns of the table `given` to a host, with the columns the host made of it.
 
-    Raises: PluginReplyInvalid: the host sent no sound table, other rows, or columns it may not write.
+    Raises:
+        PluginReplyInvalid: the host sent no sound table, other rows, or columns it may not write.
+        PluginReplyTooLarge: it sent more values than can be read.
     """
     made = _read(body)
     if made.num_columns and made.num_rows != given.num_rows:
@@ -54,6 +62,8 @@ def _read(body: bytes) -> pa.Table:
         with pa.ipc.open_stream(body) as reader:
             _check_schema(reader.schema)
             table = reader.read_all()
+        table.validate()
+        _check_size(table, len(body))
         table.validate(full=True)
         _check_times(table)
     except (pa.ArrowException, OSError, ValueError, OverflowError, struct.error) as error:
@@ -69,6 +79,29 @@ def _check_schema(schema: pa.Schema) -> None:
             raise PluginReplyInvalid(
                 f"Column {column.name[:100]!r} has the type {str(column.type)[:100]}, which is not accepted"
             )
+
+
+def _check_size(table: pa.Table, most_bytes: int) -> None:
+    """Raise for a table larger than the frame it came in, or of more values than Python could hold as objects."""
+    if table.nbytes > most_bytes:
+        raise PluginReplyInvalid("The plugin's host sent a table whose columns share the same bytes")
+    values = sum(_count_values(chunk) for column in table.columns for chunk in column.chunks)
+    if values > _MAX_VALUES:
+        raise PluginReplyTooLarge(
+            f"The plugin's host sent a table of {values:,} values, over the limit of {_MAX_VALUES:,}"
+        )
+
+
+def _count_values(array: Any) -> int:
+    """Return how many values an array holds, those inside lists and structs as well."""
+    from pyarrow import types
+
+    kind = array.type
+    if types.is_struct(kind):
+        return len(array) + sum(_count_values(array.field(index)) for index in range(kind.num_fields))
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return len(array) + _count_values(array.values)
+    return len(array)
 
 
 def _check_times(table: pa.Table) -> None:
@@ -92,6 +125,8 @@ def _is_plain(kind: Any, *, is_nested: bool) -> bool:
 
     if types.is_null(kind):
         return not is_nested
+    if types.is_fixed_size_list(kind) and kind.list_size < 1:
+        return False
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         return _is_plain(kind.value_type, is_nested=True)
     if types.is_struct(kind):
@@ -113,9 +148,13 @@ def _refuse_compression(body: bytes) -> None:
     import pyarrow as pa
 
     reader = pa.ipc.MessageReader.open_stream(body)
+    batches = 0
     for message in reader:
         if message.type != "record batch":
             continue
+        batches += 1
+        if batches > _MAX_BATCHES:
+            raise ValueError(f"it comes in more than {_MAX_BATCHES:,} pieces")
         metadata = message.metadata.to_pybytes()
         (root,) = struct.unpack_from("<I", metadata, 0)
         header = _field(metadata, root, 2)

@@ -31,6 +31,8 @@ _DENIED = (
     *("open_by_handle_at", "name_to_handle_at", "quotactl", "acct", "syslog", "lookup_dcookie", "nfsservctl"),
     *("personality", "settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "sethostname", "setdomainname"),
     *("iopl", "ioperm", "modify_ldt", "vhangup"),
+    # Writing out every file system of the machine, again and again, is felt by the database; fsync of one file is not.
+    *("sync", "syncfs"),
     # Other processes' memory placement, watching what others open, a filter or a listener of one's own.
     *("migrate_pages", "move_pages", "mbind", "set_mempolicy", "fanotify_init", "fanotify_mark", "seccomp"),
     # Long the way into other programs' pages; Python copies files without them.

@@ -22,6 +22,8 @@ from mixpeek.inspection.severities import NO_OVERRIDES, Overrides, overridden
 
 MAX_PLUGIN_BYTES = 16 * 1024 * 1024
 _MAX_FINDINGS_PER_FILE = 500
+# Answers and stored versions hold every finding: 2,000 of them are 1 MB of JSON.
+_MAX_FINDINGS = 2000
 _SOURCE = (".py", ".pyw")
 _COMPILED = (".so", ".pyd", ".pyc", ".pyo", ".dll", ".dylib", ".pyz", ".egg", ".whl")
 _STARTUP = ("sitecustomize", "usercustomize")
@@ -35,15 +37,19 @@ def scan(root: Path, rules: Iterable[Rule] | None = None, overrides: Overrides =
     findings: list[Finding] = []
     left = MAX_PLUGIN_BYTES
     for path in paths:
-        findings += check_name(path)
+        found = list(check_name(path))
         if path.endswith(_SOURCE):
             source = read_source(root, path)
             left -= len(source)
             if left < 0:
                 findings.append(_too_large(path))
                 break
-            findings += _scan_file(path, source, chosen, Owned(tuple(path.split("/")[:-1]), modules))
-    return in_order(overridden(findings, overrides))
+            found += _scan_file(path, source, chosen, Owned(tuple(path.split("/")[:-1]), modules))
+        findings += overridden(found, overrides)
+        if len(findings) > _MAX_FINDINGS:
+            findings = [*_errors_first(findings)[:_MAX_FINDINGS], _stopped_at(path)]
+            break
+    return in_order(findings)
 
 
 def scan_source(
@@ -79,13 +85,16 @@ def _scan_file(path: str, source: bytes, rules: RuleSet, owned: Owned | None) ->
 def _findings(module: Module, rules: RuleSet) -> list[Finding]:
     findings = allowed(module, rules.findings(module), _known(rules))
     if len(findings) > _MAX_FINDINGS_PER_FILE:
-        # Errors first, so that no number of warnings can push one out.
-        findings.sort(key=lambda finding: (not finding.is_error, finding.sort_key))
         findings = [
-            *findings[:_MAX_FINDINGS_PER_FILE],
+            *_errors_first(findings)[:_MAX_FINDINGS_PER_FILE],
             _about(TOO_MANY, module.path, f"{len(findings)} findings in one file"),
         ]
     return [*findings, *_tangled(module)]
+
+
+def _errors_first(findings: list[Finding]) -> list[Finding]:
+    """Return findings so that no number of warnings can push an error out."""
+    return sorted(findings, key=lambda finding: (not finding.is_error, finding.sort_key))
 
 
 @contextmanager
@@ -111,6 +120,10 @@ def _tangled(module: Module) -> Iterator[Finding]:
 
 def _too_large(path: str) -> Finding:
     return _about(TOO_LARGE, path, f"The plugin's Python is more than {MAX_PLUGIN_BYTES} bytes, too many to check")
+
+
+def _stopped_at(path: str) -> Finding:
+    return _about(TOO_MANY, "", f"More than {_MAX_FINDINGS} findings; the files after `{path}` were not checked")
 
 
 def _about(rule: Rule, path: str, message: str) -> Finding:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from mixpeek.inspection.findings import Finding, error, in_order
@@ -73,6 +74,11 @@ KINDS = (
 
 # Settings and code are shorter; of a longer file, its start is looked at.
 _MAX_READ_BYTES = 4 * 1024 * 1024
+# Where each secret stands is looked up on its own, so that their number is bounded.
+_MAX_FINDINGS_PER_FILE = 100
+_MAX_FINDINGS = 1000
+# How far from a secret the words that allow it are looked for: lines may be as long as the file.
+_MAX_LINE_BYTES = 4096
 _ENV_NAME = re.compile(r"^(?:\.env(?:\..+)?|.+\.env)$")
 _ENV_TEMPLATES = (".example", ".sample", ".template", ".dist")
 _ENV_VALUE = re.compile(rb"^[ \t]*(?:export[ \t]+)?[A-Za-z_]\w*[ \t]*=[ \t]*['\"]?[^\s'\"#]", re.MULTILINE)
@@ -84,20 +90,28 @@ def find_secrets(root: Path, paths: list[str]) -> list[Finding]:
     for path in paths:
         with (root / path).open("rb") as file:
             found += secrets_in(path, file.read(_MAX_READ_BYTES))
+        if len(found) >= _MAX_FINDINGS:
+            words = f"{_MAX_FINDINGS} likely secrets or more; the files after `{path}` were not looked at"
+            found.append(error("secret.more_findings", words, hint="Repair these, then check again"))
+            break
     return in_order(found)
 
 
 def secrets_in(path: str, content: bytes) -> Iterator[Finding]:
-    """Return an error for each likely secret in one file."""
+    """Return an error for each likely secret in one file, the first of each kind if there are very many."""
     if b"\0" in content:
         return
-    places = [(match.start(), kind.rule, _says(kind, match)) for kind in KINDS for match in _matches(kind, content)]
+    places = [
+        (match.start(), kind.rule, _says(kind, match))
+        for kind in KINDS
+        for match in islice(_matches(kind, content), _MAX_FINDINGS_PER_FILE)
+    ]
     name = path.rpartition("/")[2]
     if _ENV_NAME.match(name) and not name.endswith(_ENV_TEMPLATES):
         value = next((match for match in _ENV_VALUE.finditer(content) if not _is_allowed(content, match.start())), None)
         if value is not None:
             places.append((value.start(), "secret.env_file", "Settings of an environment, which often are secret"))
-    for start, rule, message in sorted(places):
+    for start, rule, message in sorted(places)[:_MAX_FINDINGS_PER_FILE]:
         line = content.count(b"\n", 0, start) + 1
         column = len(content[content.rfind(b"\n", 0, start) + 1 : start].decode("utf-8", "replace")) + 1
         yield error(rule, message, hint=HINT, path=path, line=line, column=column)
@@ -110,7 +124,8 @@ def _matches(kind: _Kind, content: bytes) -> Iterator[re.Match[bytes]]:
             match = kind.pattern.match(content, at)
             if match and (not kind.is_random or _is_random(match[0])) and not _is_allowed(content, at):
                 yield match
-            at = content.find(start, at + len(start))
+            # What was matched is not read again, or a text of starts alone would be read once for each.
+            at = content.find(start, match.end() if match else at + len(start))
 
 
 def _is_random(value: bytes) -> bool:
@@ -124,10 +139,12 @@ def _is_random(value: bytes) -> bool:
 
 
 def _is_allowed(content: bytes, start: int) -> bool:
-    line_start = content.rfind(b"\n", 0, start) + 1
-    line_end = content.find(b"\n", start)
-    before = content.rfind(b"\n", 0, max(line_start - 1, 0)) + 1
-    return ALLOW.encode() in content[before : len(content) if line_end < 0 else line_end]
+    first = max(0, start - _MAX_LINE_BYTES)
+    near, at = content[first : start + _MAX_LINE_BYTES], start - first
+    line_start = near.rfind(b"\n", 0, at) + 1
+    line_end = near.find(b"\n", at)
+    before = near.rfind(b"\n", 0, max(line_start - 1, 0)) + 1
+    return ALLOW.encode() in near[before : len(near) if line_end < 0 else line_end]
 
 
 def _says(kind: _Kind, match: re.Match[bytes]) -> str:

@@ -15,10 +15,13 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from mixpeek.config import Settings, unknown_variables
 from mixpeek.db.embedded import EmbeddedPostgres
-from mixpeek.errors import MixpeekError, PlatformError
+from mixpeek.errors import MixpeekError, PlatformError, SettingInvalid
 from mixpeek.execution import sandbox
 from mixpeek.execution.egress.policy import EgressPolicy
 from mixpeek.inspection.severities import overrides_from
@@ -42,6 +45,15 @@ class Child:
     started_at: float = 0.0
 
 
+def _read_settings(given: dict[str, Any]) -> Settings:
+    """Return the settings; raise SettingInvalid naming those that cannot be read, and none of their values."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        faults = [f"MIXPEEK_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        raise SettingInvalid("; ".join(faults), hint="docs/reference/settings.md says what each may be") from None
+
+
 @dataclass
 class Supervisor:
     """Owns the data dir and every process of one server."""
@@ -57,7 +69,7 @@ class Supervisor:
     @classmethod
     def from_settings(cls, host: str | None, port: int | None, data_dir: Path | None) -> Supervisor:
         given = {"host": host, "port": port, "data_dir": data_dir}
-        settings = Settings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+        settings = _read_settings({key: value for key, value in given.items() if value is not None})
         EgressPolicy.from_environ(os.environ)  # an entry that cannot be read ends the start here, not a plugin's host
         overrides_from(settings.rules)  # and so does a rule that does not exist
         return cls(settings, DataDir(settings.data_dir))

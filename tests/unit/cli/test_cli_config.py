@@ -44,3 +44,15 @@ def test_a_key_is_in_no_repr_of_the_settings(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("MIXPEEK_SECRETS_KEY", HIDDEN["MIXPEEK_SECRETS_KEY"])
 
     assert HIDDEN["MIXPEEK_SECRETS_KEY"] not in repr(Settings())
+
+
+def test_a_server_names_the_setting_it_cannot_read_and_not_its_value(mix: Mix, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIXPEEK_SANDBOX", "offf")
+    monkeypatch.setenv("MIXPEEK_PORT", "hunter2")
+
+    ran = mix("serve")
+
+    assert ran.code == 1
+    assert "MIXPEEK_SANDBOX: Input should be 'auto' or 'off'" in ran.err
+    assert "hunter2" not in ran.err
+    assert "Traceback" not in ran.err

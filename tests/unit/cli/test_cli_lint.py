@@ -57,7 +57,7 @@ def test_warnings_fail_only_where_that_is_asked_for(mix: Mix, folder: Path) -> N
     lenient, strict = mix("plugin", "lint", folder), mix("plugin", "lint", folder, "--strict")
 
     assert (lenient.code, strict.code) == (0, 1)
-    assert "0 errors, 1 warnings" in lenient.out
+    assert "0 errors, 1 warning" in lenient.out
 
 
 def test_with_static_nothing_of_the_plugin_is_run(mix: Mix, folder: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from mixpeek.errors import DependenciesRefused, EnvironmentUnavailable
-from mixpeek.execution.environments.installed import FIXED, Packages, base_requirements, plain, reach
+from mixpeek.execution.environments.contents import check_contents, imported_at_start
+from mixpeek.execution.environments.installed import FIXED, Packages, base_requirements, host_path, plain, reach
 from mixpeek.execution.environments.lock import Lock, Package, key_of
 from mixpeek.execution.environments.resolver import failure_from
 from mixpeek.execution.environments.sources import Sources, redact, sources_from_settings
@@ -186,3 +187,16 @@ def test_a_host_imports_no_package_that_could_be_laid_over_before_it_is_closed()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert set(done.stdout.split()) == set(FIXED)
+
+
+def test_what_python_imports_by_itself_at_its_start_is_not_taken_from_a_package(tmp_path: Path) -> None:
+    for name in imported_at_start() | {"json", "harmless"}:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+
+    removed = check_contents(tmp_path)
+
+    assert set(removed) == imported_at_start() | {"json"}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["harmless"]
+    has_setuptools = any(Path(folder, "distutils-precedence.pth").exists() for folder in host_path())
+    assert ("_distutils_hack" in imported_at_start()) == has_setuptools

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any, Literal
 
 import pyarrow as pa
 import pytest
 
-from mixpeek.errors import PluginRaised, PluginReplyInvalid
+from mixpeek.errors import PluginRaised, PluginReplyInvalid, PluginReplyTooLarge
 from mixpeek.execution.replies import description_from, error_from, health_from, prediction_from, steps_from
 from mixpeek.execution.tables import from_stream, to_stream
 
@@ -80,6 +81,7 @@ def test_a_step_that_adds_nothing_returns_the_rows_as_they_were() -> None:
         (pa.table({"x": pa.array(["a", "a"]).dictionary_encode()}), "is not accepted"),
         (pa.table({"x": pa.array([b"a", b"b"])}), "is not accepted"),
         (pa.table({"x": pa.array([[None], []])}), "is not accepted"),
+        (pa.table({"x": pa.array([[[]] * 9, []], pa.list_(pa.list_(pa.int8(), 0)))}), "is not accepted"),
         (pa.table([pa.array([1, 2]), pa.array([1, 2])], names=["x", "x"]), "two of one name"),
     ],
 )
@@ -96,6 +98,37 @@ def test_compressed_buffers_are_refused_before_they_are_read(codec: Literal["zst
         writer.write_table(bomb)
 
     with pytest.raises(PluginReplyInvalid, match="compressed"):
+        from_stream(bytes(sink.getvalue()), GIVEN)
+
+
+def test_columns_that_share_their_bytes_are_refused_before_they_are_copied() -> None:
+    small = {f"small_{number}": ["y", "z"] for number in range(8)}
+    stream = bytearray(to_stream(pa.table({"large": ["x" * 5000, "y"], **small})))
+    # Where a column's validity, offsets and text lie, each as (offset, length), one column after the other.
+    large = struct.pack("<6q", 0, 0, 0, 12, 16, 5001)
+    first = stream.index(large)
+    for number in range(1, 9):
+        stream[first + number * len(large) : first + (number + 1) * len(large)] = large
+
+    with pytest.raises(PluginReplyInvalid, match="share the same bytes"):
+        from_stream(bytes(stream), GIVEN)
+
+
+def test_more_values_than_python_could_hold_are_refused() -> None:
+    many = pa.ListArray.from_arrays([0, 100_000_000, 100_000_000], pa.nulls(100_000_000, pa.bool_()))
+
+    with pytest.raises(PluginReplyTooLarge, match="100,000,002 values"):
+        from_stream(to_stream(pa.table({"x": many})), GIVEN)
+
+
+def test_a_table_in_very_many_pieces_is_refused() -> None:
+    piece = pa.record_batch({"x": pa.array([], pa.int8())})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, piece.schema) as writer:
+        for _ in range(8193):
+            writer.write_batch(piece)
+
+    with pytest.raises(PluginReplyInvalid, match="8,192 pieces"):
         from_stream(bytes(sink.getvalue()), GIVEN)
 
 

@@ -53,6 +53,14 @@ def test_the_socket_is_named_only_for_a_serving_host(spec: HostSpec) -> None:
     assert "MIXPEEK_HOST_FD" not in tests
 
 
+def test_the_process_before_the_host_is_hidden_as_a_thread_too(spec: HostSpec) -> None:
+    line = " ".join(sandbox.command(spec, mode="bubblewrap", fd=9))
+
+    for name in ("environ", "cmdline", "mem", "maps"):
+        assert f"--ro-bind /dev/null /proc/1/{name} " in line
+        assert f"--ro-bind /dev/null /proc/1/task/1/{name} " in line
+
+
 def test_paths_inside_one_another_are_bound_once(tmp_path: Path) -> None:
     paths = sandbox.readable_paths(Path(sys.executable), [tmp_path, tmp_path / "inner"])
 

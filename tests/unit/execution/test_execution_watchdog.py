@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 
 import pytest
 
 from mixpeek.errors import PluginCpuExceeded, PluginError, PluginOutOfMemory, PluginTooManyThreads
+from mixpeek.execution import sandbox
 from mixpeek.execution.watchdog import (
     CALL_CORES,
     IDLE_CPU_S,
@@ -16,6 +18,7 @@ from mixpeek.execution.watchdog import (
     MEMORY_SLACK_BYTES,
     Judge,
     Usage,
+    innermost,
     usage_of,
 )
 
@@ -93,6 +96,21 @@ def test_usage_is_read_from_a_living_process_and_none_from_one_that_is_not() -> 
     assert usage.cpu_s > 0
     assert usage.threads >= threading.active_count()
     assert usage_of(2**22 + 1) is None
+
+
+@pytest.mark.skipif(sandbox.probe().mode != "bubblewrap", reason="no bubblewrap here")
+def test_files_in_scratch_count_as_memory_even_if_they_are_empty() -> None:
+    script = "touch $(seq -f /tmp/%g 5000) && echo made && exec cat"
+    line = ["bwrap", "--ro-bind", "/", "/", "--proc", "/proc", "--tmpfs", "/tmp", "sh", "-c", script]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"made\n"
+        usage = usage_of(innermost(process.pid))
+        process.stdin.close()
+
+    assert usage is not None
+    assert usage.memory_bytes > 5000 * 1024
 
 
 @pytest.mark.parametrize("kind", [PluginOutOfMemory, PluginCpuExceeded, PluginTooManyThreads])

@@ -163,3 +163,16 @@ def test_small_code_of_very_many_parts_is_refused_before_it_is_parsed(unit: str)
     assert rules_of(source) == {"code.too_large"}
 
     assert time.process_time() - started < 1
+
+
+def test_the_findings_of_a_whole_plugin_are_bounded_and_errors_come_first(tmp_path: Path) -> None:
+    for number in range(8):
+        (tmp_path / f"a_{number}.py").write_text("open(path)\n" * 400)
+    (tmp_path / "a_4.py").write_text("eval(text)\n" * 450)
+
+    found = scan(tmp_path)
+
+    assert len(found) == 2001
+    assert found[0].rule == "code.too_many_findings"
+    assert "`a_4.py`" in found[0].message
+    assert sum(finding.rule == "security.eval" for finding in found) == 450

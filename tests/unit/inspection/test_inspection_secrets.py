@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import string
+import time
 from pathlib import Path
 
 import pytest
@@ -89,6 +92,38 @@ def test_templates_empty_settings_and_code_are_none(name: str, text: bytes) -> N
 
 def test_binary_files_are_not_read_as_text() -> None:
     assert list(secrets_in("model.bin", b"\0" + KEY.encode())) == []
+
+
+KEYS = [b"AKIA" + bytes(random.Random(number).choices(string.ascii_uppercase.encode(), k=16)) for number in range(9000)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\n".join(KEYS * 5),
+        b" ".join(KEYS * 5),
+        ALLOW.encode() + b" " + b" ".join(KEYS * 5),
+        b"xoxb-" * 400_000,
+        b"sk-" * 600_000,
+        b"-----BEGIN " + b"A " * 2_000_000,
+    ],
+)
+def test_no_file_takes_long_and_no_number_of_secrets_is_listed_without_end(text: bytes) -> None:
+    began = time.monotonic()
+
+    assert len(list(secrets_in("notes.txt", text))) <= 100
+    assert time.monotonic() - began < 10
+
+
+def test_after_very_many_secrets_no_more_files_are_looked_at(tmp_path: Path) -> None:
+    names = [f"notes_{number:02}.txt" for number in range(20)]
+    for name in names:
+        (tmp_path / name).write_bytes(b"\n".join(f"AKIA{name[6:8]}{number:014}".encode() for number in range(200)))
+
+    found = find_secrets(tmp_path, names)
+
+    assert 1001 <= len(found) <= 1100
+    assert found[0].rule == "secret.more_findings"
 
 
 def test_all_files_are_looked_at_and_the_findings_come_in_order(tmp_path: Path) -> None:

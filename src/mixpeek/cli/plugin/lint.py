@@ -41,7 +41,8 @@ def lint(
         report.add_refused_archive(refused.findings)
     output.document(report.document(path=str(folder), **learned))
     errors = sum(finding.is_error for finding in report.findings)
-    counted = f"{errors} errors, {len(report.findings) - errors} warnings"
+    warnings = len(report.findings) - errors
+    counted = f"{errors} error{'' if errors == 1 else 's'}, {warnings} warning{'' if warnings == 1 else 's'}"
     output.show(f"\n{learned.get('name') or folder.resolve().name}: {counted}", "bold red" if report.failed else "bold")
     if report.failed:
         raise typer.Exit(1)
@@ -54,7 +55,7 @@ async def _lint(plugin: PackedPlugin, report: Report, *, is_static: bool) -> dic
 
     execution = LocalExecution()
     try:
-        examination = await examine_packed(None if is_static else execution, plugin, report)
+        examination = await examine_packed(None if is_static else execution, plugin, report, is_built_later=True)
     finally:
         await execution.close()
     check_secrets(report)

@@ -31,7 +31,7 @@ class Packages:
     """The distributions of the server's own environment as hosts see it, behind those of some folders."""
 
     def __init__(self, *folders: Path) -> None:
-        self._path = [*map(str, folders), *_host_path()]
+        self._path = [*map(str, folders), *host_path()]
 
     def find(self, name: str) -> Installed | None:
         """Return the distribution that an import would find first, or None."""
@@ -95,7 +95,7 @@ def plain(requirement: Requirement) -> str:
     return f"{requirement.name}{extras}{requirement.specifier}"
 
 
-def _host_path() -> list[str]:
+def host_path() -> list[str]:
     """Return the part of our own path that hosts have: no working directory, no user's packages, no PYTHONPATH."""
     roots = (Path(sys.prefix), Path(sys.base_prefix))
     return [entry for entry in sys.path if entry and any(Path(entry).is_relative_to(root) for root in roots)]

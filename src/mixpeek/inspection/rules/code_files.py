@@ -83,7 +83,7 @@ TANGLED = _about_files(
 TOO_MANY = _about_files(
     "code.too_many_findings",
     Severity.ERROR,
-    "Of the findings in one file, the first 500 are shown",
+    "Of the findings in one file, 500 are shown, and 2,000 of all",
     "Repair these, then check again",
     "open(path)\n" * 501,
 )
