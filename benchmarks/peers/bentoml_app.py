@@ -1,6 +1,7 @@
 """BentoML, a service of one worker; adaptive batching for the model, as its guide advises.
 
-Started with `bentoml serve`, production mode, without access log and metrics; the handler's name and batching come in by the environment.
+Started with `bentoml serve`, production mode, without access log and metrics. The handler's name and batching come in
+by the environment.
 """
 
 from __future__ import annotations
@@ -11,11 +12,17 @@ from typing import Any
 import bentoml
 from handlers import MAX_BATCH, load_handler
 
+SERVICE: dict[str, Any] = {
+    "workers": 1,
+    "traffic": {"timeout": 60},
+    "logging": {"access": {"enabled": False}},
+    "metrics": {"enabled": False},
+}
 NAME, BATCHING = os.environ["PEER_HANDLER"], os.environ["PEER_BATCHING"] == "batching"
 
 if BATCHING:
 
-    @bentoml.service(workers=1, traffic={"timeout": 60}, logging={"access": {"enabled": False}}, metrics={"enabled": False})
+    @bentoml.service(**SERVICE)
     class Served:
         def __init__(self) -> None:
             self.handler = load_handler(NAME)
@@ -25,7 +32,7 @@ if BATCHING:
             return self.handler.predict_batch(requests)
 else:
 
-    @bentoml.service(workers=1, traffic={"timeout": 60}, logging={"access": {"enabled": False}}, metrics={"enabled": False})
+    @bentoml.service(**SERVICE)
     class Served:  # type: ignore[no-redef]
         def __init__(self) -> None:
             self.handler = load_handler(NAME)

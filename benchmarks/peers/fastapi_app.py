@@ -34,4 +34,5 @@ async def ready() -> dict[str, bool]:
 
 
 if __name__ == "__main__":
-    uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning", loop="uvloop", http="httptools")
+    quiet = {"access_log": False, "log_level": "warning"}
+    uvicorn.run(app, host="127.0.0.1", port=port, loop="uvloop", http="httptools", **quiet)

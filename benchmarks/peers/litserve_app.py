@@ -3,7 +3,6 @@
 A batch waits at most `batch_timeout` for company; LitServe has no batching without a timer.
 """
 
-
 import sys
 from typing import Any
 

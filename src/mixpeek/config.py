@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     )
     max_models_per_namespace: int = Field(0, ge=0, description="Models one namespace may hold; 0 is no limit.")
     hub_url: str = Field("https://huggingface.co", description="Where models named `org/name` are fetched from.")
-    hub_token: str | None = Field(None, description="Token sent to the hub, for models that are not public.")
+    hub_token: SecretStr | None = Field(None, description="Token sent to the hub, for models that are not public.")
     hub_offline: bool = Field(False, description="Never ask the hub; only what `mixpeek model pull` stored is used.")
     model_days: float = Field(30.0, gt=0, description="How long a fetched model is kept without being used.")
     replica_idle_s: float = Field(300.0, gt=0, description="How long a host started on demand is kept without use.")

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+from pydantic import SecretStr
 
 from mixpeek.inspection.entries import split_name
 from mixpeek.inspection.findings import Finding
@@ -53,9 +54,9 @@ class HubModel:
 class Hub:
     """One hub."""
 
-    def __init__(self, url: str, token: str | None, limit_bytes: int, *, timeout_s: float = 30.0) -> None:
+    def __init__(self, url: str, token: SecretStr | None, limit_bytes: int, *, timeout_s: float = 30.0) -> None:
         self._url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
         self._limit_bytes = limit_bytes
         self._timeout_s = timeout_s
 
