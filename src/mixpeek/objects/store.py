@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from mixpeek.errors import MixpeekError, NotFound
 
 COPY_BYTES = 1024 * 1024
+_PARTS_AT_ONCE = 3
 
 
 class ObjectTooLarge(MixpeekError):
@@ -92,7 +93,8 @@ class ObjectStore:
                 digest.update(chunk)
                 yield chunk
 
-        obstore.put(self._store, key, measured())
+        # Parts of 5 MB, of which each one under way is held in memory.
+        obstore.put(self._store, key, measured(), max_concurrency=_PARTS_AT_ONCE)
         return StoredObject(key, size, digest.hexdigest())
 
     def read(self, key: str) -> Iterator[bytes]:

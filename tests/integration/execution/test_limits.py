@@ -133,10 +133,11 @@ def test_much_but_bearable_printing_is_read_and_forgotten(start: StartHost) -> N
 def test_what_a_host_leaves_in_scratch_is_gone_with_it(start: StartHost) -> None:
     first = start(realtime=HANDLER, uid=200_002)
     first.predict({"do": "leave"})
-    assert first.predict({"do": "found"}) == ["left", "left"]
+    # A folder in which the interpreter lies may stand there too, if that is below /tmp.
+    assert first.predict({"do": "found"}).count("left") == 2
     plugin = start(realtime=HANDLER, uid=200_002)
 
-    assert plugin.predict({"do": "found"}) == []
+    assert "left" not in plugin.predict({"do": "found"})
 
 
 def test_an_exception_of_the_plugins_own_is_no_limit(start: StartHost) -> None:
