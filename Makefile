@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
+# The slow ones first, so that no process is left alone with one of them at the end.
+TESTS := tests/contract tests/acceptance tests/fuzz tests/integration tests/unit
 VENV := .venv
 BIN := $(VENV)/bin
 # As new as the environment: older than what the environment is made from means that it has to be brought up to date.
@@ -29,7 +31,7 @@ demo: install  ## Search the Python standard library by meaning, from nothing to
 
 test: install  ## Run the whole suite
 	@scripts/system-parts $(VENV) curl jq zip
-	@$(BIN)/python -m pytest tests -n auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest $(TESTS) -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: install  ## Check style, types and import layers; change nothing
 	@status=0; \

@@ -27,6 +27,8 @@ def start_demo(*arguments: str | Path, **variables: str) -> subprocess.Popen[str
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # A shell that runs the suite in the background has it ignore Ctrl-C, which children would inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- no thread runs here yet
     )
 
 
