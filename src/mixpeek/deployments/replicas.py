@@ -27,7 +27,7 @@ from mixpeek.deployments.replica_set import ReplicaSet, Started
 from mixpeek.deployments.rollout import describe_failure, host_spec
 from mixpeek.deployments.routing import Route, RouteTable, Wanted
 from mixpeek.deployments.scaling import ServePlan, plan_from_manifest
-from mixpeek.errors import InvalidRequest, MixpeekError, NotFound, PluginTimedOut
+from mixpeek.errors import InvalidRequest, MixpeekError, NotFound
 from mixpeek.execution.needs import start_built
 from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution
 from mixpeek.registry import queries as registry_queries
@@ -36,8 +36,6 @@ from mixpeek.registry.service import Registry
 
 log = logging.getLogger(__name__)
 RECONCILE_S = 2.0
-# How long after its time limit a request may still be told how it ended.
-GRACE_S = 10.0
 TICK_S = 0.2
 _PREPARING_AT_ONCE = 8
 
@@ -73,15 +71,7 @@ class Replicas:
             body = json.dumps({"inputs": inputs, "parameters": parameters}, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             raise InvalidRequest(f"The inputs are not strict JSON: {error}") from error
-        asked = self._set_for(version)
-        limit_s = asked.plan.timeout_s + GRACE_S
-        try:
-            # The set keeps the time itself; whoever looks for a fault must not hang on one of ours.
-            async with asyncio.timeout(limit_s):
-                return await asked.submit(body, urgent=urgent)
-        except TimeoutError:
-            log.exception("a request to %s was not answered within %.1f s", version.plugin_id, limit_s)
-            raise PluginTimedOut(f"The plugin did not answer within {limit_s:g} s, waiting included") from None
+        return await self._set_for(version).submit(body, urgent=urgent)
 
     async def locate(self, namespace_id: str, wanted: Wanted) -> ReplicaSet:
         """Return the set that answers for a name, or for one version of it, asking the database.
