@@ -37,6 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Iterat
         yield running.start()
         assert running.stop() == 0
         assert running.postmaster_pid() is None
+        assert running.complaints() == []
     finally:
         running.discard()
 

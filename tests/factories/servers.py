@@ -121,6 +121,12 @@ class Server:
         except (FileNotFoundError, IndexError, psutil.NoSuchProcess):
             return None
 
+    def complaints(self) -> list[str]:
+        """Return the lines of its log in which the event loop tells of a fault nobody handled."""
+        unhandled = ("Exception in callback", "exception was never retrieved", "Unhandled exception")
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if any(phrase in line for phrase in unhandled)]
+
     def discard(self) -> None:
         """End whatever of this server still runs, a PostgreSQL that outlived its supervisor included."""
         if self.process is not None and self.process.poll() is None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import orjson
 
 from mixpeek.deployments.scaling import ServePlan, most_under_way
-from mixpeek.errors import MixpeekError, PluginCrashed, PluginError, PluginReplyInvalid
+from mixpeek.errors import MixpeekError, PluginCrashed, PluginError, PluginReplyInvalid, PluginTimedOut
 from mixpeek.execution.port import Host, Reply
 
 # How much the newest time counts in a replica's mean.
@@ -145,9 +145,11 @@ class Replica:
         # One that was stopped over a limit ended as well, under everybody's requests.
         if isinstance(error, PluginError) and (isinstance(error, PluginCrashed) or not self.host.alive):
             suspects = self._suspects_of_crash()
-            self._forget(request)
-            self._keeper.note_lost(request, error, suspect=request in suspects)
-            return
+            # Whose own time is up gets no second host.
+            if not isinstance(error, PluginTimedOut):
+                self._forget(request)
+                self._keeper.note_lost(request, error, suspect=request in suspects)
+                return
         self._settle(request)
         request.fail(error)
         self._keeper.note_room()

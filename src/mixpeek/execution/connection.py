@@ -233,33 +233,37 @@ class Connection(asyncio.Protocol):
         self._watch = None
         if not self._calls:
             return
-        call = next(iter(self._calls.values()))
+        identifier, call = next(iter(self._calls.items()))
         left = self._running_since + call.timeout_s - self._loop.time()
         if left > 0:
             self._watch = self._loop.call_later(left, self._check_running)
             return
-        self._expire(call)
+        self._expire(self._calls.pop(identifier))
 
     def _expire_probe(self, identifier: int) -> None:
-        call = self._probes.get(identifier)
+        call = self._probes.pop(identifier, None)
         if call is not None:
             self._expire(call)
 
     def _expire(self, call: _Call) -> None:
+        """End the host because of a call that was taken off the table."""
         error = PluginTimedOut(
             f"The plugin did not answer `{call.verb}` within {call.timeout_s:g} s, so it was stopped",
             hint="Do the slow part once (load models lazily, keep them), or raise `timeout_s` in the manifest",
             verb=call.verb,
             timeout_s=call.timeout_s,
         )
-        if not call.answer.done():
-            call.answer.set_exception(error)
-        self._break(PluginCrashed("The plugin's host was stopped because another call ran out of time"))
+        self._break(PluginCrashed("The plugin's host was stopped because another call ran out of time"), call, error)
 
-    def _break(self, end: PluginError) -> None:
-        if self._end is None:
-            self.fail(end)
-            self._on_broken(end)
+    def _break(self, end: PluginError, culprit: _Call | None = None, cause: PluginError | None = None) -> None:
+        """End the host: it may be asked no more and is killed, before anyone hears of it and asks again."""
+        if self._end is not None:
+            return
+        self._end = end
+        self._on_broken(end)
+        if culprit is not None and cause is not None and not culprit.answer.done():
+            culprit.answer.set_exception(cause)
+        self.fail(end)
 
 
 def _choked() -> ServiceUnavailable:

@@ -257,8 +257,8 @@ class LocalHost:
                     self._gate.serve(await handover.receive())
 
     def _end_for(self, reason: PluginError) -> None:
-        self._connection.fail(reason)
         self._kill()
+        self._connection.fail(reason)
 
     def _kill(self) -> None:
         _watchdog.forget(self)

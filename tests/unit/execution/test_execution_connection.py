@@ -61,3 +61,48 @@ def test_more_requests_than_a_host_can_take_are_refused(monkeypatch: pytest.Monk
 
     assert (first, broken) == ((1, b"1"), None)
     assert isinstance(second, ServiceUnavailable)
+
+
+class Listener:
+    """Hears every end of a request, however many; on each it posts a further one, as a queue does."""
+
+    def __init__(self, connection: Connection, next_one: Listener | None = None) -> None:
+        self.heard: list[str] = []
+        self._connection = connection
+        self._next = next_one
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, result: connections.Answer, /) -> None:
+        raise AssertionError(f"no host answers here: {result!r}")
+
+    def set_exception(self, exception: Exception, /) -> None:
+        self.heard.append(type(exception).__name__)
+        if self._next is not None:
+            self._connection.post(b"{}", self._next, alone=False, timeout_s=5)
+
+
+async def expired() -> tuple[list[list[str]], list[str]]:
+    """Return what three requests heard when the first ran out of time, then why the host was killed."""
+    killed: list[str] = []
+    connection = Connection(lambda end: killed.append(type(end).__name__))
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    await asyncio.get_running_loop().create_connection(lambda: connection, sock=ours)
+    late = Listener(connection)
+    first, second = Listener(connection, next_one=late), Listener(connection)
+    connection.post(b"{}", first, alone=False, timeout_s=0.01)
+    connection.post(b"{}", second, alone=False, timeout_s=5)
+    async with asyncio.timeout(5):
+        while not second.heard:
+            await asyncio.sleep(0)
+    theirs.close()
+    return [first.heard, second.heard, late.heard], killed
+
+
+def test_a_call_that_runs_out_of_time_is_told_once_and_so_is_everyone_behind_it() -> None:
+    heard, killed = asyncio.run(expired())
+
+    assert heard == [["PluginTimedOut"], ["PluginCrashed"], ["PluginCrashed"]]
+    assert killed == ["PluginCrashed"]
