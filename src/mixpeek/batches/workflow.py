@@ -15,7 +15,8 @@ from mixpeek.batches.verdict import judge
 from mixpeek.collections.models import Collection
 from mixpeek.collections.queries import find_collection
 from mixpeek.db.pool import Connection, Database
-from mixpeek.deployments.rollout import describe_failure, host_spec
+from mixpeek.deployments.failure import describe_failure
+from mixpeek.deployments.hosting import host_spec
 from mixpeek.documents.port import Index
 from mixpeek.errors import MixpeekError, PlatformError
 from mixpeek.registry.environments import prepare_environment

@@ -22,9 +22,10 @@ from mixpeek.db import processes
 from mixpeek.db.pool import Database
 from mixpeek.deployments import queries
 from mixpeek.deployments.errors import NotDeployed
+from mixpeek.deployments.failure import describe_failure
+from mixpeek.deployments.hosting import host_spec
 from mixpeek.deployments.replica import Answer, Served
 from mixpeek.deployments.replica_set import ReplicaSet, Started
-from mixpeek.deployments.rollout import describe_failure, host_spec
 from mixpeek.deployments.routing import Route, RouteTable, Wanted
 from mixpeek.deployments.scaling import ServePlan, plan_from_manifest
 from mixpeek.errors import InvalidRequest, MixpeekError, NotFound

@@ -5,28 +5,19 @@ Runs in the worker; the hosts that will answer belong to the API processes, whic
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from typing import Any
 
-from mixpeek.contract.manifest import Manifest
-from mixpeek.contract.pipeline import ResourceType
 from mixpeek.db.pool import Database
-from mixpeek.deployments import gate, queries
+from mixpeek.deployments import queries
+from mixpeek.deployments.failure import describe_failure
+from mixpeek.deployments.hosting import list_models
 from mixpeek.deployments.models import Deployment, Phase, Status
 from mixpeek.deployments.service import ROLL_OUT
-from mixpeek.errors import (
-    MixpeekError,
-    PlatformError,
-    PluginError,
-    PluginRaised,
-    PluginReplyInvalid,
-)
-from mixpeek.execution.blocking import BlockingExecution, BlockingHost
-from mixpeek.execution.needs import with_needs
-from mixpeek.execution.port import HostSpec, ModelMount, Step
-from mixpeek.inspection.manifest import check_manifest
+from mixpeek.deployments.trial import Trial
+from mixpeek.errors import MixpeekError, PlatformError, PluginError
+from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.environments import prepare_environment
 from mixpeek.registry.models import PluginVersion
@@ -46,7 +37,7 @@ class Rollout:
     def __init__(self, database: Database, registry: Registry, execution: BlockingExecution) -> None:
         self._database = database
         self._registry = registry
-        self._execution = execution
+        self._trial = Trial(database, registry, execution)
 
     def workflow(self) -> Workflow:
         return Workflow(ROLL_OUT, self.run)
@@ -93,38 +84,7 @@ class Rollout:
     def _gate(self, deployment: Deployment, version: PluginVersion) -> list[str]:
         with self._database.transaction() as connection:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.GATE)
-        spec = host_spec(self._registry, version)
-        # Describing and building need neither network nor GPU; only what runs the plugin's own code further does.
-        bare = dataclasses.replace(spec, network=False, gpu=False)
-        host = self._execution.start(bare)
-        try:
-            manifest, steps = _check_declared(host, version)
-            self._record_style(host, version)
-            warnings = gate.warnings_of_unchecked(manifest)
-            needed = with_needs(spec, ResourceType.CPU, steps)
-            if deployment.deployment_type == "batch_only":
-                return warnings + self._execution.grants.foresee(needed)
-            if needed == bare:
-                return warnings + _probe(host, manifest)
-        finally:
-            host.close()
-        return warnings + self._probe_with(needed, version, manifest)
-
-    def _record_style(self, host: BlockingHost, version: PluginVersion) -> None:
-        """Record how realtime.py wants to be called, if it could not be imported when the version was published."""
-        style = host.describe().realtime if version.realtime_style is None else None
-        if style is not None:
-            with self._database.transaction() as connection:
-                registry_queries.record_realtime_style(connection, version.namespace_id, version.plugin_id, style)
-
-    def _probe_with(self, spec: HostSpec, version: PluginVersion, manifest: Manifest) -> list[str]:
-        """Ask the handler in a host that has what it needs; raise EgressOff, NoGpu where that cannot be had."""
-        _, warnings = self._execution.grants.decide(spec)
-        host, _ = self._execution.start_built(spec, {}, version=version.version)
-        try:
-            return warnings + _probe(host, manifest)
-        finally:
-            host.close()
+        return self._trial.run(version, batch_only=deployment.deployment_type == "batch_only")
 
     def _start_green(self, deployment: Deployment, version: PluginVersion) -> None:
         with self._database.transaction() as connection:
@@ -192,63 +152,3 @@ class Rollout:
             message=deployment.message,
             details={"deployment_id": deployment.deployment_id, **details},
         )
-
-
-def host_spec(registry: Registry, version: PluginVersion) -> HostSpec:
-    """Return how to start a host for `version`, unpacking it and building its environment on first use."""
-    profile = version.parsed_manifest.compute_profile
-    spec = HostSpec(
-        plugin_dir=registry.unpacked(version),
-        extra_paths=prepare_environment(registry, version).folders,
-        name=version.package,
-        uid=version.host_uid,
-        memory_bytes=int(profile.actor_memory_gb * 1024**3),
-        models=list_models(registry, version),
-        label=f"{version.namespace_id}/{version.plugin_id}",
-    )
-    return with_needs(spec, profile.resource_type)
-
-
-def list_models(registry: Registry, version: PluginVersion) -> tuple[ModelMount, ...]:
-    """Return the models a host of `version` may read, fetching those that are not in the cache."""
-    return registry.models.fill(version.namespace_id, version.plugin_id, version.parsed_manifest.models)
-
-
-def describe_failure(error: Exception) -> str:
-    """Return an error as the author should read it: the message, then the plugin's own frames."""
-    if not isinstance(error, MixpeekError):
-        return f"{type(error).__name__}: {error}"
-    frames = error.details.get("frames") or []
-    places = [f"  {frame.get('file')}:{frame.get('line')} in {frame.get('function')}" for frame in frames]
-    return "\n".join([error.named, *places])
-
-
-def _check_declared(host: BlockingHost, version: PluginVersion) -> tuple[Manifest, tuple[Step, ...]]:
-    """Check a started host against its version; return manifest and steps, raise what forbids the switch."""
-    manifest, _ = check_manifest(host.describe().manifest, None)
-    if manifest is None:
-        raise PluginReplyInvalid("The manifest no longer passes the checks it passed at confirm")
-    differing = gate.manifests_differ(manifest.model_dump(mode="json"), version.parsed_manifest.model_dump(mode="json"))
-    if differing:
-        raise PluginReplyInvalid(f"The manifest differs from the confirmed one in {', '.join(differing)}")
-    return manifest, host.build({}, version=version.version)
-
-
-def _probe(host: BlockingHost, manifest: Manifest) -> list[str]:
-    """Ask the handler once; return warnings, raise when its answer cannot be used."""
-    probe = gate.probe_from_manifest(manifest)
-    if probe is None:
-        return ["No realtime probe: the plugin takes no text and its input schema has no `examples`"]
-    try:
-        reply = host.predict(probe.inputs, {})
-    except PluginError as error:
-        advice = gate.advice_on_missing_module(error.details.get("exception"), error.message)
-        if advice is not None:
-            raise PluginRaised(f"{error.message}. {advice}", **error.details) from error
-        if not probe.synthetic or gate.is_missing_model(error.details.get("exception")):
-            raise
-        return [f"The handler refused a made-up input ({describe_failure(error)}); add `examples` to its input schema"]
-    faults = gate.faults_of_reply(reply, manifest)
-    if faults:
-        raise PluginReplyInvalid("; ".join(faults))
-    return []

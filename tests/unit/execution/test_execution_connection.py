@@ -68,6 +68,7 @@ class Listener:
 
     def __init__(self, connection: Connection, next_one: Listener | None = None) -> None:
         self.heard: list[str] = []
+        self.ended = asyncio.Event()
         self._connection = connection
         self._next = next_one
 
@@ -79,6 +80,7 @@ class Listener:
 
     def set_exception(self, exception: Exception, /) -> None:
         self.heard.append(type(exception).__name__)
+        self.ended.set()
         if self._next is not None:
             self._connection.post(b"{}", self._next, alone=False, timeout_s=5)
 
@@ -95,8 +97,7 @@ async def expired() -> tuple[list[list[str]], list[str]]:
     connection.post(b"{}", first, alone=False, timeout_s=0.01)
     connection.post(b"{}", second, alone=False, timeout_s=5)
     async with asyncio.timeout(5):
-        while not second.heard:
-            await asyncio.sleep(0)
+        await second.ended.wait()
     theirs.close()
     return [first.heard, second.heard, late.heard], killed
 

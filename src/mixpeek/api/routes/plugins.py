@@ -33,8 +33,8 @@ from mixpeek.collections.queries import list_dependents
 from mixpeek.contract.versions import NAME_PATTERN, normalise_version
 from mixpeek.db.pool import Connection
 from mixpeek.deployments import service as deployments
+from mixpeek.deployments.failure import describe_failure
 from mixpeek.deployments.replica import Answer
-from mixpeek.deployments.rollout import describe_failure
 from mixpeek.errors import Conflict, InvalidRequest, MixpeekError, PluginReplyInvalid
 from mixpeek.execution.needs import with_needs
 from mixpeek.execution.port import HostSpec
