@@ -32,12 +32,24 @@ class Platform:
     client: Mixpeek
 
     @property
+    def log(self) -> Path:
+        """What the server said."""
+        return self.folder / "server.log"
+
+    def restart(self) -> int:
+        """End the server, start it again at the same place once it has ended, and return how it ended."""
+        self.process.terminate()
+        code = self.process.wait(60)
+        self.process, _ = start(self.folder / "data", self.port, self.log)
+        return code
+
+    @property
     def headers(self) -> tuple[str, ...]:
         return (f"authorization: Bearer {KEY}", f"x-namespace: {self.client.namespace}")
 
-    def publish(self, source: Path) -> str:
+    def publish(self, source: Path, version: str = "1.0.0") -> str:
         """Publish a plugin's folder and return its plugin id."""
-        plugin_id: str = self.client.plugins.upload(source).plugin_id
+        plugin_id: str = self.client.plugins.upload(source, version=version).plugin_id
         return plugin_id
 
     def deploy(self, plugin_id: str) -> None:
@@ -74,18 +86,25 @@ def is_host(members: list[psutil.Process]) -> bool:
 
 
 def write_trivial(
-    folder: Path, *, name: str = "trivial", version: str = "1.0.0", answer: str = '{"length": len(request["text"])}',
+    folder: Path,
+    *,
+    name: str = "trivial",
+    version: str = "1.0.0",
+    takes_s: float = 0.0,
     construct: str = "pass",
-) -> Path:  # fmt: skip
-    """Write the plugin that answers with the length of a text and return its folder."""
+) -> Path:
+    """Write the plugin that answers with the length of a text, after `takes_s`, and return its folder."""
     place = folder / f"{name}_{version}" / name
     place.mkdir(parents=True)
     files = {
         "manifest.py": f'metadata = {{"feature_extractor_name": "{name}", "version": "{version}", '
         '"description": "A length"}\ninput_schema = output_schema = {}\nfeatures = []\n',
         "pipeline.py": 'def build_steps(extractor_request, **known):\n    return {"steps": []}\n',
-        "realtime.py": f"class RealtimeHandler:\n    def __init__(self, config=None):\n        {construct}\n\n"
-        f"    def predict(self, request):\n        return {answer}\n",
+        "realtime.py": "import time\n\n\nclass RealtimeHandler:\n"
+        f"    def __init__(self, config=None):\n        {construct}\n\n"
+        "    def predict(self, request):\n"
+        + (f"        time.sleep({takes_s})\n" if takes_s else "")
+        + '        return {"length": len(request["text"])}\n',
     }
     for path, text in files.items():
         (place / path).write_text(text)
@@ -97,14 +116,17 @@ def running_platform() -> Iterator[Platform]:
     """Start a server on a data directory of its own, with a namespace."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
-        process, _ = start(folder / "data", port)
+        process, _ = start(folder / "data", port, folder / "server.log")
+        platform: Platform | None = None
         url = f"http://127.0.0.1:{port}"
         try:
             with Mixpeek(api_key=KEY, base_url=url) as admin:
                 namespace = admin.namespaces.create("bench").namespace_id
             with Mixpeek(api_key=KEY, base_url=url, namespace=namespace) as client:
-                yield Platform(folder, port, process, client)
+                platform = Platform(folder, port, process, client)
+                yield platform
         finally:
+            process = platform.process if platform else process
             processes.thaw(process.pid)
             process.terminate()
             process.wait(40)
