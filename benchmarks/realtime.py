@@ -3,11 +3,11 @@
 Ours is the whole platform, with sandbox, key check, metrics and version headers. `trivial` measures what carries the
 requests, `minilm` a real model (int8 MiniLM, one thread), `batch` what a running batch does to trivial requests.
 Every contender is started once and then kept stopped (SIGSTOP) but for the one that is asked: nobody's idle processes
-take from another, ours included. Each time it is woken it is asked until it answers all, then measured. Every round asks
-each in turn, beginning with another one; medians over rounds count, and ratios are formed within a round.
+take from another, ours included. Woken, it is asked until it answers all, then measured. Every round asks each in turn,
+beginning with another one; medians over rounds count, and ratios are formed within a round.
 `null` is the load generator against fixed bytes: no figure near it says anything about a server.
 
-`python realtime.py [--rounds N] [--seconds S] [--peers NAME,…] [trivial] [minilm] [batch]`; ends 1 if a limit is missed.
+`python realtime.py [--rounds N] [--seconds S] [--peers NAME,…] [trivial] [minilm] [batch]`; ends 1 if one is missed.
 """
 
 from __future__ import annotations

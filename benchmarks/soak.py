@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ REDEPLOYS, ROLLBACKS = 10, 2
 P99_OF_STEADY = 2.0
 NAME = "soaked"
 TAKES_S = 0.002
-SHOWN = 60
+SHOWN_OF_RESTART = 3
 
 
 @contextlib.contextmanager
@@ -160,18 +160,25 @@ def run(soak: Soak, redeploys: int, rate: float, record: Path, *, with_restarts:
     return read_outcomes(record)
 
 
-def report_failures(outcomes: Sequence[Outcome], timeline: Timeline, began: float) -> None:
+def report_failures(outcomes: Sequence[Outcome], timeline: Timeline) -> None:
+    """Print every failed request, of those within a restart the first few, then all of them by what was happening."""
+    began = outcomes[0].due
     failed = [each for each in outcomes if not each.is_good]
     print(f"\n{len(failed)} of {len(outcomes):,} requests failed")
-    for each in failed[:SHOWN]:
-        line = f"  {each.due - began:8.3f} s  after {each.seconds * 1e3:8.1f} ms  status {each.status or '-':>3}"
-        print(f"{line}  {each.error[:150]}  [{timeline.at(each.due)}]")
-    if len(failed) > SHOWN:
-        print(f"  … and {len(failed) - SHOWN} more (`--record FILE` keeps all)")
-    reasons = Counter((timeline.at(each.due), each.status, each.error.split(" (")[0][:110]) for each in failed)
-    for (what, status, error), count in reasons.most_common():
-        times = [each.due - began for each in failed if timeline.at(each.due) == what and each.status == status]
-        print(f"  {count:6} × {status or 'no answer'} {error} [{what}], from {min(times):.2f} to {max(times):.2f} s")
+    groups: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
+    for each in failed:
+        reason = f"{each.status or 'no answer'} {each.error[:110]}"
+        groups[timeline.at(each.due), reason].append(each)
+    for (what, reason), members in groups.items():
+        shown = SHOWN_OF_RESTART if "restart" in what else len(members)
+        for each in members[:shown]:
+            after = f"after {each.seconds * 1e3:8.1f} ms"
+            print(f"  due at {each.due - began:8.3f} s, failed {after}: {reason} [{what}]")
+        if len(members) > shown:
+            print(f"  … and {len(members) - shown} more like it, until {members[-1].due - began:.3f} s")
+    for (what, reason), members in groups.items():
+        span = f"{members[0].due - began:.2f} to {members[-1].due - began:.2f} s"
+        print(f"  {len(members):6} × {reason} [{what}], due from {span}")
 
 
 def report_times(parts: dict[str, list[Outcome]]) -> None:
@@ -194,7 +201,6 @@ def report_events(events: Sequence[Event], moments: dict[str, float], outcomes: 
 
 def judge_run(soak: Soak, outcomes: list[Outcome]) -> list[Limit]:
     events = soak.timeline.events
-    began = outcomes[0].due
     restarts = [event for event in events if event.kind == "restart"]
     rollouts = [event for event in events if event.kind == "rollout"]
     moments = switches(events, outcomes)
@@ -212,15 +218,18 @@ def judge_run(soak: Soak, outcomes: list[Outcome]) -> list[Limit]:
             "while the server restarted": [each for each in within(restarts, outcomes) if each.is_good],
         }
     )
-    report_failures(outcomes, soak.timeline, began)
+    report_failures(outcomes, soak.timeline)
     print()
     bad = [each for each in outcomes if not each.is_good]
     outside_restarts = outside(restarts, bad)
     wrong = [event for event in events if event.result != "ok"]
+    silent = [event for event in rollouts if event.what not in moments]
     times, steady_times = ([each.seconds for each in part] for part in (switched, steady))
     limits = [
         Limit("soak: things done that did not end as they should", len(wrong), "≤", 0),
-        Limit("soak: switches whose version never answered", sum(each.what not in moments for each in rollouts), "≤", 0),
+        Limit(
+            "soak: switches whose version never answered", sum(each.what not in moments for each in rollouts), "≤", 0
+        ),
         Limit("soak: failed requests" + " outside of restarts" * bool(restarts), len(outside_restarts), "≤", 0),
         Limit("soak: p99 around a switch ÷ steady p99", _p99(times) / _p99(steady_times), "≤", P99_OF_STEADY),
     ]

@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from startup import free_port
-
 from harness import processes
 from harness.ours import serve_ours
 from harness.target import HERE, Target
+from startup import free_port
 
 PEERS = HERE.parent / "peers"
 ENVIRONMENTS = Path(os.environ.get("PEER_ENVIRONMENTS", PEERS / ".environments"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 def percentile(values: Iterable[float], share: float) -> float:
-    """Return the smallest value that at least `share` (0 to 1) of all values do not exceed; raise ValueError if none."""
+    """Return the smallest value that `share` (0 to 1) of all values do not exceed; raise ValueError for none."""
     ordered = sorted(values)
     if not ordered:
         raise ValueError("no values")

@@ -146,13 +146,14 @@ class Asker:
     def __init__(self, port: int, request: bytes, note: Callable[[Outcome], None]) -> None:
         self.request = request
         self.idle: deque[Connection] = deque()
-        self.under_way = 0
+        self._under_way = 0
+        self._ended = asyncio.Event()
         self._port = port
         self._note = note
         self._connecting: set[asyncio.Task[None]] = set()
 
     def send(self, due: float) -> None:
-        self.under_way += 1
+        self._under_way += 1
         now = time.monotonic()
         while self.idle:
             connection = self.idle.popleft()
@@ -174,8 +175,15 @@ class Asker:
         connection.send(due)
 
     def note(self, outcome: Outcome) -> None:
-        self.under_way -= 1
+        self._under_way -= 1
         self._note(outcome)
+        self._ended.set()
+
+    async def finish(self) -> None:
+        """Wait for what is under way."""
+        while self._under_way:
+            self._ended.clear()
+            await self._ended.wait()
 
 
 async def ask(port: int, request: bytes, rate: float) -> list[Outcome]:
@@ -190,8 +198,7 @@ async def ask(port: int, request: bytes, rate: float) -> list[Outcome]:
         for due in schedule.take_due(time.monotonic()):
             asker.send(due)
         await asyncio.sleep(max(0.0, schedule.next_at - time.monotonic()))
-    while asker.under_way:
-        await asyncio.sleep(0.01)
+    await asker.finish()
     return outcomes
 
 

@@ -1,4 +1,4 @@
-"""Our platform as a contender: a real server with sandbox, key check, metrics and version headers, and what it serves."""
+"""Our platform as a contender: a real server with all it has on, and the plugins that it serves."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from startup import free_port, start
-
 from harness import processes
 from harness.target import Target
+from startup import free_port, start
+
 from mixpeek import Mixpeek
 
 TEXT_EMBEDDING = Path(__file__).resolve().parents[2] / "examples" / "plugins" / "text_embedding"

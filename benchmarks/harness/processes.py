@@ -1,7 +1,7 @@
 """A contender's processes: all of them, stopped and continued, their memory, their end.
 
 Only one contender runs at a time: Ray's idle processes alone take a share of a small machine that the one being asked
-would miss. Stopping (SIGSTOP) rather than ending keeps what each has warmed up, and no start is repeated for each round.
+would miss. Stopping (SIGSTOP) rather than ending keeps what each has warmed up, and nothing is started once a round.
 """
 
 from __future__ import annotations

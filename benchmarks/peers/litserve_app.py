@@ -5,7 +5,7 @@ Set for speed, by its own guides:
   worker, for high throughput);
 - `max_batch_size` and `batch_timeout` on the LitAPI where batching is on ("Batching", "Speed up serving by 200x"): a
   batch waits at most 5 ms for company; LitServe has no batching without a timer;
-- `workers_per_device=1`: one copy of the handler, as every contender has; the HTTP side has a process of its own anyway;
+- `workers_per_device=1`: one copy of the handler, as every contender has; HTTP has a process of its own anyway;
 - no request tracking, access log off. Its HTTP side is FastAPI on uvicorn, with uvloop and httptools installed.
 """
 
