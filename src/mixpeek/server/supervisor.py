@@ -97,7 +97,7 @@ class Supervisor:
             self._announce(listener, key, fresh=fresh)
             return self._watch(postgres)
         finally:
-            # Held open until now, so that connections wait for a process that is started again; now they would for none.
+            # Connections waited here for a process that is started again; from here on they would for none.
             listener.close()
             self._end_children()
             if postgres is not None:
