@@ -104,6 +104,7 @@ def limits_of(met: Measured, against: Sequence[Peer]) -> list[Limit]:
 
 
 def main() -> int:
+    processes.end_in_order_when_told()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()

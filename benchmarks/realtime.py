@@ -23,6 +23,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from harness import processes
 from harness.beside_batch import measure_beside_batch, report_beside_batch
 from harness.contenders import DidNotStart, Peer, peers, serve_null
 from harness.figures import Limit, judge, median_ratio
@@ -220,6 +221,7 @@ def _seconds(call: dict[int, float], size: int) -> float:
 
 
 def main() -> int:
+    processes.end_in_order_when_told()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", metavar="trivial|minilm|batch", default=list(SECONDS))
     parser.add_argument("--rounds", type=int, default=5)

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import processes
 from harness.figures import Limit, judge, percentile
 from harness.ours import Platform, running_platform, write_trivial
 from harness.target import HERE, Target
@@ -245,6 +246,7 @@ def _p99(values: Sequence[float]) -> float:
 
 
 def main() -> int:
+    processes.end_in_order_when_told()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--restart", action="store_true")
     parser.add_argument("--rate", type=float, default=200.0)

@@ -27,7 +27,12 @@ from startup import free_port
 
 PEERS = HERE.parent / "peers"
 ENVIRONMENTS = Path(os.environ.get("PEER_ENVIRONMENTS", PEERS / ".environments"))
-RAY_VARIABLES = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+RAY_VARIABLES = {
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # 15 by default: its actors would stand back behind whoever asks them
+}
 
 
 class DidNotStart(Exception):

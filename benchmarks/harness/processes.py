@@ -9,11 +9,21 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
+import sys
 from pathlib import Path
 
 import psutil
 
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
+
+
+def end_in_order_when_told() -> None:
+    """Have SIGTERM end this process as an exception does: contexts are left, and no stopped process stays behind."""
+
+    def leave(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def tree(pid: int) -> list[psutil.Process]:

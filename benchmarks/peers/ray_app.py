@@ -8,6 +8,7 @@ Set for speed, by Ray's own guides:
 - `max_ongoing_requests=64` ("Configure Ray Serve deployments": how many a replica is sent at once, 5 by default; above
   our 32, so that nothing waits in the proxy), `@serve.batch` ("Dynamic Request Batching") with a short wait;
 - an asynchronous `__call__` that answers with a response object; the access log off ("Monitor Your Application");
+- `RAY_worker_niceness=0`, so that its actors do not stand back behind the load generator (15 by default);
 - no dashboard, no usage reports, no token check; OMP_NUM_THREADS set ("Performance Tuning"), to one as for everyone.
 `num_cpus` only reserves: half a core each, so that proxy, controller and replica fit on any machine.
 """
