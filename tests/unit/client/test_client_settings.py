@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from local_server import LocalServer
 
 import mixpeek
+from factories.local_server import LocalServer
 from mixpeek import Mixpeek
 
 
