@@ -92,7 +92,7 @@ def test_a_canary_gets_its_share_and_is_promoted(
     assert shares(client, "words_1_1_0") == [("1.1.0", "stable", 100, "DEPLOYED")]
     assert client.plugins.status("words_1_0_0").status == "NOT_DEPLOYED"
     assert client.plugins.get("words_1_1_0").plugin.active is True
-    done = client.plugins.versions("words")["versions"][1]["deployments"]
+    done = client.plugins.versions("words")["versions"][0]["deployments"]
     assert [(each["action"], each["status"], each["message"]) for each in done] == [
         ("promote", "deployed", "good"),
         ("deploy", "canary", None),
