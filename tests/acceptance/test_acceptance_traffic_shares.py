@@ -130,9 +130,7 @@ def test_a_shadow_is_shown_requests_and_its_answers_are_compared(
     before = report()
     answers = [ask(http, text=text) for text in ["hello"] * 20 + ["turned"] * 5 + ["only stable"] * 5]
     counted = "mirrored", "dropped"
-    until(
-        lambda: sum(report()[name] - before[name] for name in counted) >= 30, what="every request is accounted for"
-    )
+    until(lambda: sum(report()[name] - before[name] for name in counted) >= 30, what="every request is accounted for")
     found = report()
     shown = mix("plugin", "deployment", "words_1_1_0")
 
