@@ -135,10 +135,8 @@ class Mirror:
 
 
 def _compare(stable: bytes, shadow: bytes, embeddings: Sequence[Feature]) -> Difference:
-    # A replica has checked that both are JSON; a result that is the same to the byte need not be read.
-    if stable == shadow:
-        shadow = stable
-    return compare(orjson.loads(stable), orjson.loads(shadow), embeddings)
+    one = orjson.loads(stable)  # a replica has checked that both are JSON
+    return compare(one, one if shadow == stable else orjson.loads(shadow), embeddings)
 
 
 def _outcome(answering: asyncio.Future[Answer]) -> Outcome:
