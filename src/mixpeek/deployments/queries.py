@@ -111,7 +111,17 @@ def find_live(connection: Connection, namespace_id: str, name: str) -> dict[str,
 
 
 def set_live(connection: Connection, namespace_id: str, name: str, plugin_id: str, deployment_id: str) -> None:
-    """Make one deployment the stable one of `name`; this one statement is the switch."""
+    """Make one deployment the stable one of `name`, in place of the one that was; this is the switch.
+
+    One of a version that stands beside the stable one already takes its place there, which must be free.
+    """
+    moved = connection.execute(
+        "UPDATE live_deployments SET deployment_id = %s, role = 'stable', traffic = NULL, since = now()"
+        " WHERE namespace_id = %s AND plugin_id = %s",
+        [deployment_id, namespace_id, plugin_id],
+    )
+    if moved.rowcount:
+        return
     connection.execute(
         "INSERT INTO live_deployments (namespace_id, name, plugin_id, deployment_id) VALUES (%s, %s, %s, %s)"
         " ON CONFLICT (namespace_id, name) WHERE role = 'stable' DO UPDATE SET plugin_id = EXCLUDED.plugin_id,"

@@ -124,7 +124,7 @@ class Rollout:
                 )
                 outcome, details = "deployed", dict[str, Any](superseded=superseded)
             else:
-                sharing.step_beside(connection, deployment)
+                warnings = warnings + sharing.step_beside(connection, deployment, version)
                 # Not "deployed": a rollback looks for the versions that had all requests.
                 outcome, details = deployment.role, dict[str, Any](traffic=deployment.traffic)
             queries.finish(connection, deployment.deployment_id, Status.DEPLOYED, Phase.LIVE, warnings=warnings)

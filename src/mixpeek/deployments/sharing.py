@@ -5,7 +5,7 @@ from __future__ import annotations
 from mixpeek.db.pool import Connection
 from mixpeek.deployments import queries
 from mixpeek.deployments.models import Deployment, Phase, Role, Share, Status
-from mixpeek.deployments.traffic import Split, beside, check_beside, share_of
+from mixpeek.deployments.traffic import Split, beside, check_beside, share_of, warnings_beside
 from mixpeek.errors import Conflict
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
@@ -13,20 +13,24 @@ from mixpeek.registry.models import PluginVersion
 
 def take_over(connection: Connection, namespace_id: str, name: str, plugin_id: str, deployment_id: str) -> list[str]:
     """Give every request of a name to one deployment; return the plugin ids of other versions this relieves."""
+    shares = queries.list_shares(connection, namespace_id, name)
+    is_known = share_of(shares, plugin_id) is not None
     ended = []
-    for share in queries.list_shares(connection, namespace_id, name):
+    for share in shares:
         if share.deployment_id != deployment_id:
             queries.finish(connection, share.deployment_id, Status.NOT_DEPLOYED, Phase.ENDED)
+        if share.plugin_id != plugin_id:
             ended.append(share.plugin_id)
-        if share.role != Role.STABLE:
-            queries.delete_live(connection, namespace_id, share.plugin_id)
+            # The place of a stable version goes to its successor, unless that has one already.
+            if is_known or share.role != Role.STABLE:
+                queries.delete_live(connection, namespace_id, share.plugin_id)
     queries.set_live(connection, namespace_id, name, plugin_id, deployment_id)
     registry_queries.set_active(connection, namespace_id, name, plugin_id, replace=True)
-    return [each for each in ended if each != plugin_id]
+    return ended
 
 
-def step_beside(connection: Connection, deployment: Deployment) -> None:
-    """Put a canary or a shadow beside the stable version; raise Conflict if that is no longer possible."""
+def step_beside(connection: Connection, deployment: Deployment, version: PluginVersion) -> list[str]:
+    """Put a canary or a shadow beside the stable version; return warnings, raise Conflict if there is no such place."""
     shares = queries.list_shares(connection, deployment.namespace_id, deployment.name)
     split = Split(Role(deployment.role), deployment.traffic)
     check_beside(deployment.name, deployment.plugin_id, shares)
@@ -42,6 +46,8 @@ def step_beside(connection: Connection, deployment: Deployment) -> None:
     )
     if before is not None and before.deployment_id != deployment.deployment_id:
         queries.finish(connection, before.deployment_id, Status.NOT_DEPLOYED, Phase.ENDED)
+    stable = registry_queries.find_version(connection, deployment.namespace_id, shares[0].plugin_id)
+    return warnings_beside(stable, version) if stable is not None and split.role == Role.CANARY else []
 
 
 def change_share(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mixpeek.deployments.models import Role, Share
 from mixpeek.errors import Conflict, InvalidRequest
+from mixpeek.registry.models import PluginVersion
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,25 @@ def check_beside(name: str, plugin_id: str, shares: Sequence[Share]) -> None:
             hint=f"Promote or undeploy {other.plugin_id} first: {ways_out(other.plugin_id)}",
             plugin_ids=[stable.plugin_id, other.plugin_id],
         )
+
+
+def warnings_beside(stable: PluginVersion, canary: PluginVersion) -> list[str]:
+    """Return what a client that follows the name will notice when a canary answers instead of the stable version."""
+    warnings = []
+    others = {feature.feature_name: feature for feature in canary.parsed_manifest.features}
+    for feature in stable.parsed_manifest.features:
+        name, other = feature.feature_name, others.get(feature.feature_name)
+        if other is None:
+            warnings.append(
+                f"{canary.plugin_id} has no feature {name!r}, which {stable.plugin_id} has: its share of the requests"
+                f" for mixpeek://{stable.name}/{name} is answered 404"
+            )
+        elif other.embedding_dim != feature.embedding_dim:
+            warnings.append(
+                f"Feature {name!r} has {other.embedding_dim} numbers in {canary.plugin_id} and {feature.embedding_dim}"
+                f" in {stable.plugin_id}: whoever follows the name gets vectors of both lengths"
+            )
+    return warnings
 
 
 def ways_out(plugin_id: str) -> str:

@@ -5,6 +5,7 @@ Rollouts run as they are, but for the steps that start hosts.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 from collections.abc import Callable
@@ -12,12 +13,16 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from mixpeek.contract.manifest import Manifest
 from mixpeek.db.pool import Connection, Database, dict_rows, scalar
-from mixpeek.deployments import queries, service, sharing
+from mixpeek.deployments import overview, queries, service, sharing
+from mixpeek.deployments.comparison import Difference
 from mixpeek.deployments.models import Role, Status
+from mixpeek.deployments.replica_set import ReplicaSet
 from mixpeek.deployments.rollout import Rollout
+from mixpeek.deployments.shadowing import Shadowing
 from mixpeek.deployments.traffic import EVERYTHING, Split
 from mixpeek.errors import Conflict
 from mixpeek.execution.blocking import BlockingExecution
@@ -63,6 +68,14 @@ class Plugin:
 
     def version(self, connection: Connection, number: str) -> PluginVersion:
         return Versions().get(connection, self.namespace_id, plugin_id(number))
+
+    def declare(self, number: str, features: list[dict[str, Any]]) -> None:
+        """Have a version declare features."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "UPDATE plugin_versions SET manifest = manifest || %s WHERE namespace_id = %s AND plugin_id = %s",
+                [Jsonb({"features": features}), self.namespace_id, plugin_id(number)],
+            )
 
     def queue(self, number: str, split: Split = EVERYTHING) -> dict[str, Any]:
         """Ask for a deployment."""
@@ -112,10 +125,25 @@ class Plugin:
             found = registry_queries.find_version_by_name(connection, self.namespace_id, "words", None)
         return found.plugin_id if found else None
 
+    def describe_traffic(self, number: str) -> dict[str, Any]:
+        with self.database.transaction() as connection:
+            return overview.describe_traffic(connection, self.version(connection, number))
+
     def ledger(self) -> list[tuple[str, str, str]]:
         with self.database.transaction() as connection:
             rows = registry_queries.list_deployments(connection, self.namespace_id, "words")
         return [(row["plugin_id"], row["action"], row["status"]) for row in reversed(rows)]
+
+    def audit(self) -> list[tuple[str, str]]:
+        """Return what was recorded of versions going live and ending."""
+        with self.database.transaction() as connection:
+            rows = dict_rows(
+                connection,
+                "SELECT resource_id, action FROM audit_events WHERE namespace_id = %s AND resource_type = 'plugin'"
+                " AND action IN ('go_live', 'undeploy') ORDER BY entry",
+                [self.namespace_id],
+            )
+        return [(row["resource_id"], row["action"]) for row in rows]
 
     def everything(self) -> dict[str, Any]:
         """Return every row of this plugin's that deploying may change."""
@@ -215,6 +243,7 @@ def test_promoting_ends_the_stable_version_and_a_rollback_leads_back_to_it(plugi
     assert (relieved, previous) == ([ONE], ONE)
     assert (plugin.shares(), plugin.active()) == ([(TWO, "stable", 100)], TWO)
     assert plugin.ledger()[-1] == (TWO, "promote", "deployed")
+    assert plugin.audit()[-2:] == [(ONE, "undeploy"), (TWO, "go_live")]
 
 
 def test_a_rollback_by_default_never_leads_to_a_canary(plugin: Plugin) -> None:
@@ -225,6 +254,21 @@ def test_a_rollback_by_default_never_leads_to_a_canary(plugin: Plugin) -> None:
 
     with plugin.database.transaction() as connection:
         assert registry_queries.find_previous(connection, plugin.namespace_id, "words") == ONE
+
+
+def test_a_canary_with_other_features_is_warned_of(plugin: Plugin) -> None:
+    vector = {"feature_type": "embedding", "feature_name": "vector", "embedding_dim": 8}
+    plugin.declare("1.0.0", [vector, {**vector, "feature_name": "title"}])
+    plugin.declare("1.1.0", [{**vector, "embedding_dim": 16}])
+    plugin.deploy("1.0.0")
+
+    plugin.deploy("1.1.0", CANARY)
+
+    with plugin.database.transaction() as connection:
+        warnings = service.status(connection, plugin.version(connection, "1.1.0"))["warnings"]
+    assert len(warnings) == 2
+    assert "'vector' has 16 numbers in words_1_1_0 and 8 in words_1_0_0" in warnings[0]
+    assert "no feature 'title'" in warnings[1]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -310,6 +354,33 @@ def test_a_canary_stands_beside_whatever_is_stable_when_it_is_ready(plugin: Plug
     assert plugin.carry_out(queued["deployment_id"]) == "DEPLOYED"
 
     assert plugin.shares() == [(THREE, "stable", 90), (TWO, "canary", 10)]
+
+
+def test_what_several_processes_counted_of_a_shadow_adds_up_and_outlives_them(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.1.0", SHADOW)
+    with plugin.database.transaction() as connection:
+        (shadow,) = (each for each in queries.list_shares(connection, plugin.namespace_id, "words") if not each.traffic)
+
+    async def count(process_id: str, numbers: list[int]) -> None:
+        shadowing = Shadowing(plugin.database, process_id)
+        mirror = shadowing.mirror_for(shadow.deployment_id, cast("ReplicaSet", None), (), ONE)
+        for number in numbers:
+            for _ in range(number):
+                mirror.report.note_difference(Difference(changed=["label"]))
+            await shadowing.flush()
+        assert shadowing.mirror_for(shadow.deployment_id, cast("ReplicaSet", None), (), ONE) is mirror
+        shadowing.keep(set())
+
+    asyncio.run(count("one", [2, 0, 3]))
+    asyncio.run(count("two", [10]))
+    found = plugin.describe_traffic("1.0.0")["shadow"]
+    plugin.promote("1.1.0")
+
+    assert (found["plugin_id"], found["compared_with"], found["compared"]) == (TWO, ONE, 15)
+    assert found["keys"] == [{"key": "label", "changed": 15, "missing": 0, "added": 0}]
+    assert plugin.describe_traffic("1.1.0")["shadow"] == found, "it can still be read after the promotion"
+    assert plugin.describe_traffic("1.0.0")["shadow"] is None
 
 
 def check_legal(plugin: Plugin) -> None:
