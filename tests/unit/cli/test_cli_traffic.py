@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from local_server import LocalServer
 
-from conftest import Mix
+from factories.commands import Command
+from factories.local_server import LocalServer
 
 PLUGINS = "/v1/namespaces/demo/plugins"
 STATUS = {"plugin_id": "words_1_1_0", "status": "DEPLOYED", "message": "Ready", "error": None}
@@ -72,7 +72,7 @@ def where(server: LocalServer) -> tuple[str, ...]:
     ],
 )
 def test_a_deploy_asks_for_a_share_of_the_requests(
-    mix: Mix, server: LocalServer, where: tuple[str, ...], options: tuple[str, ...], query: dict[str, str]
+    mix: Command, server: LocalServer, where: tuple[str, ...], options: tuple[str, ...], query: dict[str, str]
 ) -> None:
     server.on(f"POST {PLUGINS}/words_1_1_0/deploy", {"status": "queued"})
     server.on(f"GET {PLUGINS}/words_1_1_0/status", STATUS)
@@ -83,12 +83,12 @@ def test_a_deploy_asks_for_a_share_of_the_requests(
     assert server.asked[0].query == query
 
 
-def test_a_share_of_nothing_is_a_wrong_call(mix: Mix, where: tuple[str, ...]) -> None:
+def test_a_share_of_nothing_is_a_wrong_call(mix: Command, where: tuple[str, ...]) -> None:
     assert mix("plugin", "deploy", "words_1_1_0", "--traffic", "0", *where).code == 2
 
 
 def test_the_shares_and_the_shadows_report_are_shown_as_tables(
-    mix: Mix, server: LocalServer, where: tuple[str, ...]
+    mix: Command, server: LocalServer, where: tuple[str, ...]
 ) -> None:
     server.on(f"GET {PLUGINS}/words_1_1_0/deployment", {"success": True, "versions": VERSIONS, "shadow": SHADOW})
 
@@ -125,7 +125,7 @@ def test_the_shares_and_the_shadows_report_are_shown_as_tables(
     assert as_json.json["shadow"] == SHADOW
 
 
-def test_a_shadow_that_was_shown_nothing_says_so(mix: Mix, server: LocalServer, where: tuple[str, ...]) -> None:
+def test_a_shadow_that_was_shown_nothing_says_so(mix: Command, server: LocalServer, where: tuple[str, ...]) -> None:
     shadow = {**SHADOW, "updated_at": None}
     server.on(f"GET {PLUGINS}/words_1_1_0/deployment", {"versions": VERSIONS[:2], "shadow": shadow})
 
@@ -134,7 +134,7 @@ def test_a_shadow_that_was_shown_nothing_says_so(mix: Mix, server: LocalServer, 
     assert ran.out.splitlines()[-1] == "No answer of words_1_1_0 was compared yet"
 
 
-def test_a_promotion_says_what_it_ended(mix: Mix, server: LocalServer, where: tuple[str, ...]) -> None:
+def test_a_promotion_says_what_it_ended(mix: Command, server: LocalServer, where: tuple[str, ...]) -> None:
     server.on(f"POST {PLUGINS}/words_1_1_0/promote", {**STATUS, "superseded": ["words_1_0_0"]})
 
     ran = mix("plugin", "promote", "words_1_1_0", "-m", "good", *where)
@@ -145,7 +145,7 @@ def test_a_promotion_says_what_it_ended(mix: Mix, server: LocalServer, where: tu
 
 @pytest.mark.parametrize(("was_deployed", "said"), [(True, "no longer answers"), (False, "was not deployed")])
 def test_an_undeploy_says_whether_there_was_anything_to_end(
-    mix: Mix, server: LocalServer, where: tuple[str, ...], was_deployed: bool, said: str
+    mix: Command, server: LocalServer, where: tuple[str, ...], was_deployed: bool, said: str
 ) -> None:
     server.on(f"POST {PLUGINS}/words_1_1_0/undeploy", {**STATUS, "was_deployed": was_deployed})
 
