@@ -7,6 +7,7 @@ for is counted and let go, and nothing is mirrored twice.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ Outcome = Answer | BaseException
 
 @dataclass(frozen=True)
 class _Pair:
-    """One request with both outcomes, each with the seconds it took."""
+    """One request with both outcomes, each with the seconds it took; the loop's own clock ticks too coarsely."""
 
     stable: Outcome
     stable_s: float
@@ -57,7 +58,7 @@ class Mirror:
         self._bytes = 0
 
     def __call__(self, body: bytes, answering: asyncio.Future[Answer]) -> None:
-        answering.add_done_callback(partial(self._note_answer, body, self._loop.time()))
+        answering.add_done_callback(partial(self._note_answer, body, time.perf_counter()))
 
     def close(self) -> None:
         """Compare nothing further."""
@@ -73,10 +74,10 @@ class Mirror:
             return
         self._at_once += 1
         self._bytes += size
-        self._loop.call_soon(self._send, body, outcome, self._loop.time() - asked_at, size)
+        self._loop.call_soon(self._send, body, outcome, time.perf_counter() - asked_at, size)
 
     def _send(self, body: bytes, stable: Outcome, stable_s: float, size: int) -> None:
-        sent_at = self._loop.time()
+        sent_at = time.perf_counter()
         try:
             mirrored = self._shadow.submit(body, once=True)
         except InferenceUnavailable:
@@ -84,7 +85,7 @@ class Mirror:
             return
 
         def note_answer(answered: asyncio.Future[Answer]) -> None:
-            pair = _Pair(stable, stable_s, _outcome(answered), self._loop.time() - sent_at)
+            pair = _Pair(stable, stable_s, _outcome(answered), time.perf_counter() - sent_at)
             self._loop.call_soon(self._count, pair, size)
 
         mirrored.add_done_callback(note_answer)

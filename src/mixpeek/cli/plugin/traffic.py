@@ -13,45 +13,29 @@ PluginId = Annotated[str, typer.Argument(metavar="PLUGIN_ID", help="Version, as 
 
 
 @in_namespace
-def deployment(
-    session: Session,
-    *,
-    plugin_id: PluginId,
-) -> None:
+def deployment(session: Session, *, plugin_id: PluginId) -> None:
     """Show which versions share the requests of a plugin, and how a shadow's answers differ."""
     from mixpeek.cli.shadow import show_shadow, show_versions
 
-    output = session.output
     answer = session.client.plugins.deployment(plugin_id)
-    output.document(answer)
-    show_versions(output, answer["versions"])
+    session.output.document(answer)
+    show_versions(session.output, answer["versions"])
     if answer.get("shadow"):
-        show_shadow(output, answer["shadow"])
+        show_shadow(session.output, answer["shadow"])
 
 
 @in_namespace
-def promote(
-    session: Session,
-    *,
-    plugin_id: PluginId,
-    message: Message = None,
-) -> None:
+def promote(session: Session, *, plugin_id: PluginId, message: Message = None) -> None:
     """Give all requests of a plugin to its canary or shadow, and end the version that had them."""
-    output = session.output
     answer = session.client.plugins.promote(plugin_id, message=message)
-    output.document(answer)
+    session.output.document(answer)
     relieved = ", ".join(answer["superseded"])
-    output.show(f"{plugin_id} answers all requests" + (f"; {relieved} ended" if relieved else ""))
+    session.output.show(f"{plugin_id} answers all requests" + (f"; {relieved} ended" if relieved else ""))
 
 
 @in_namespace
-def undeploy(
-    session: Session,
-    *,
-    plugin_id: PluginId,
-) -> None:
+def undeploy(session: Session, *, plugin_id: PluginId) -> None:
     """Stop a version from answering; the share of a canary goes back to the stable version."""
-    output = session.output
     answer = session.client.plugins.undeploy(plugin_id)
-    output.document(answer)
-    output.show(f"{plugin_id} {'no longer answers' if answer['was_deployed'] else 'was not deployed'}")
+    session.output.document(answer)
+    session.output.show(f"{plugin_id} {'no longer answers' if answer['was_deployed'] else 'was not deployed'}")
