@@ -45,11 +45,11 @@ _FIRST_HALF = secrets.token_hex(4)
 _numbers = itertools.count(int.from_bytes(secrets.token_bytes(2)))
 
 Headers = list[tuple[bytes, bytes]]
-# (plugin id, HTTP status, seconds, requests that shared the call); the plugin is "" where none was reached.
-Observe = Callable[[str, int, float, int], None]
+# (the set that was asked, HTTP status, seconds, requests that shared the call); the set is None where none was reached.
+Observe = Callable[[ReplicaSet | None, int, float, int], None]
 
 
-def observe_nothing(plugin_id: str, status: int, seconds: float, batch: int) -> None:
+def observe_nothing(target: ReplicaSet | None, status: int, seconds: float, batch: int) -> None:
     """Take note of one answered request: where metrics are kept, they are kept by another function."""
 
 
@@ -99,11 +99,11 @@ class Inference:
                 await response(scope, receive, send)
                 status = 500
             else:
-                call.plugin_id, call.batch, status = answer.served.plugin_id, answer.batch, 200
+                call.batch, status = answer.batch, 200
                 await _send(send, answer, feature, call)
         finally:
             request_id.reset(token)
-        self._observe(call.plugin_id, status, time.perf_counter() - began, call.batch)
+        self._observe(call.target, status, time.perf_counter() - began, call.batch)
 
     async def _ask(self, platform: Platform, call: _Call, receive: Receive) -> tuple[Answer, str | None]:
         if self._limit is not None and (key := key_in(call.authorization)) is not None:
@@ -122,7 +122,7 @@ class Inference:
         wanted = _wanted(body)
         route = platform.replicas.table.find(namespace_id, wanted)
         target = await platform.replicas.locate(namespace_id, wanted) if route is None else route.pick()
-        call.plugin_id = target.served.plugin_id
+        call.target = target
         feature = None if wanted.feature is None else _feature_uri(target, wanted.feature)
         answering = target.submit(body)
         if route is not None and route.tap is not None:
@@ -156,8 +156,8 @@ class _Call:
     """What the head of one request says, and what is known of it when it has been answered."""
 
     __slots__ = (
-        "authorization", "batch", "content_length", "headers", "is_nested", "namespace", "plugin_id", "query",
-        "request_id",
+        "authorization", "batch", "content_length", "headers", "is_nested", "namespace", "query", "request_id",
+        "target",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, namespace: str | None) -> None:
@@ -166,7 +166,8 @@ class _Call:
         self.namespace = namespace
         self.is_nested = namespace is not None
         self.query: bytes = b""
-        self.plugin_id, self.batch = "", 0
+        self.target: ReplicaSet | None = None
+        self.batch = 0
         self.headers: Headers = []
         given = ""
         for name, value in scope["headers"]:

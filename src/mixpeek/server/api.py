@@ -24,10 +24,13 @@ from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments import queries as deployments  # noqa: E402
 from mixpeek.deployments.replicas import Replicas  # noqa: E402
+from mixpeek.deployments.tally import Requests  # noqa: E402
 from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
 from mixpeek.execution.local import LocalExecution  # noqa: E402
 from mixpeek.execution.sandbox import probe  # noqa: E402
+from mixpeek.metrics.exposition import Exposition  # noqa: E402
+from mixpeek.metrics.platform import PlatformReader  # noqa: E402
 from mixpeek.objects.signing import Signer  # noqa: E402
 from mixpeek.secrets.keys import key_source  # noqa: E402
 from mixpeek.secrets.service import Vault  # noqa: E402
@@ -45,7 +48,7 @@ def main() -> None:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        platform = await _build(settings, data_dir, process_id)
+        platform = await _build(settings, data_dir, process_id, app.state.unrouted)
         app.state.platform = platform
         serving = asyncio.create_task(platform.replicas.run_forever())
         _listen_for_changes(platform)
@@ -85,7 +88,7 @@ def main() -> None:
     uvicorn.Server(config).run(sockets=[listener])
 
 
-async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Platform:
+async def _build(settings: Settings, data_dir: DataDir, process_id: str, unrouted: Requests) -> Platform:
     loop = asyncio.get_running_loop()
     database = await asyncio.to_thread(connect, settings, max_connections=20)
     key, _ = data_dir.admin_key(settings.bootstrap_api_key)
@@ -113,6 +116,7 @@ async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Plat
         replicas=Replicas(database, plugins, execution, process_id, settings.replica_idle_s),
         sandbox=sandbox,
         egress=execution.grants.egress_status(sandbox.mode),
+        metrics=Exposition(PlatformReader(database), unrouted),
         loop=loop,
     )
 
