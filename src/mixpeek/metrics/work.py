@@ -52,7 +52,7 @@ class Work:
         }
 
     def _count(self, task: Mapping[str, Any]) -> None:
-        progress = {name: count for name, count in (task["progress"] or {}).items() if isinstance(count, int)}
+        progress = {name: count for name, count in (task["progress"] or {}).items() if type(count) is int}
         before = self._known.get(task["task_id"])
         is_ended = task["status"] in TERMINAL
         self._known[task["task_id"]] = _Task(is_ended, progress, task["updated_at"])
