@@ -53,12 +53,20 @@ class ReplicaSet:
     """Answers the requests of one version; used from the server's loop only, and needs `tick` a few times a second."""
 
     def __init__(
-        self, served: Served, plan: ServePlan, start: Start, *, on_demand: bool = False, tally: Tally | None = None
+        self,
+        served: Served,
+        plan: ServePlan,
+        start: Start,
+        *,
+        on_demand: bool = False,
+        tally: Tally | None = None,
+        request_class: type[Request] = Request,
     ) -> None:
         self.served = served
         self.plan = plan
         self.tally = tally or Tally()
         self._start = start
+        self._request_class = request_class
         self._loop = asyncio.get_running_loop()
         self._replicas: list[Replica] = []
         self._starting: set[asyncio.Task[None]] = set()
@@ -90,7 +98,7 @@ class ReplicaSet:
         Raises: InferenceUnavailable: the queue is full, or replicas keep crashing.
         """
         deadline = self._loop.time() + self.plan.timeout_s
-        request = Request(body, self._loop.create_future(), deadline, urgent=urgent)
+        request = self._request_class(body, self._loop.create_future(), deadline, urgent=urgent)
         replica = None if self._waiting else self._with_room()
         if replica is not None:
             replica.send(request)

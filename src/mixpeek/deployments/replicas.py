@@ -25,7 +25,7 @@ from mixpeek.deployments import queries
 from mixpeek.deployments.errors import NotDeployed
 from mixpeek.deployments.failure import describe_failure
 from mixpeek.deployments.hosting import host_spec
-from mixpeek.deployments.replica import Answer, Served
+from mixpeek.deployments.replica import Answer, Request, Served
 from mixpeek.deployments.replica_set import ReplicaSet, Started
 from mixpeek.deployments.routing import Route, RouteTable, Wanted
 from mixpeek.deployments.scaling import ServePlan, plan_from_manifest
@@ -49,13 +49,21 @@ class Replicas:
     """Keeps replica sets as the database wants them, and finds the one that answers a request."""
 
     def __init__(
-        self, database: Database, registry: Registry, execution: Execution, process_id: str, idle_s: float
+        self,
+        database: Database,
+        registry: Registry,
+        execution: Execution,
+        process_id: str,
+        idle_s: float,
+        *,
+        request_class: type[Request] = Request,
     ) -> None:
         self._database = database
         self._registry = registry
         self._execution = execution
         self._process_id = process_id
         self._idle_s = idle_s
+        self._request_class = request_class
         self.table = RouteTable()
         self._deployed: dict[str, ReplicaSet] = {}  # by deployment id
         self._on_demand: dict[Key, ReplicaSet] = {}
@@ -170,6 +178,7 @@ class Replicas:
             lambda: self._start(version, plan),
             on_demand=on_demand,
             tally=self._tally_of((version.namespace_id, version.plugin_id)),
+            request_class=self._request_class,
         )
 
     def _tally_of(self, key: Key) -> Tally:

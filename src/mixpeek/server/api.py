@@ -18,13 +18,17 @@ import psycopg  # noqa: E402
 import uvicorn  # noqa: E402
 from fastapi import FastAPI  # noqa: E402
 
+from mixpeek import tracing  # noqa: E402
 from mixpeek.api.app import create_app  # noqa: E402
 from mixpeek.api.platform import Platform  # noqa: E402
+from mixpeek.api.traced import Traced  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments import queries as deployments  # noqa: E402
+from mixpeek.deployments.replica import Request  # noqa: E402
 from mixpeek.deployments.replicas import Replicas  # noqa: E402
 from mixpeek.deployments.tally import Requests  # noqa: E402
+from mixpeek.deployments.traced_request import TracedRequest  # noqa: E402
 from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
 from mixpeek.execution.local import LocalExecution  # noqa: E402
@@ -45,6 +49,7 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     settings, data_dir, process_id = begin("api")
+    tracing.begin("mixpeek-api")
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -65,6 +70,7 @@ def main() -> None:
             with platform.database.transaction() as connection:
                 processes.retire(connection, process_id)
             platform.database.close()
+            await asyncio.to_thread(tracing.end)
 
     app = create_app(
         settings.max_body_bytes,
@@ -73,7 +79,7 @@ def main() -> None:
         rate_limit_burst=settings.rate_limit_burst,
     )
     config = uvicorn.Config(
-        app,
+        Traced(app) if tracing.is_on() else app,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=15,
@@ -103,6 +109,8 @@ async def _build(settings: Settings, data_dir: DataDir, process_id: str, unroute
     sandbox = await asyncio.to_thread(probe)
     if sandbox.mode != "bubblewrap":
         log.warning("plugins are not isolated: %s", sandbox.detail)
+    request_class = TracedRequest if tracing.is_on() else Request
+    replicas = Replicas(database, plugins, execution, process_id, settings.replica_idle_s, request_class=request_class)
     return Platform(
         settings=settings,
         database=database,
@@ -113,7 +121,7 @@ async def _build(settings: Settings, data_dir: DataDir, process_id: str, unroute
         vault=vault,
         registry=plugins,
         documents=PostgresDocuments(),
-        replicas=Replicas(database, plugins, execution, process_id, settings.replica_idle_s),
+        replicas=replicas,
         sandbox=sandbox,
         egress=execution.grants.egress_status(sandbox.mode),
         metrics=Exposition(PlatformReader(database), unrouted),
