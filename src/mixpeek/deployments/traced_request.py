@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
@@ -15,12 +14,22 @@ from mixpeek.execution.port import Reply
 class TracedRequest(Request):
     """Takes the place of `Request` where the process traces."""
 
-    __slots__ = ("_context", "_waits_since")
+    __slots__ = ("_began_s", "_context", "_sent_at", "_sent_s")
 
     def __init__(self, body: bytes, answer: Any, deadline: float, *, urgent: bool = False) -> None:
         super().__init__(body, answer, deadline, urgent=urgent)
         self._context = tracing.current()
-        self._waits_since = asyncio.get_running_loop().time()
+        self._began_s = time.monotonic()
+
+    @property
+    def sent_at(self) -> float:
+        """When it was sent, by the loop's clock; that one stands still while the loop is busy, so ours is kept too."""
+        return self._sent_at
+
+    @sent_at.setter
+    def sent_at(self, moment: float) -> None:
+        self._sent_at = moment
+        self._sent_s = time.monotonic()
 
     def set_result(self, result: Reply, /) -> None:
         """Pass on what the host answered."""
@@ -36,29 +45,18 @@ class TracedRequest(Request):
     def fail(self, error: Exception) -> None:
         """Give up on the request; one that never had its turn has only waited."""
         if not self.answer.done() and not self.sent_at:
-            self._record("queue", self._waits_since, self._now(), {}, error)
+            tracing.record("queue", self._context, self._began_s, time.monotonic(), error=error)
         super().fail(error)
 
     def _tell_call(self, told: dict[str, str | int], error: MixpeekError | None) -> None:
-        now = self._now()
-        self._record("queue", self._waits_since, self.sent_at, {}, None)
-        self._record("host call", self.sent_at, now, told, error)
-        self._waits_since = now
-
-    def _record(
-        self, name: str, began: float, ended: float, told: dict[str, str | int], error: BaseException | None
-    ) -> None:
-        if self.replica is not None:
-            served = self.replica.served
-            told |= {
-                "mixpeek.namespace_id": served.namespace_id,
-                "mixpeek.plugin_id": served.plugin_id,
-                "mixpeek.host_pid": self.replica.host.pid,
-            }
-        # The loop's clock is the monotonic one, but need not say so.
-        offset = time.monotonic() - self._now()
-        tracing.record(name, self._context, began + offset, ended + offset, attributes=told, error=error)
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
+        now = time.monotonic()
+        assert self.replica is not None
+        served = self.replica.served
+        told |= {
+            "mixpeek.namespace_id": served.namespace_id,
+            "mixpeek.plugin_id": served.plugin_id,
+            "mixpeek.host_pid": self.replica.host.pid,
+        }
+        tracing.record("queue", self._context, self._began_s, self._sent_s)
+        tracing.record("host call", self._context, self._sent_s, now, attributes=told, error=error)
+        self._began_s = now  # it may be sent again

@@ -26,6 +26,9 @@ SERVED = Served("ns_a", "words_1_0_0", "words", "1.0.0", "abc", "mixpeek://words
 PREDICT = """
     import time
     time.sleep(0.05)
+    if request["text"] == "exit":
+        import os
+        os._exit(5)
     if request["text"] == "bad":
         raise ValueError("not this one")
     return {"embedding": embed(request["text"]).tolist()}
@@ -53,11 +56,10 @@ async def ask(plugin: Path, *texts: str) -> list[int]:
     """Send one request per text, all at once, to a host of the plugin; return what they were answered."""
     execution = LocalExecution()
     try:
-        host = await execution.start(HostSpec(plugin, plugin.name))
-        await host.warmup()
 
         async def start() -> Started:
-            return Started(host, 1)
+            host = await execution.start(HostSpec(plugin, plugin.name))
+            return Started(host, await host.warmup())
 
         replicas = ReplicaSet(SERVED, ServePlan(batch_size=1, ahead=1), start, request_class=TracedRequest)
         await replicas.open()
@@ -67,7 +69,6 @@ async def ask(plugin: Path, *texts: str) -> list[int]:
             headers = {"traceparent": CALLER}
             asked = [http.post("/v1/inference", content=body, headers=headers) for body in bodies]
             statuses = [answer.status_code for answer in await asyncio.gather(*asked)]
-            await http.get("/metrics")
         await replicas.close()
         return statuses
     finally:
@@ -99,3 +100,35 @@ def test_a_request_is_traced_from_its_caller_through_the_queue_to_the_host(
     assert waits[0] < 0.04 < waits[-1], "a host is sent two ahead; the others wait their turn"
     (bad,) = [call for call in collector.named("host call") if call.is_error]
     assert bad.events == ["exception"]
+
+
+def test_a_request_whose_host_ends_tells_of_each_it_was_sent_to(collector: Collector, tmp_path: Path) -> None:
+    plugin = write_plugin(tmp_path / "words", predict=PREDICT)
+
+    statuses = asyncio.run(ask(plugin, "exit"))
+    tracing.end()
+
+    (request,) = collector.named("POST /v1/inference")
+    spans = collector.below(request)
+    calls = [span for span in spans if span.name == "host call"]
+    assert statuses == [500]
+    assert [span.name for span in spans] == ["queue", "host call", "queue", "host call"]
+    assert all(call.is_error for call in calls)
+    assert len({call.attributes["mixpeek.host_pid"] for call in calls}) == 2
+
+
+def test_who_scrapes_or_asks_for_health_leaves_no_trace(collector: Collector) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert tracing.current() is None
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def look() -> None:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(Traced(app)), base_url="http://test") as http:
+            for path in ("/metrics", "/v1/health", "/v1/health/liveness"):
+                assert (await http.get(path)).status_code == 200
+
+    asyncio.run(look())
+    tracing.end()
+
+    assert collector.spans == []
