@@ -99,6 +99,18 @@ CASES: list[tuple[Callable[[Mixpeek], Any], str, dict[str, str], Any]] = [
         {"inputs": {"query": "sorting"}},
     ),
     (
+        lambda c: c.inference.ask("words", {"text": "hello"}, namespace="demo"),
+        "POST /v1/namespaces/demo/inference",
+        {},
+        {"inference_name": "words", "inputs": {"text": "hello"}},
+    ),
+    (
+        lambda c: c.inference.ask(feature_uri="mixpeek://words/vector", parameters={"k": 1}, namespace="demo"),
+        "POST /v1/namespaces/demo/inference",
+        {},
+        {"feature_uri": "mixpeek://words/vector", "inputs": {}, "parameters": {"k": 1}},
+    ),
+    (
         lambda c: c.secrets.create("weather", "words"),
         "POST /v1/organizations/secrets",
         {},
