@@ -47,6 +47,19 @@ class Answer:
             raise PluginReplyInvalid(f"The plugin's result cannot be read: {error}") from error
 
 
+class Asker(Protocol):
+    """Whoever waits for the answer to one request, told at once when it comes; a future is one."""
+
+    def done(self) -> bool:
+        """Whether it has been told."""
+
+    def set_result(self, result: Answer, /) -> None:
+        """Hear the answer."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Hear what went wrong instead."""
+
+
 class Keeper(Protocol):
     """The replica set, as its replicas see it."""
 
@@ -62,7 +75,7 @@ class Request:
 
     __slots__ = ("alone", "answer", "attempts", "body", "deadline", "replica", "sent_at", "urgent")
 
-    def __init__(self, body: bytes, answer: asyncio.Future[Answer], deadline: float, *, urgent: bool = False) -> None:
+    def __init__(self, body: bytes, answer: Asker, deadline: float, *, urgent: bool = False) -> None:
         self.body = body
         self.answer = answer
         self.deadline = deadline

@@ -57,7 +57,6 @@ class Connection(asyncio.Protocol):
         self._reader.max_body_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._outgoing: list[bytes] = []
         self._next_id = 0
         self._calls: dict[int, _Call] = {}
         self._probes: dict[int, _Call] = {}
@@ -141,10 +140,9 @@ class Connection(asyncio.Protocol):
         self._send(frame)
 
     def _send(self, frame: bytes) -> None:
-        if not self._outgoing:
-            # Requests made in one turn of the loop leave in one write.
-            self._loop.call_soon(self._flush)
-        self._outgoing.append(frame)
+        # At once: uvloop itself joins what is written in one turn of it.
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame)
 
     def fail(self, end: PluginError) -> None:
         """Refuse every call, now and later, with this error."""
@@ -176,13 +174,8 @@ class Connection(asyncio.Protocol):
     def _is_choked(self, more_bytes: int) -> bool:
         if self._transport is None or len(self._calls) >= MAX_WAITING_CALLS:
             return self._transport is not None
-        unread = self._transport.get_write_buffer_size() + sum(map(len, self._outgoing))
+        unread = self._transport.get_write_buffer_size()
         return unread > 0 and unread + more_bytes > MAX_UNREAD_BYTES
-
-    def _flush(self) -> None:
-        outgoing, self._outgoing = self._outgoing, []
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
 
     def _settle(self, reply: dict[str, Any], body: bytes) -> None:
         identifier = reply.get("id")

@@ -19,6 +19,7 @@ import uvicorn  # noqa: E402
 from fastapi import FastAPI  # noqa: E402
 
 from mixpeek.api.app import create_app  # noqa: E402
+from mixpeek.api.inference import Inference  # noqa: E402
 from mixpeek.api.platform import Platform  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
@@ -32,8 +33,8 @@ from mixpeek.objects.signing import Signer  # noqa: E402
 from mixpeek.secrets.keys import key_source  # noqa: E402
 from mixpeek.secrets.service import Vault  # noqa: E402
 from mixpeek.server.datadir import DataDir  # noqa: E402
+from mixpeek.server.direct import direct_protocol  # noqa: E402
 from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
-from mixpeek.server.responses import JoinedProtocol  # noqa: E402
 from mixpeek.tenancy import queries as tenancy  # noqa: E402
 from mixpeek.tenancy.service import Addresses, Keyring, bootstrap  # noqa: E402
 
@@ -69,6 +70,7 @@ def main() -> None:
         rate_limit_per_minute=settings.rate_limit_per_minute,
         rate_limit_burst=settings.rate_limit_burst,
     )
+    assert isinstance(app.front, Inference)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -77,7 +79,7 @@ def main() -> None:
         server_header=False,
         loop="uvloop",
         proxy_headers=False,  # read behind the inference route, which asks nobody's address
-        http=JoinedProtocol,
+        http=direct_protocol(app.front),
     )
     # Given the bare descriptor, uvicorn takes it for a unix socket: answers then wait 40 ms for TCP's delayed ACK.
     listener = socket.socket(fileno=int(os.environ["MIXPEEK_LISTEN_FD"]))

@@ -55,6 +55,10 @@ class Keyring:
         key = key_in(authorization)
         return self._principals.recall(hash_key(key)) if key else None
 
+    def recall_hash(self, key_hash: str) -> Principal | None:
+        """Do as `recall` for a key whose hash is at hand."""
+        return self._principals.recall(key_hash)
+
     def forget(self) -> None:
         """Remember nobody, so that a change of keys holds at once in this process."""
         self._principals.forget()
