@@ -52,6 +52,7 @@ class Inference:
     ) -> None:
         self._app = app
         self._state = state
+        self._platform: Platform | None = None
         self.max_body_bytes = max_body_bytes
         self._limit = limit
         self._observe = observe
@@ -72,7 +73,9 @@ class Inference:
 
         Raises: MixpeekError: the request is refused.
         """
-        head, platform = call.head, self._state.platform
+        head, platform = call.head, self._platform
+        if platform is None:  # asked of the state once, not each time
+            platform = self._platform = self._state.platform
         if head.key_hash is None or head.query or not head.namespace:
             return False
         caller = platform.keyring.recall_hash(head.key_hash)

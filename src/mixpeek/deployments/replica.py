@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -31,8 +31,7 @@ class Served:
     features: dict[str, str]  # name → URI
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A plugin's result, valid JSON, with the version that gave it and how many requests shared its call."""
 
     result: bytes

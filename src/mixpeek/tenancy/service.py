@@ -36,6 +36,8 @@ class Keyring:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._principals: Memory[str, Principal] = Memory(self._look_up)
+        # As `recall`, for a key whose hash is at hand.
+        self.recall_hash = self._principals.recall
 
     def authenticate(self, authorization: str | None) -> Principal:
         """Return who sent `Authorization: Bearer <key>`.
@@ -54,10 +56,6 @@ class Keyring:
         """Return who sent a header that was authenticated within the last second, without asking the database."""
         key = key_in(authorization)
         return self._principals.recall(hash_key(key)) if key else None
-
-    def recall_hash(self, key_hash: str) -> Principal | None:
-        """Do as `recall` for a key whose hash is at hand."""
-        return self._principals.recall(key_hash)
 
     def forget(self) -> None:
         """Remember nobody, so that a change of keys holds at once in this process."""
