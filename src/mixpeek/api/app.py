@@ -71,7 +71,7 @@ ROUTERS = (
 
 def create_app(
     max_body_bytes: int, lifespan: Lifespan, *, rate_limit_per_minute: int = 0, rate_limit_burst: int = 0
-) -> FastAPI:
+) -> DescribedApp:
     """Return the application; `lifespan` puts the `Platform` into its state."""
     app = DescribedApp(
         title="Mixpeek",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixpeek.deployments.errors import InferenceUnavailable
-from mixpeek.deployments.replica import Answer, Replica, Request, Served
+from mixpeek.deployments.replica import Answer, Asker, Replica, Request, Served
 from mixpeek.deployments.scaling import STABLE_S, Pressure, ServePlan, backoff_s, retry_after_s, scale
 from mixpeek.deployments.tally import Tally
 from mixpeek.errors import MixpeekError, PluginError, PluginTimedOut
@@ -87,9 +87,15 @@ class ReplicaSet:
         self._last_failure: Exception | None = None
 
     def submit(self, body: bytes, *, urgent: bool = False) -> asyncio.Future[Answer]:
-        """Send a request, or queue it, and return the future of its answer.
+        """Send a request, or queue it, and return the future of its answer; see `ask`."""
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        self.ask(body, answer, urgent=urgent)
+        return answer
 
-        The future raises PluginError or InferenceUnavailable. Sent once more if its host ends before it answers.
+    def ask(self, body: bytes, asker: Asker, *, urgent: bool = False) -> None:
+        """Send a request, or queue it; `asker` hears the answer, or a PluginError or InferenceUnavailable.
+
+        Sent once more if its host ends before it answers.
 
         Args:
             body: JSON with `inputs` and `parameters`.
@@ -97,14 +103,12 @@ class ReplicaSet:
 
         Raises: InferenceUnavailable: the queue is full, or replicas keep crashing.
         """
-        deadline = self._loop.time() + self.plan.timeout_s
-        request = self._request_class(body, self._loop.create_future(), deadline, urgent=urgent)
+        request = self._request_class(body, asker, self._loop.time() + self.plan.timeout_s, urgent=urgent)
         replica = None if self._waiting else self._with_room()
         if replica is not None:
             replica.send(request)
         else:
             self._queue(request)
-        return request.answer
 
     async def open(self) -> None:
         """Start the first replicas; raise what kept one from starting."""

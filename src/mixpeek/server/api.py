@@ -20,6 +20,7 @@ from fastapi import FastAPI  # noqa: E402
 
 from mixpeek import tracing  # noqa: E402
 from mixpeek.api.app import create_app  # noqa: E402
+from mixpeek.api.inference import Inference  # noqa: E402
 from mixpeek.api.platform import Platform  # noqa: E402
 from mixpeek.api.traced import Traced  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
@@ -39,6 +40,7 @@ from mixpeek.objects.signing import Signer  # noqa: E402
 from mixpeek.secrets.keys import key_source  # noqa: E402
 from mixpeek.secrets.service import Vault  # noqa: E402
 from mixpeek.server.datadir import DataDir  # noqa: E402
+from mixpeek.server.direct import direct_protocol  # noqa: E402
 from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
 from mixpeek.server.responses import JoinedProtocol  # noqa: E402
 from mixpeek.tenancy import queries as tenancy  # noqa: E402
@@ -78,6 +80,7 @@ def main() -> None:
         rate_limit_per_minute=settings.rate_limit_per_minute,
         rate_limit_burst=settings.rate_limit_burst,
     )
+    assert isinstance(app.front, Inference)
     config = uvicorn.Config(
         Traced(app) if tracing.is_on() else app,
         log_config=None,
@@ -86,7 +89,8 @@ def main() -> None:
         server_header=False,
         loop="uvloop",
         proxy_headers=False,  # read behind the inference route, which asks nobody's address
-        http=JoinedProtocol,
+        # What is answered from within the protocol passes no application, and would leave no trace.
+        http=JoinedProtocol if tracing.is_on() else direct_protocol(app.front),
     )
     # Given the bare descriptor, uvicorn takes it for a unix socket: answers then wait 40 ms for TCP's delayed ACK.
     listener = socket.socket(fileno=int(os.environ["MIXPEEK_LISTEN_FD"]))
