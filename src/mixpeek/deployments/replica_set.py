@@ -86,13 +86,13 @@ class ReplicaSet:
         self.last_error: str | None = None
         self._last_failure: Exception | None = None
 
-    def submit(self, body: bytes, *, urgent: bool = False) -> asyncio.Future[Answer]:
+    def submit(self, body: bytes, *, urgent: bool = False, once: bool = False) -> asyncio.Future[Answer]:
         """Send a request, or queue it, and return the future of its answer; see `ask`."""
         answer: asyncio.Future[Answer] = self._loop.create_future()
-        self.ask(body, answer, urgent=urgent)
+        self.ask(body, answer, urgent=urgent, once=once)
         return answer
 
-    def ask(self, body: bytes, asker: Asker, *, urgent: bool = False) -> None:
+    def ask(self, body: bytes, asker: Asker, *, urgent: bool = False, once: bool = False) -> None:
         """Send a request, or queue it; `asker` hears the answer, or a PluginError or InferenceUnavailable.
 
         Sent once more if its host ends before it answers.
@@ -100,10 +100,13 @@ class ReplicaSet:
         Args:
             body: JSON with `inputs` and `parameters`.
             urgent: have a crashed replica started again at once: who looks for the cause of crashes must meet it.
+            once: do not send it again if its host ends.
 
         Raises: InferenceUnavailable: the queue is full, or replicas keep crashing.
         """
         request = self._request_class(body, asker, self._loop.time() + self.plan.timeout_s, urgent=urgent)
+        if once:
+            request.attempts = ATTEMPTS
         replica = None if self._waiting else self._with_room()
         if replica is not None:
             replica.send(request)
