@@ -57,7 +57,6 @@ class Connection(asyncio.Protocol):
         self._reader.max_body_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._outgoing: list[bytes] = []
         self._next_id = 0
         self._calls: dict[int, _Call] = {}
         self._probes: dict[int, _Call] = {}
@@ -109,6 +108,8 @@ class Connection(asyncio.Protocol):
         frame = encode({"id": self._next_id, "verb": verb, **fields}, body)
         call = _Call(verb, timeout_s, answer)
         if verb == "health":
+            if not self._calls:
+                self._reader.max_body_bytes = 0
             self._probes[self._next_id] = call
             self._loop.call_later(timeout_s, self._expire_probe, self._next_id)
             self._send(frame)
@@ -133,18 +134,22 @@ class Connection(asyncio.Protocol):
         self._begin(_Call("infer", timeout_s, answer), frame(head % self._next_id, body))
 
     def _begin(self, call: _Call, frame: bytes) -> None:
-        if not self._calls:
-            self._running_since = self._loop.time()
+        is_next, most = not self._calls, _BODIES.get(call.verb, 0)
+        now = self._loop.time()
+        if is_next:
+            self._running_since = now
         self._calls[self._next_id] = call
-        self._expect_body(call.verb, 1)
-        self._arm(call.timeout_s)
+        if most:
+            self._bodies_due[call.verb] += 1
+        if is_next or most > self._reader.max_body_bytes:
+            self._reader.max_body_bytes = most
+        self._arm(now, call.timeout_s)
         self._send(frame)
 
     def _send(self, frame: bytes) -> None:
-        if not self._outgoing:
-            # Requests made in one turn of the loop leave in one write.
-            self._loop.call_soon(self._flush)
-        self._outgoing.append(frame)
+        # At once: uvloop itself joins what is written in one turn of it.
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame)
 
     def fail(self, end: PluginError) -> None:
         """Refuse every call, now and later, with this error."""
@@ -176,13 +181,8 @@ class Connection(asyncio.Protocol):
     def _is_choked(self, more_bytes: int) -> bool:
         if self._transport is None or len(self._calls) >= MAX_WAITING_CALLS:
             return self._transport is not None
-        unread = self._transport.get_write_buffer_size() + sum(map(len, self._outgoing))
+        unread = self._transport.get_write_buffer_size()
         return unread > 0 and unread + more_bytes > MAX_UNREAD_BYTES
-
-    def _flush(self) -> None:
-        outgoing, self._outgoing = self._outgoing, []
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
 
     def _settle(self, reply: dict[str, Any], body: bytes) -> None:
         identifier = reply.get("id")
@@ -202,12 +202,12 @@ class Connection(asyncio.Protocol):
         if not self._calls and not self._probes:
             raise FrameInvalid("it sent something that nobody asked for")
 
-    def _expect_body(self, verb: str, change: int) -> None:
-        if verb in self._bodies_due:
-            due = self._bodies_due
-            due[verb] += change
-            if due[verb] <= 1:  # else nothing is different
-                self._reader.max_body_bytes = max((_BODIES[each] for each in due if due[each]), default=0)
+    def _note_body(self, verb: str) -> None:
+        """Note that a body has come; the last of its kind lowers what may come, where anything may."""
+        due = self._bodies_due
+        due[verb] -= 1
+        if not due[verb] and (self._calls or self._probes):
+            self._reader.max_body_bytes = max((_BODIES[each] for each in due if due[each]), default=0)
 
     def _take_running(self, identifier: int, body: bytes) -> _Call:
         """Return the call that a reply is for; calls are carried out in order, so it must be the first."""
@@ -218,14 +218,15 @@ class Connection(asyncio.Protocol):
             check_reply_header(body)
         del self._calls[identifier]
         self._running_since = self._loop.time()
-        self._expect_body(call.verb, -1)
+        if call.verb in _BODIES:
+            self._note_body(call.verb)
         return call
 
-    def _arm(self, timeout_s: float) -> None:
+    def _arm(self, now: float, timeout_s: float) -> None:
         """Watch the running call with one timer that looks again, rather than one timer per call."""
         if self._watch is None:
             self._watch = self._loop.call_later(timeout_s, self._check_running)
-        elif self._watch.when() > self._loop.time() + timeout_s:
+        elif self._watch.when() > now + timeout_s:
             self._watch.cancel()
             self._watch = self._loop.call_later(timeout_s, self._check_running)
 
