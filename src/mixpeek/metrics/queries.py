@@ -78,7 +78,8 @@ def list_entries(connection: Connection, after: int) -> list[dict[str, Any]]:
         "SELECT l.entry, l.action, l.outcome, d.deployment_type, d.queued_at, d.timeline,"
         f" l.at < now() - interval '{SETTLED_AFTER}' AS settled"
         " FROM plugin_ledger l LEFT JOIN deployments d ON d.deployment_id = l.details ->> 'deployment_id'"
-        " WHERE l.entry > %s ORDER BY l.entry LIMIT 10000",
+        # A share of traffic that is changed names the rollout that began it, and is none.
+        " WHERE l.entry > %s AND NOT l.details ? 'traffic_before' ORDER BY l.entry LIMIT 10000",
         [after],
     )
 

@@ -13,6 +13,8 @@ from mixpeek.deployments.tally import Histogram
 from mixpeek.metrics.families import Samples
 
 PHASE_BOUNDS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+# What begins a rollout; other entries may name one as well, which has been counted then.
+_ACTIONS = ("deploy", "rollback")
 # A rollout that has come here has ended; how long it is live is no phase of it.
 _ENDS = (Phase.LIVE, Phase.ENDED)
 
@@ -25,7 +27,7 @@ class Rollouts:
         self._seen: set[int] = set()
         # Told from the beginning: of a counter that appears with its first count, that count is not seen to rise.
         self._ended: Counter[tuple[str, str, str]] = Counter(
-            dict.fromkeys(product(("deploy", "rollback"), ("realtime",), ("deployed", "failed")), 0)
+            dict.fromkeys(product(_ACTIONS, ("realtime",), ("deployed", "failed")), 0)
         )
         self._phases: dict[str, Histogram] = {}
 
@@ -41,7 +43,7 @@ class Rollouts:
         self._seen = {number for number in young if number > self.floor}
 
     def _count(self, entry: Mapping[str, Any]) -> None:
-        if entry["outcome"] == "queued" or entry["queued_at"] is None:
+        if entry["action"] not in _ACTIONS or entry["outcome"] == "queued" or entry["queued_at"] is None:
             return
         self._ended[entry["action"], entry["deployment_type"], entry["outcome"]] += 1
         for phase, seconds in phase_durations(entry["queued_at"], entry["timeline"]):

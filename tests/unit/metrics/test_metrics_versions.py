@@ -89,9 +89,11 @@ def test_an_entry_that_appears_before_one_already_read_is_counted_too() -> None:
 def test_what_is_no_rollout_is_not_counted_as_one() -> None:
     rollouts = Rollouts(floor=0)
 
-    rollouts.take([entry(1, "published", queued_at=None, timeline=None, deployment_type=None)])
+    published = entry(1, "published", action="publish", queued_at=None, timeline=None, deployment_type=None)
+    rollouts.take([published, entry(2, "promoted", action="promote")])
 
     assert not told(rollouts.samples(), "deployments_total")
+    assert not rollouts.samples()["deployment_phase_duration_seconds"]
 
 
 # tasks and rows ------------------------------------------------------------------------------------------------------
