@@ -113,6 +113,12 @@ class ReplicaSet:
         else:
             self._queue(request)
 
+    def linger(self) -> None:
+        """Wait on the spot, for a moment at most, for the answer to the one request under way."""
+        busy = [replica for replica in self._replicas if replica.under_way]
+        if len(busy) == 1:
+            busy[0].host.linger()
+
     async def open(self) -> None:
         """Start the first replicas; raise what kept one from starting."""
         self._tend()

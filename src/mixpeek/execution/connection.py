@@ -18,6 +18,7 @@ from mixpeek.errors import (
     ServiceUnavailable,
 )
 from mixpeek.execution.port import Awaiting, Reply
+from mixpeek.execution.prompt import Lingerer, write_now
 from mixpeek.execution.replies import error_from
 from mixpeek.host.frames import (
     MAX_BODY_BYTES,
@@ -58,18 +59,23 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._next_id = 0
+        self._last_begun = 0
         self._calls: dict[int, _Call] = {}
         self._probes: dict[int, _Call] = {}
         self._bodies_due = dict.fromkeys(_BODIES, 0)
         self._running_since = 0.0
         self._watch: asyncio.TimerHandle | None = None
+        self._fd = -1
+        self._lingerer = Lingerer()
         self._end: PluginError | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own classes do not inherit from it
+        own = transport.get_extra_info("socket")
+        self._fd = -1 if own is None else own.fileno()
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         """Match replies to the calls that wait for them."""
         if self._end is not None:
             return
@@ -82,6 +88,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Report the end; who watches the process knows how it died."""
+        self._fd = -1
         if self._end is None:
             self._on_broken(PluginCrashed("The plugin's host closed its socket"))
 
@@ -139,6 +146,7 @@ class Connection(asyncio.Protocol):
         if is_next:
             self._running_since = now
         self._calls[self._next_id] = call
+        self._last_begun = self._next_id
         if most:
             self._bodies_due[call.verb] += 1
         if is_next or most > self._reader.max_body_bytes:
@@ -147,9 +155,21 @@ class Connection(asyncio.Protocol):
         self._send(frame)
 
     def _send(self, frame: bytes) -> None:
-        # At once: uvloop itself joins what is written in one turn of it.
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frame)
+            if self._fd >= 0 and len(self._calls) == 1:
+                write_now(self._transport, self._fd, frame)  # the host has nothing else to do
+            else:
+                self._transport.write(frame)  # uvloop joins what is written in one turn of it
+
+    def linger(self) -> None:
+        """Wait on the spot, for a moment at most, for the reply to the one call under way."""
+        transport = self._transport
+        if len(self._calls) == 1 and self._fd >= 0 and transport is not None and not transport.is_closing():
+            self._lingerer.read(self._fd, self._hear)
+
+    def _hear(self, data: memoryview) -> bool:
+        self.data_received(data)
+        return not self._calls
 
     def fail(self, end: PluginError) -> None:
         """Refuse every call, now and later, with this error."""
@@ -177,6 +197,11 @@ class Connection(asyncio.Protocol):
         except (StopIteration, RuntimeError):  # RuntimeError: the loop's thread changed the table meanwhile
             return None
         return identifier, call.timeout_s
+
+    @property
+    def calls_begun(self) -> int:
+        """The number of the call begun last; safe from any thread."""
+        return self._last_begun
 
     def _is_choked(self, more_bytes: int) -> bool:
         if self._transport is None or len(self._calls) >= MAX_WAITING_CALLS:

@@ -156,6 +156,11 @@ class LocalHost:
         """The call under way, as a number and its time limit in seconds; None while nobody waits."""
         return self._connection.running_call
 
+    @property
+    def calls_begun(self) -> int:
+        """A number that grows with each call."""
+        return self._connection.calls_begun
+
     def stop(self, reason: PluginError) -> None:
         """End the host for this reason, from any thread; calls that wait, and later ones, fail with it."""
         with contextlib.suppress(RuntimeError):  # the loop is closed, and its hosts with it
@@ -217,6 +222,10 @@ class LocalHost:
     def post(self, body: bytes, answer: Awaiting, *, alone: bool = False, timeout_s: float = CALL_TIMEOUT_S) -> None:
         """Send one realtime request without waiting; see `Host.post`."""
         self._connection.post(body, answer, alone=alone, timeout_s=timeout_s)
+
+    def linger(self) -> None:
+        """Wait on the spot for the one reply that is due; see `Host.linger`."""
+        self._connection.linger()
 
     async def warmup(self, *, batch_size: int = 1, timeout_s: float = START_TIMEOUT_S) -> int:
         """Load everything the first call would load; return how many requests one call will answer at most."""

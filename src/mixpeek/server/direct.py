@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from mixpeek.api.inference import Inference
 from mixpeek.api.inference_call import Call, Head, Headers, lines_of
 from mixpeek.deployments.replica import Answer
+from mixpeek.execution.prompt import write_now
 from mixpeek.server.responses import JoinedProtocol
 
 _PATH = re.compile(rb"/v1/inference|/v1/namespaces/([A-Za-z0-9_-]+)/inference")
@@ -106,6 +107,7 @@ class DirectProtocol(JoinedProtocol):
 
     front: Inference
     _every_answer: tuple[Headers, bytes] = ([], b"")
+    _asked_last: DirectProtocol | None = None
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -118,7 +120,14 @@ class DirectProtocol(JoinedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Keep the transport itself too."""
         self._wire = transport
+        self._fd = transport.get_extra_info("socket").fileno()
         super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget that this connection was the last to ask."""
+        if type(self)._asked_last is self:
+            type(self)._asked_last = None
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Answer a request with the head of the one before; give everything else to the parser."""
@@ -224,6 +233,11 @@ class DirectProtocol(JoinedProtocol):
             self.refuse(exchange, error)
         if not exchange.is_sent:
             self.cycle = before
+        elif type(self)._asked_last is not self:
+            type(self)._asked_last = self
+        elif exchange.target is not None and not exchange.response_complete:
+            # Nobody else has asked since: there is nothing to do before this answer.
+            exchange.target.linger()
         return exchange.is_sent
 
     def _hand_on(self, exchange: Exchange) -> None:
@@ -245,7 +259,7 @@ class DirectProtocol(JoinedProtocol):
                 parts += (name, b": ", value, b"\r\n")
             if exchange.keep_alive:
                 parts += (b"\r\n", body)
-                self._wire.write(b"".join(parts))
+                write_now(self._wire, self._fd, b"".join(parts))
                 self._rest()
             else:
                 parts += (b"connection: close\r\n\r\n", body)
