@@ -73,8 +73,7 @@ class Rollout:
         with self._database.transaction() as connection:
             queries.enter_phase(connection, deployment.deployment_id, Status.PENDING, Phase.BUILDING)
         prepared = prepare_environment(self._registry, version)
-        with self._database.transaction() as connection:
-            queries.note(connection, deployment.deployment_id, prepared.summary)
+        self._note(deployment, prepared.summary)
 
     def _fetch_models(self, deployment: Deployment, version: PluginVersion) -> None:
         with self._database.transaction() as connection:
@@ -84,7 +83,15 @@ class Rollout:
     def _gate(self, deployment: Deployment, version: PluginVersion) -> list[str]:
         with self._database.transaction() as connection:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.GATE)
-        return self._trial.run(version, batch_only=deployment.deployment_type == "batch_only")
+        return self._trial.run(
+            version,
+            batch_only=deployment.deployment_type == "batch_only",
+            note=lambda detail: self._note(deployment, detail),
+        )
+
+    def _note(self, deployment: Deployment, detail: str) -> None:
+        with self._database.transaction() as connection:
+            queries.note(connection, deployment.deployment_id, detail)
 
     def _start_green(self, deployment: Deployment, version: PluginVersion) -> None:
         with self._database.transaction() as connection:

@@ -10,15 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpeek.contract.manifest import Feature, Manifest
-from mixpeek.deployments.gate import (
-    advice_on_missing_module,
-    fault_of_vector,
-    faults_of_reply,
-    manifests_differ,
-    probe_from_manifest,
-    vector_from_reply,
-    warnings_of_unchecked,
-)
+from mixpeek.deployments.gate import advice_on_missing_module, faults_of_reply, manifests_differ
+from mixpeek.deployments.probe import probe_from_manifest
+from mixpeek.examination.vectors import fault_of_vector, vector_from_reply
 
 WORDS = Feature(feature_type="embedding", feature_name="words", embedding_dim=2)
 SOUND = Feature(feature_type="embedding", feature_name="sound", embedding_dim=3)
@@ -51,8 +45,8 @@ def test_without_an_example_a_sentence_under_the_schemas_first_text_is_the_probe
     assert probe.synthetic
 
 
-def test_a_plugin_that_takes_no_text_and_gives_no_example_has_no_probe() -> None:
-    assert probe_from_manifest(manifest(WORDS, supported_input_types=["image"])) is None
+def test_a_plugin_that_takes_only_what_nothing_is_built_in_for_has_no_probe() -> None:
+    assert probe_from_manifest(manifest(WORDS, supported_input_types=["video"])) is None
 
 
 @pytest.mark.parametrize(
@@ -102,13 +96,6 @@ def test_a_vector_passes_only_with_the_declared_number_of_finite_numbers(vector:
 
 
 VECTORS = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3)
-
-
-@pytest.mark.parametrize(("parity", "warned"), [("warn", False), ("strict", True)])
-def test_a_promise_the_gate_does_not_check_is_said(parity: str, warned: bool) -> None:
-    manifest = Manifest.model_validate({"feature_extractor_name": "some_plugin", "version": "1.0.0", "parity": parity})
-
-    assert bool(warnings_of_unchecked(manifest)) is warned
 
 
 def test_manifests_are_compared_without_their_version() -> None:
