@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mixpeek.contract.columns import DATA, DOCUMENT_ID, MIME_TYPE
 from mixpeek.contract.manifest import Manifest
 from mixpeek.errors import InvalidRequest
+from mixpeek.text import fault_of_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,6 +57,9 @@ def read_samples(path: Path, *, name: str | None = None) -> list[Row]:
             f"`{name}` holds no rows",
             hint='Write a list of objects, as in [{"text": "Hello"}], or a CSV file with a header line',
         )
+    fault = fault_of_text(rows)
+    if fault is not None:
+        raise InvalidRequest(f"`{name}`: {fault}", hint="Leave out what no document can hold")
     return rows
 
 
