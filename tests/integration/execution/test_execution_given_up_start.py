@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
+from typing import Any
 
 import psutil
+import pytest
 
 from conftest import WritePlugin
 from factories.waiting import until
-from mixpeek.execution.local import LocalExecution
+from mixpeek.execution import local
 from mixpeek.execution.port import HostSpec
 
 
@@ -17,21 +20,29 @@ def own_children() -> set[int]:
     return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
-def test_a_start_given_up_at_any_moment_leaves_no_process(write_plugin: WritePlugin) -> None:
-    spec = HostSpec(write_plugin(), "sample")
-    before = own_children()
+def test_a_start_given_up_at_its_very_last_moment_leaves_no_process(
+    write_plugin: WritePlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, before = HostSpec(write_plugin(), "sample"), own_children()
+    reached, go_on = threading.Event(), threading.Event()
+    watch, watched = local._watchdog.watch, set(local._watchdog._watches)
 
-    async def give_up_often() -> int:
-        execution = LocalExecution()
-        given_up = 0
-        for moment in range(12):
-            starting = asyncio.create_task(execution.start(spec))
-            await asyncio.wait([starting], timeout=0.02 * moment)
-            given_up += not starting.done()
-            starting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await (await starting).close()
-        return given_up
+    def watch_once_told(*arguments: Any, **options: Any) -> None:
+        reached.set()
+        go_on.wait(30)
+        watch(*arguments, **options)
 
-    assert asyncio.run(give_up_often()) > 3
-    until(lambda: own_children() <= before, what="every process of a host has ended", within_s=10)
+    monkeypatch.setattr(local._watchdog, "watch", watch_once_told)
+
+    async def give_up() -> None:
+        starting = asyncio.create_task(local.LocalExecution().start(spec))
+        assert await asyncio.to_thread(reached.wait, 30)
+        starting.cancel()
+        asyncio.get_running_loop().call_soon(go_on.set)
+        with contextlib.suppress(asyncio.CancelledError):
+            await starting
+
+    asyncio.run(give_up())
+
+    until(lambda: own_children() <= before, what="every process of the host has ended", within_s=10)
+    assert set(local._watchdog._watches) <= watched
