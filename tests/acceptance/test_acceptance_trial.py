@@ -162,9 +162,11 @@ def test_a_sample_that_a_plugin_ships_is_asked_in_both_paths_and_their_differenc
     assert "Realtime and batch differ in feature 'words_vector': their cosine is 0." in warning.replace("is -", "is ")
     assert "asked with the first row of samples.json" in warning
     phases = [(each["phase"], each["status"]) for each in status.timeline]
-    passed = [("building", "PENDING"), ("gate", "IN_PROGRESS"), ("start", "IN_PROGRESS"), ("live", "DEPLOYED")]
-    assert phases == passed
-    assert [each["duration_s"] is None for each in status.timeline] == [False, False, False, True]
+    assert phases[:3] == [("building", "PENDING"), ("gate", "IN_PROGRESS"), ("start", "IN_PROGRESS")]
+    assert phases[-1] == ("live", "DEPLOYED")
+    *passed, last = [each["duration_s"] for each in status.timeline]
+    assert last is None
+    assert all(duration >= 0 for duration in passed)
     gate = status.timeline[1]
     assert gate["detail"].startswith("Asked with the first row of samples.json; cosine ")
     assert gate["started_at"] == gate["at"]

@@ -310,7 +310,7 @@ FAILURE = {
 
 
 def test_deploy_tells_each_phase_once_as_it_passes_then_what_failed_in_the_plugins_own_code(
-    mix: Mix, server: LocalServer
+    mix: Command, server: LocalServer
 ) -> None:
     building = {"phase": "building", "duration_s": 0.02, "detail": None}
     gate = {"phase": "gate", "duration_s": 1.5, "detail": "Asked with a made-up sentence"}
@@ -341,7 +341,7 @@ def test_deploy_tells_each_phase_once_as_it_passes_then_what_failed_in_the_plugi
     ]
 
 
-def test_status_says_why_the_newest_version_is_not_deployed(mix: Mix, server: LocalServer) -> None:
+def test_status_says_why_the_newest_version_is_not_deployed(mix: Command, server: LocalServer) -> None:
     entries = [version("1.0.1", deployment_status="FAILED"), THIRD]
     server.on(f"GET {NAMED}/versions", {**HISTORY, "versions": entries})
     server.on(f"GET {BASE}/small_one_1_0_1/status", {"status": "FAILED", "failure": FAILURE})
