@@ -23,7 +23,7 @@ from mixpeek.db import processes
 from mixpeek.db.pool import Database
 from mixpeek.deployments import queries
 from mixpeek.deployments.errors import NotDeployed
-from mixpeek.deployments.failure import describe_failure
+from mixpeek.deployments.failure import failure_from
 from mixpeek.deployments.hosting import host_spec
 from mixpeek.deployments.models import Role
 from mixpeek.deployments.replica import Answer, Request, Served
@@ -200,7 +200,7 @@ class Replicas:
             {},
             version=version.version,
             timeout_s=plan.start_timeout_s,
-            build_timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s),
+            build_timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s),  # as `scaling.start_limit_s` counts it
         )
         try:
             size = await built.host.warmup(batch_size=plan.batch_size, timeout_s=plan.start_timeout_s)
@@ -256,15 +256,15 @@ class Replicas:
         """Start a set's first replicas and report how that went."""
 
         async def open_and_report() -> None:
-            error: str | None = None
+            failure: dict[str, Any] | None = None
             try:
                 await opened.open()
             except Exception as raised:  # a full disk, say: it is the rollout's to know
-                error = describe_failure(raised)
-                log.warning("no host for deployment %s: %s", deployment_id, error)
+                failure = failure_from(raised)
+                log.warning("no host for deployment %s: %s", deployment_id, failure["message"])
             try:
                 # The files of a host were checked against the code hash when they were unpacked.
-                await asyncio.to_thread(self._report, deployment_id, None if error else code_hash, error)
+                await asyncio.to_thread(self._report, deployment_id, None if failure else code_hash, failure)
             except psycopg.Error as raised:
                 log.warning("what became of deployment %s could not be recorded: %s", deployment_id, raised)
 
@@ -327,9 +327,9 @@ class Replicas:
                 version = registry_queries.find_version(connection, namespace_id, live_id)
         return version, live_id
 
-    def _report(self, deployment_id: str, code_hash: str | None, error: str | None) -> None:
+    def _report(self, deployment_id: str, code_hash: str | None, failure: dict[str, Any] | None) -> None:
         with self._database.transaction() as connection:
-            queries.report_replica(connection, deployment_id, self._process_id, code_hash, error)
+            queries.report_replica(connection, deployment_id, self._process_id, code_hash, failure)
 
 
 def served_from(version: PluginVersion) -> Served:

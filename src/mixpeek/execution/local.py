@@ -125,16 +125,26 @@ class LocalHost:
         finally:
             theirs.close()
         ours.setblocking(False)
-        await self._loop.create_connection(lambda: self._connection, sock=ours)
         try:
+            await self._loop.create_connection(lambda: self._connection, sock=ours)
             await self.health(timeout_s=timeout_s)
-        except BaseException:
+            await self._have_watched(spec)
+        except BaseException:  # also if whoever asked has given up
             await self.close()
             raise
+
+    async def _have_watched(self, spec: HostSpec) -> None:
         # It has answered and runs no plugin code yet: its processes are all there, and will stay the same.
-        await asyncio.to_thread(
+        watch = asyncio.to_thread(
             _watchdog.watch, self, self.pid, memory_bytes=spec.memory_bytes, background=spec.background
         )
+        watching = asyncio.ensure_future(watch)
+        try:
+            await asyncio.shield(watching)
+        except asyncio.CancelledError:
+            # Only a host that is watched can be forgotten again.
+            await watching
+            raise
 
     @property
     def pid(self) -> int:
