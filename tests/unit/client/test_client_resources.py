@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from local_server import LocalServer
 
+from factories.local_server import LocalServer
 from mixpeek import Mixpeek
 
 SOURCE = {"type": "bucket", "bucket_ids": ["bkt_1"]}
