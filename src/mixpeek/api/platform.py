@@ -15,6 +15,7 @@ from mixpeek.execution.grants import EgressStatus
 from mixpeek.execution.sandbox import SandboxStatus
 from mixpeek.objects.signing import Signer
 from mixpeek.objects.store import ObjectStore
+from mixpeek.plugin_logs.followers import Followers
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.retrieval.service import Executor
@@ -36,6 +37,7 @@ class Platform:
     registry: Registry
     documents: DocumentStore
     replicas: Replicas
+    log_followers: Followers
     sandbox: SandboxStatus
     egress: EgressStatus
     loop: asyncio.AbstractEventLoop

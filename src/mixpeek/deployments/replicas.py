@@ -30,7 +30,7 @@ from mixpeek.deployments.routing import Route, RouteTable, Wanted
 from mixpeek.deployments.scaling import ServePlan, plan_from_manifest
 from mixpeek.errors import InvalidRequest, MixpeekError, NotFound
 from mixpeek.execution.needs import start_built
-from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution
+from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution, LogOrigin
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
@@ -140,15 +140,18 @@ class Replicas:
             self._on_demand[key] = self._make_set(version, on_demand=True)
         return self._on_demand[key]
 
-    def _make_set(self, version: PluginVersion, *, on_demand: bool = False) -> ReplicaSet:
+    def _make_set(
+        self, version: PluginVersion, deployment_id: str | None = None, *, on_demand: bool = False
+    ) -> ReplicaSet:
         plan = plan_from_manifest(version.parsed_manifest, idle_s=self._idle_s)
         if on_demand:
             plan = dataclasses.replace(plan, initial=1, fewest=0, most=1)
-        return ReplicaSet(served_from(version), plan, lambda: self._start(version, plan), on_demand=on_demand)
+        origin = LogOrigin(version.namespace_id, version.plugin_id, "realtime", deployment_id)
+        return ReplicaSet(served_from(version), plan, lambda: self._start(version, plan, origin), on_demand=on_demand)
 
-    async def _start(self, version: PluginVersion, plan: ServePlan) -> Started:
+    async def _start(self, version: PluginVersion, plan: ServePlan, origin: LogOrigin) -> Started:
         loop = asyncio.get_running_loop()
-        spec = await loop.run_in_executor(self._preparing, host_spec, self._registry, version)
+        spec = await loop.run_in_executor(self._preparing, host_spec, self._registry, version, origin)
         built = await start_built(
             self._execution,
             dataclasses.replace(spec, memory_bytes=plan.memory_bytes, background=False),
@@ -170,7 +173,7 @@ class Replicas:
         versions = await asyncio.to_thread(self._load, missing) if missing else []
         for each, version in zip(missing, versions, strict=True):
             if version is not None:  # else it was deleted meanwhile, and its deployment with it
-                made = self._deployed[each["deployment_id"]] = self._make_set(version)
+                made = self._deployed[each["deployment_id"]] = self._make_set(version, each["deployment_id"])
                 self._open(each["deployment_id"], made, version.code_hash)
         # New requests go to the new sets from here on; what the old ones have taken, they finish.
         self.table = self._table_of(wanted)

@@ -84,7 +84,11 @@ class Rollout:
     def _gate(self, deployment: Deployment, version: PluginVersion) -> list[str]:
         with self._database.transaction() as connection:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.GATE)
-        return self._trial.run(version, batch_only=deployment.deployment_type == "batch_only")
+        return self._trial.run(
+            version,
+            batch_only=deployment.deployment_type == "batch_only",
+            deployment_id=deployment.deployment_id,
+        )
 
     def _start_green(self, deployment: Deployment, version: PluginVersion) -> None:
         with self._database.transaction() as connection:

@@ -16,7 +16,7 @@ from mixpeek.deployments.hosting import host_spec
 from mixpeek.errors import PluginError, PluginRaised, PluginReplyInvalid
 from mixpeek.execution.blocking import BlockingExecution, BlockingHost
 from mixpeek.execution.needs import with_needs
-from mixpeek.execution.port import HostSpec, Step
+from mixpeek.execution.port import HostSpec, LogOrigin, Step
 from mixpeek.inspection.manifest import check_manifest
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
@@ -31,9 +31,10 @@ class Trial:
         self._registry = registry
         self._execution = execution
 
-    def run(self, version: PluginVersion, *, batch_only: bool) -> list[str]:
+    def run(self, version: PluginVersion, *, batch_only: bool, deployment_id: str) -> list[str]:
         """Return warnings; raise what forbids to deploy the version."""
-        spec = host_spec(self._registry, version)
+        origin = LogOrigin(version.namespace_id, version.plugin_id, "gate", deployment_id)
+        spec = host_spec(self._registry, version, origin)
         # Describing and building need neither network nor GPU; only what runs the plugin's own code further does.
         bare = dataclasses.replace(spec, network=False, gpu=False)
         host = self._execution.start(bare)
