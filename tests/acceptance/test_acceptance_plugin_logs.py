@@ -114,23 +114,22 @@ def test_a_log_is_followed_by_the_command_and_taken_up_where_it_was_left(
     server: Server, client: Mixpeek, chatty: str
 ) -> None:
     first = said(client, chatty, "made", source="realtime")
-    command = subprocess.Popen(
-        [MIXPEEK, "plugin", "logs", chatty, "-f", "--json", "--source", "realtime"],
-        env=surroundings(
-            MIXPEEK_API_KEY=API_KEY, MIXPEEK_BASE_URL=server.url, MIXPEEK_NAMESPACE=client.namespace or ""
-        ),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert command.stdout is not None
-        assert json.loads(command.stdout.readline())["id"] == first.id
-        client.plugins.realtime_test(chatty, {"text": "log"})
-        seen = json.loads(command.stdout.readline())
-        command.send_signal(signal.SIGINT)
-        assert command.wait(10) == 130
-    finally:
-        command.kill()
+    variables = {
+        "MIXPEEK_API_KEY": API_KEY,
+        "MIXPEEK_BASE_URL": server.url,
+        "MIXPEEK_NAMESPACE": client.namespace or "",
+    }
+    following = [MIXPEEK, "plugin", "logs", chatty, "-f", "--json", "--source", "realtime"]
+    with subprocess.Popen(following, env=surroundings(**variables), stdout=subprocess.PIPE, text=True) as command:
+        try:
+            assert command.stdout is not None
+            assert json.loads(command.stdout.readline())["id"] == first.id
+            client.plugins.realtime_test(chatty, {"text": "log"})
+            seen = json.loads(command.stdout.readline())
+            command.send_signal(signal.SIGINT)
+            assert command.wait(10) == 130
+        finally:
+            command.kill()
     assert seen["message"].startswith("no luck")
 
     headers = {"Authorization": f"Bearer {API_KEY}", "Last-Event-ID": str(first.id)}

@@ -65,7 +65,7 @@ class Transport:
         """
         url = f"{self.base_url}/v1{path}"
         sent = {**self._headers(None), **headers, "Accept": "text/event-stream"}
-        timeout = httpx.Timeout(self._http.timeout, read=silence_s)
+        timeout = httpx.Timeout(silence_s, connect=10.0)
         with (
             _reachable(url),
             self._http.stream("GET", url, headers=sent, params=_given(query), timeout=timeout) as answer,

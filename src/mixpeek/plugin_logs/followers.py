@@ -26,10 +26,11 @@ class Follower:
 
     async def wait(self, timeout_s: float) -> bool:
         """Wait for news; tell whether there are any."""
-        try:
-            await asyncio.wait_for(self._news.wait(), timeout_s)
-        except TimeoutError:
-            return False
+        if not self._news.is_set():
+            try:
+                await asyncio.wait_for(self._news.wait(), timeout_s)
+            except TimeoutError:
+                return False
         self._news.clear()
         return True
 

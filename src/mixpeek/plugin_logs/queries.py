@@ -48,7 +48,7 @@ def insert_lines(connection: Connection, lines: Sequence[Line]) -> None:
             if (origin.namespace_id, origin.plugin_id) in known:
                 copy.write_row(_row(origin, host_id, line))
     for namespace_id, plugin_id in sorted(known):
-        connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{namespace_id}/{plugin_id}"])
+        _notify(connection, namespace_id, plugin_id)
 
 
 def size_of(line: LogLine) -> int:
@@ -99,8 +99,9 @@ def has_lines(connection: Connection, namespace_id: str, plugin_id: str) -> bool
 
 
 def delete_lines(connection: Connection, namespace_id: str, plugin_id: str) -> None:
-    """Delete all lines of a version."""
+    """Delete all lines of a version that is being deleted, and wake who follows them."""
     connection.execute("DELETE FROM plugin_logs WHERE namespace_id = %s AND plugin_id = %s", [namespace_id, plugin_id])
+    _notify(connection, namespace_id, plugin_id)
 
 
 def delete_old(connection: Connection, days: float) -> int:
@@ -133,6 +134,10 @@ def list_large(connection: Connection, most_bytes: int) -> list[tuple[str, str]]
         [most_bytes],
     )
     return [(row["namespace_id"], row["plugin_id"]) for row in rows]
+
+
+def _notify(connection: Connection, namespace_id: str, plugin_id: str) -> None:
+    connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{namespace_id}/{plugin_id}"])
 
 
 def _row(origin: LogOrigin, host_id: str, line: LogLine) -> tuple[Any, ...]:

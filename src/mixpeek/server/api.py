@@ -147,6 +147,8 @@ def _listen_for_changes(platform: Platform) -> None:
         else:
             platform.keyring.forget()
             platform.addresses.forget()
+            # Who follows a log may have lost the right to.
+            platform.loop.call_soon_threadsafe(platform.log_followers.note, "")
 
     def follow() -> None:
         while True:
@@ -157,7 +159,6 @@ def _listen_for_changes(platform: Platform) -> None:
                     # What changed while nobody listened was not heard.
                     note(deployments.CHANNEL)
                     note(tenancy.CHANNEL)
-                    note(plugin_logs.CHANNEL)
                     for notice in connection.notifies():
                         note(notice.channel, notice.payload)
             except psycopg.OperationalError as error:
