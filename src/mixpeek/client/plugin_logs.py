@@ -15,6 +15,11 @@ from mixpeek.client.transport import Transport
 _SILENCE_S = 45.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 
+# What an event `end` may tell, as the status its error has in an answer.
+_STATUSES = {
+    "NotFoundError": 404, "UnauthorizedError": 401, "ForbiddenError": 403, "InferenceServiceUnavailableError": 503,
+}  # fmt: skip
+
 
 def follow_lines(transport: Transport, path: str, query: Mapping[str, Any], *, patience_s: float) -> Iterator[Response]:
     """Yield the lines of a log as they come, without end and without a gap.
@@ -57,6 +62,3 @@ def _line_from(event: Event) -> Response:
             hint=body.get("hint"),
         )
     return body
-
-
-_STATUSES = {"NotFoundError": 404, "UnauthorizedError": 401, "ForbiddenError": 403}
