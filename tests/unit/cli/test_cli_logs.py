@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from local_server import Answer, LocalServer
+
+from factories.local_server import Answer, LocalServer
 
 ROUTE = "GET /v1/namespaces/ns_1/plugins/words_1_0_0/logs"
 

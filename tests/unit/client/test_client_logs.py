@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from local_server import Answer, LocalServer, refusal
 
+from factories.local_server import Answer, LocalServer, refusal
 from mixpeek import Mixpeek
 from mixpeek.client.errors import ApiError, ServerUnreachable
 from mixpeek.client.events import Event, events_from
