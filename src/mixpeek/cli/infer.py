@@ -24,11 +24,11 @@ def infer(
     ] = None,
 ) -> None:
     """Ask a deployed plugin once and print its output as JSON."""
-    client, output = session.client, session.output
+    output = session.output
     given = _object_from("INPUTS", inputs)
     settings = None if parameters is None else _object_from("--parameters", parameters)
     target = {"feature_uri": name} if name.startswith("mixpeek://") else {"inference_name": name}
-    answer = client.inference.ask(inputs=given, parameters=settings, **target)
+    answer = session.client.inference.ask(inputs=given, parameters=settings, **target)
     output.document(answer)
     output.show(json.dumps(answer["output"], ensure_ascii=False, indent=2))
     output.say(f"answered by {answer['inference_name']}, code {str(answer['code_hash'])[:12]}")
