@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     max_environment_bytes: int = Field(0, ge=0, description="Largest environment of one plugin; 0 is no limit.")
     environment_days: float = Field(30.0, gt=0, description="How long an unused environment is kept.")
     rules: str = Field("", description="Severities of rules, as in `security.threading=off,security.pickle=error`.")
+    metrics: Literal["key", "open", "off"] = Field(
+        "key", description="Who may read `GET /metrics`: `key` admin keys, `open` whoever reaches it, `off` nobody."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
 
     @property

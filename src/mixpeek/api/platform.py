@@ -13,6 +13,7 @@ from mixpeek.deployments.replicas import Replicas
 from mixpeek.documents.port import DocumentStore
 from mixpeek.execution.grants import EgressStatus
 from mixpeek.execution.sandbox import SandboxStatus
+from mixpeek.metrics.exposition import Exposition
 from mixpeek.objects.signing import Signer
 from mixpeek.objects.store import ObjectStore
 from mixpeek.registry.models import PluginVersion
@@ -38,6 +39,7 @@ class Platform:
     replicas: Replicas
     sandbox: SandboxStatus
     egress: EgressStatus
+    metrics: Exposition
     loop: asyncio.AbstractEventLoop
 
     @property
@@ -50,5 +52,5 @@ class Platform:
 
     def ask(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Answer:
         """Ask a plugin from a worker thread, and return its answer with the version that gave it."""
-        call = self.replicas.ask(version, inputs, parameters)
+        call = self.replicas.ask(version, inputs, parameters, source="retriever")
         return asyncio.run_coroutine_threadsafe(call, self.loop).result()

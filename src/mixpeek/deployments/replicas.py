@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,14 +23,15 @@ from mixpeek.db import processes
 from mixpeek.db.pool import Database
 from mixpeek.deployments import queries
 from mixpeek.deployments.errors import NotDeployed
-from mixpeek.deployments.failure import describe_failure
+from mixpeek.deployments.failure import failure_from
 from mixpeek.deployments.hosting import host_spec
 from mixpeek.deployments.models import Role
-from mixpeek.deployments.replica import Answer, Served
+from mixpeek.deployments.replica import Answer, Request, Served
 from mixpeek.deployments.replica_set import ReplicaSet, Started
 from mixpeek.deployments.routing import Route, RouteTable, Wanted
 from mixpeek.deployments.scaling import ServePlan, plan_from_manifest
 from mixpeek.deployments.shadowing import Shadowing
+from mixpeek.deployments.tally import Source, Tally
 from mixpeek.errors import InvalidRequest, MixpeekError, NotFound
 from mixpeek.execution.needs import start_built
 from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution
@@ -49,13 +51,21 @@ class Replicas:
     """Keeps replica sets as the database wants them, and finds the one that answers a request."""
 
     def __init__(
-        self, database: Database, registry: Registry, execution: Execution, process_id: str, idle_s: float
+        self,
+        database: Database,
+        registry: Registry,
+        execution: Execution,
+        process_id: str,
+        idle_s: float,
+        *,
+        request_class: type[Request] = Request,
     ) -> None:
         self._database = database
         self._registry = registry
         self._execution = execution
         self._process_id = process_id
         self._idle_s = idle_s
+        self._request_class = request_class
         self.table = RouteTable()
         self._deployed: dict[str, ReplicaSet] = {}  # by deployment id
         self._on_demand: dict[Key, ReplicaSet] = {}
@@ -68,14 +78,28 @@ class Replicas:
         self.wake = asyncio.Event()
 
     async def ask(
-        self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any], *, urgent: bool = False
+        self,
+        version: PluginVersion,
+        inputs: dict[str, Any],
+        parameters: dict[str, Any],
+        *,
+        urgent: bool = False,
+        source: Source = "test",
     ) -> Answer:
         """Return one version's answer to one request, wherever it is deployed; see `ReplicaSet.submit`."""
         try:
             body = json.dumps({"inputs": inputs, "parameters": parameters}, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             raise InvalidRequest(f"The inputs are not strict JSON: {error}") from error
-        return await self._set_for(version).submit(body, urgent=urgent)
+        asked = self._set_for(version)
+        requests, began = asked.tally.requests(source), time.perf_counter()
+        try:
+            answer = await asked.submit(body, urgent=urgent)
+        except MixpeekError as error:
+            requests.note(error.status, time.perf_counter() - began, 0)
+            raise
+        requests.note(200, time.perf_counter() - began, answer.batch)
+        return answer
 
     async def locate(self, namespace_id: str, wanted: Wanted) -> ReplicaSet:
         """Return the set that answers for a name, or for one version of it, asking the database.
@@ -130,6 +154,10 @@ class Replicas:
     def describe(self) -> dict[str, int]:
         return {"deployed": len(self._deployed), "on_demand": len(self._on_demand)}
 
+    def sets(self) -> list[ReplicaSet]:
+        """Return every set of this process, those that only finish what they have taken included."""
+        return [*self._deployed.values(), *self._on_demand.values(), *self._draining]
+
     def status_of(self, namespace_id: str, plugin_id: str) -> dict[str, Any] | None:
         """Return how the replicas of one version stand in this process, None if it has none."""
         route = self.table.by_plugin.get((namespace_id, plugin_id))
@@ -149,7 +177,19 @@ class Replicas:
         plan = plan_from_manifest(version.parsed_manifest, idle_s=self._idle_s)
         if on_demand:
             plan = dataclasses.replace(plan, initial=1, fewest=0, most=1)
-        return ReplicaSet(served_from(version), plan, lambda: self._start(version, plan), on_demand=on_demand)
+        return ReplicaSet(
+            served_from(version),
+            plan,
+            lambda: self._start(version, plan),
+            on_demand=on_demand,
+            tally=self._tally_of((version.namespace_id, version.plugin_id)),
+            request_class=self._request_class,
+        )
+
+    def _tally_of(self, key: Key) -> Tally:
+        """Return what is counted of a version already, a fresh tally for one that has no set."""
+        tallies = (each.tally for each in self.sets() if (each.served.namespace_id, each.served.plugin_id) == key)
+        return next(tallies, None) or Tally()
 
     async def _start(self, version: PluginVersion, plan: ServePlan) -> Started:
         loop = asyncio.get_running_loop()
@@ -160,7 +200,7 @@ class Replicas:
             {},
             version=version.version,
             timeout_s=plan.start_timeout_s,
-            build_timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s),
+            build_timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s),  # as `scaling.start_limit_s` counts it
         )
         try:
             size = await built.host.warmup(batch_size=plan.batch_size, timeout_s=plan.start_timeout_s)
@@ -216,15 +256,15 @@ class Replicas:
         """Start a set's first replicas and report how that went."""
 
         async def open_and_report() -> None:
-            error: str | None = None
+            failure: dict[str, Any] | None = None
             try:
                 await opened.open()
             except Exception as raised:  # a full disk, say: it is the rollout's to know
-                error = describe_failure(raised)
-                log.warning("no host for deployment %s: %s", deployment_id, error)
+                failure = failure_from(raised)
+                log.warning("no host for deployment %s: %s", deployment_id, failure["message"])
             try:
                 # The files of a host were checked against the code hash when they were unpacked.
-                await asyncio.to_thread(self._report, deployment_id, None if error else code_hash, error)
+                await asyncio.to_thread(self._report, deployment_id, None if failure else code_hash, failure)
             except psycopg.Error as raised:
                 log.warning("what became of deployment %s could not be recorded: %s", deployment_id, raised)
 
@@ -287,9 +327,9 @@ class Replicas:
                 version = registry_queries.find_version(connection, namespace_id, live_id)
         return version, live_id
 
-    def _report(self, deployment_id: str, code_hash: str | None, error: str | None) -> None:
+    def _report(self, deployment_id: str, code_hash: str | None, failure: dict[str, Any] | None) -> None:
         with self._database.transaction() as connection:
-            queries.report_replica(connection, deployment_id, self._process_id, code_hash, error)
+            queries.report_replica(connection, deployment_id, self._process_id, code_hash, failure)
 
 
 def served_from(version: PluginVersion) -> Served:

@@ -125,16 +125,26 @@ class LocalHost:
         finally:
             theirs.close()
         ours.setblocking(False)
-        await self._loop.create_connection(lambda: self._connection, sock=ours)
         try:
+            await self._loop.create_connection(lambda: self._connection, sock=ours)
             await self.health(timeout_s=timeout_s)
-        except BaseException:
+            await self._have_watched(spec)
+        except BaseException:  # also if whoever asked has given up
             await self.close()
             raise
+
+    async def _have_watched(self, spec: HostSpec) -> None:
         # It has answered and runs no plugin code yet: its processes are all there, and will stay the same.
-        await asyncio.to_thread(
+        watch = asyncio.to_thread(
             _watchdog.watch, self, self.pid, memory_bytes=spec.memory_bytes, background=spec.background
         )
+        watching = asyncio.ensure_future(watch)
+        try:
+            await asyncio.shield(watching)
+        except asyncio.CancelledError:
+            # Only a host that is watched can be forgotten again.
+            await watching
+            raise
 
     @property
     def pid(self) -> int:
@@ -155,6 +165,11 @@ class LocalHost:
     def running_call(self) -> tuple[int, float] | None:
         """The call under way, as a number and its time limit in seconds; None while nobody waits."""
         return self._connection.running_call
+
+    @property
+    def calls_begun(self) -> int:
+        """A number that grows with each call."""
+        return self._connection.calls_begun
 
     def stop(self, reason: PluginError) -> None:
         """End the host for this reason, from any thread; calls that wait, and later ones, fail with it."""
@@ -217,6 +232,10 @@ class LocalHost:
     def post(self, body: bytes, answer: Awaiting, *, alone: bool = False, timeout_s: float = CALL_TIMEOUT_S) -> None:
         """Send one realtime request without waiting; see `Host.post`."""
         self._connection.post(body, answer, alone=alone, timeout_s=timeout_s)
+
+    def linger(self) -> None:
+        """Wait on the spot for the one reply that is due; see `Host.linger`."""
+        self._connection.linger()
 
     async def warmup(self, *, batch_size: int = 1, timeout_s: float = START_TIMEOUT_S) -> int:
         """Load everything the first call would load; return how many requests one call will answer at most."""

@@ -174,6 +174,12 @@ class Host(Protocol):
         together may be answered by one call of the plugin, but for those sent `alone`.
         """
 
+    def linger(self) -> None:
+        """Wait on the spot, 0.1 ms at most, for the reply to a posted request, if only one is under way.
+
+        For a caller who has nothing else to do: a loop that sleeps until the reply comes is woken later than that.
+        """
+
     async def warmup(self, *, batch_size: int = 1, timeout_s: float = START_TIMEOUT_S) -> int:
         """Load everything the first call would load; return how many posted requests one call will answer at most.
 

@@ -18,20 +18,29 @@ import psycopg  # noqa: E402
 import uvicorn  # noqa: E402
 from fastapi import FastAPI  # noqa: E402
 
+from mixpeek import tracing  # noqa: E402
 from mixpeek.api.app import create_app  # noqa: E402
+from mixpeek.api.inference import Inference  # noqa: E402
 from mixpeek.api.platform import Platform  # noqa: E402
+from mixpeek.api.traced import Traced  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments import queries as deployments  # noqa: E402
+from mixpeek.deployments.replica import Request  # noqa: E402
 from mixpeek.deployments.replicas import Replicas  # noqa: E402
+from mixpeek.deployments.tally import Requests  # noqa: E402
+from mixpeek.deployments.traced_request import TracedRequest  # noqa: E402
 from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
 from mixpeek.execution.local import LocalExecution  # noqa: E402
 from mixpeek.execution.sandbox import probe  # noqa: E402
+from mixpeek.metrics.exposition import Exposition  # noqa: E402
+from mixpeek.metrics.platform import PlatformReader  # noqa: E402
 from mixpeek.objects.signing import Signer  # noqa: E402
 from mixpeek.secrets.keys import key_source  # noqa: E402
 from mixpeek.secrets.service import Vault  # noqa: E402
 from mixpeek.server.datadir import DataDir  # noqa: E402
+from mixpeek.server.direct import direct_protocol  # noqa: E402
 from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
 from mixpeek.server.responses import JoinedProtocol  # noqa: E402
 from mixpeek.tenancy import queries as tenancy  # noqa: E402
@@ -42,10 +51,11 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     settings, data_dir, process_id = begin("api")
+    tracing.begin("mixpeek-api")
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        platform = await _build(settings, data_dir, process_id)
+        platform = await _build(settings, data_dir, process_id, app.state.unrouted)
         app.state.platform = platform
         serving = asyncio.create_task(platform.replicas.run_forever())
         _listen_for_changes(platform)
@@ -62,6 +72,7 @@ def main() -> None:
             with platform.database.transaction() as connection:
                 processes.retire(connection, process_id)
             platform.database.close()
+            await asyncio.to_thread(tracing.end)
 
     app = create_app(
         settings.max_body_bytes,
@@ -69,15 +80,17 @@ def main() -> None:
         rate_limit_per_minute=settings.rate_limit_per_minute,
         rate_limit_burst=settings.rate_limit_burst,
     )
+    assert isinstance(app.front, Inference)
     config = uvicorn.Config(
-        app,
+        Traced(app) if tracing.is_on() else app,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=15,
         server_header=False,
         loop="uvloop",
         proxy_headers=False,  # read behind the inference route, which asks nobody's address
-        http=JoinedProtocol,
+        # What is answered from within the protocol passes no application, and would leave no trace.
+        http=JoinedProtocol if tracing.is_on() else direct_protocol(app.front),
     )
     # Given the bare descriptor, uvicorn takes it for a unix socket: answers then wait 40 ms for TCP's delayed ACK.
     listener = socket.socket(fileno=int(os.environ["MIXPEEK_LISTEN_FD"]))
@@ -85,7 +98,7 @@ def main() -> None:
     uvicorn.Server(config).run(sockets=[listener])
 
 
-async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Platform:
+async def _build(settings: Settings, data_dir: DataDir, process_id: str, unrouted: Requests) -> Platform:
     loop = asyncio.get_running_loop()
     database = await asyncio.to_thread(connect, settings, max_connections=20)
     key, _ = data_dir.admin_key(settings.bootstrap_api_key)
@@ -100,6 +113,8 @@ async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Plat
     sandbox = await asyncio.to_thread(probe)
     if sandbox.mode != "bubblewrap":
         log.warning("plugins are not isolated: %s", sandbox.detail)
+    request_class = TracedRequest if tracing.is_on() else Request
+    replicas = Replicas(database, plugins, execution, process_id, settings.replica_idle_s, request_class=request_class)
     return Platform(
         settings=settings,
         database=database,
@@ -110,9 +125,10 @@ async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Plat
         vault=vault,
         registry=plugins,
         documents=PostgresDocuments(),
-        replicas=Replicas(database, plugins, execution, process_id, settings.replica_idle_s),
+        replicas=replicas,
         sandbox=sandbox,
         egress=execution.grants.egress_status(sandbox.mode),
+        metrics=Exposition(PlatformReader(database), unrouted),
         loop=loop,
     )
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta  # noqa: E402
 
 import psycopg  # noqa: E402
 
+from mixpeek import tracing  # noqa: E402
 from mixpeek.batches.runner import ChunkRunner  # noqa: E402
 from mixpeek.batches.workflow import BatchWorkflow  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
@@ -37,6 +38,7 @@ HEARTBEAT_S = 2.0
 
 def main() -> None:
     settings, _, process_id = begin("worker")
+    tracing.begin("mixpeek-worker")
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     signal.signal(signal.SIGINT, lambda *_: stopping.set())
@@ -78,6 +80,7 @@ def main() -> None:
         processes.retire(connection, process_id)
     # Workflows still running stop at their last commit and go on at the next start; waiting for them could take hours.
     # Their hosts end with this process, never before it: to a batch, a host that dies is a fault of its rows.
+    tracing.end()
     logging.shutdown()
     os._exit(0)
 
