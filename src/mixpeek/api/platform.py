@@ -16,6 +16,7 @@ from mixpeek.execution.sandbox import SandboxStatus
 from mixpeek.metrics.exposition import Exposition
 from mixpeek.objects.signing import Signer
 from mixpeek.objects.store import ObjectStore
+from mixpeek.plugin_logs.followers import Followers
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.retrieval.service import Executor
@@ -37,6 +38,7 @@ class Platform:
     registry: Registry
     documents: DocumentStore
     replicas: Replicas
+    log_followers: Followers
     sandbox: SandboxStatus
     egress: EgressStatus
     metrics: Exposition

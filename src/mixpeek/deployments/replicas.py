@@ -34,7 +34,7 @@ from mixpeek.deployments.shadowing import Shadowing
 from mixpeek.deployments.tally import Source, Tally
 from mixpeek.errors import InvalidRequest, MixpeekError, NotFound
 from mixpeek.execution.needs import start_built
-from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution
+from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution, LogOrigin
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
@@ -173,14 +173,17 @@ class Replicas:
             self._on_demand[key] = self._make_set(version, on_demand=True)
         return self._on_demand[key]
 
-    def _make_set(self, version: PluginVersion, *, on_demand: bool = False) -> ReplicaSet:
+    def _make_set(
+        self, version: PluginVersion, deployment_id: str | None = None, *, on_demand: bool = False
+    ) -> ReplicaSet:
         plan = plan_from_manifest(version.parsed_manifest, idle_s=self._idle_s)
         if on_demand:
             plan = dataclasses.replace(plan, initial=1, fewest=0, most=1)
+        origin = LogOrigin(version.namespace_id, version.plugin_id, "realtime", deployment_id)
         return ReplicaSet(
             served_from(version),
             plan,
-            lambda: self._start(version, plan),
+            lambda: self._start(version, plan, origin),
             on_demand=on_demand,
             tally=self._tally_of((version.namespace_id, version.plugin_id)),
             request_class=self._request_class,
@@ -191,9 +194,9 @@ class Replicas:
         tallies = (each.tally for each in self.sets() if (each.served.namespace_id, each.served.plugin_id) == key)
         return next(tallies, None) or Tally()
 
-    async def _start(self, version: PluginVersion, plan: ServePlan) -> Started:
+    async def _start(self, version: PluginVersion, plan: ServePlan, origin: LogOrigin) -> Started:
         loop = asyncio.get_running_loop()
-        spec = await loop.run_in_executor(self._preparing, host_spec, self._registry, version)
+        spec = await loop.run_in_executor(self._preparing, host_spec, self._registry, version, origin)
         built = await start_built(
             self._execution,
             dataclasses.replace(spec, memory_bytes=plan.memory_bytes, background=False),
@@ -215,7 +218,7 @@ class Replicas:
         versions = await asyncio.to_thread(self._load, missing) if missing else []
         for each, version in zip(missing, versions, strict=True):
             if version is not None:  # else it was deleted meanwhile, and its deployment with it
-                made = self._deployed[each["deployment_id"]] = self._make_set(version)
+                made = self._deployed[each["deployment_id"]] = self._make_set(version, each["deployment_id"])
                 self._open(each["deployment_id"], made, version.code_hash)
         # New requests go to the new sets from here on; what the old ones have taken, they finish.
         self.table = self._table_of(wanted)

@@ -86,6 +86,7 @@ class Rollout:
         return self._trial.run(
             version,
             batch_only=deployment.deployment_type == "batch_only",
+            deployment_id=deployment.deployment_id,
             note=lambda detail: self._note(deployment, detail),
         )
 

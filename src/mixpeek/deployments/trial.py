@@ -28,7 +28,7 @@ from mixpeek.errors import InvalidRequest, PluginError, PluginRaised, PluginRepl
 from mixpeek.examination.samples import frame_of
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.execution.needs import start_built, with_needs
-from mixpeek.execution.port import CALL_TIMEOUT_S, DESCRIBE_TIMEOUT_S, Host, HostSpec, Step
+from mixpeek.execution.port import CALL_TIMEOUT_S, DESCRIBE_TIMEOUT_S, Host, HostSpec, LogOrigin, Step
 from mixpeek.inspection.manifest import check_manifest
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
@@ -88,7 +88,12 @@ class Trial:
         self._known: OrderedDict[str, str] = OrderedDict()
 
     def run(
-        self, version: PluginVersion, *, batch_only: bool, note: Callable[[str], None] = lambda _: None
+        self,
+        version: PluginVersion,
+        *,
+        batch_only: bool,
+        deployment_id: str,
+        note: Callable[[str], None] = lambda _: None,
     ) -> list[str]:
         """Return warnings; raise what forbids to deploy the version.
 
@@ -96,8 +101,9 @@ class Trial:
             note: told how it went, in a line.
         """
         manifest = version.parsed_manifest
+        origin = LogOrigin(version.namespace_id, version.plugin_id, "gate", deployment_id)
         plan = plan_from_manifest(manifest, idle_s=0)
-        spec = host_spec(self._registry, version)
+        spec = host_spec(self._registry, version, origin)
         memory_bytes = spec.memory_bytes if batch_only else plan.memory_bytes
         case = _Case(version, manifest, plan, dataclasses.replace(spec, memory_bytes=memory_bytes), spec)
         tried = self._execution.call(self._try(case, batch_only=batch_only))
