@@ -14,6 +14,8 @@ def deployment(*timeline: dict[str, Any]) -> Deployment:
     moment = datetime(2026, 7, 29, tzinfo=UTC)
     return Deployment(
         **texts,
+        role="stable",
+        traffic=100,
         status="QUEUED",
         phase="queued",
         error=None,
