@@ -5,33 +5,23 @@ Health is answered as it is read, so it comes back while a call is still running
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 import time
 from collections.abc import Iterable
 from typing import Any
 
-from mixpeek.host.failures import Failure, failure_from, invalid, too_large
-from mixpeek.host.frames import MAX_BODY_BYTES, FrameTooLarge, check_reply_header, frame
+from mixpeek.host.failures import Failure, failure_from, too_large
+from mixpeek.host.frames import MAX_BODY_BYTES, encode_header, frame
 from mixpeek.host.inbox import Inbox
 from mixpeek.host.inference import Asked, answer_group, ask_one, take_together
 from mixpeek.host.loader import PluginPackage
 from mixpeek.host.records import RecordHandler
-from mixpeek.host.verbs import Plugin, plain
+from mixpeek.host.results import encode_result
+from mixpeek.host.verbs import Plugin
 
 # Finished replies leave together, but none waits for slow calls behind it.
 _FLUSH_AFTER_S = 0.0005
-
-
-def _default(value: Any) -> Any:
-    converted = plain(value)
-    if converted is value:
-        raise TypeError(f"a {type(value).__name__} has no JSON form")
-    return converted
-
-
-_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_default)
 
 
 class Server:
@@ -85,11 +75,11 @@ class Server:
             return (self._answer(*first),)
         if plugin.batch_size == 1:
             waiting.popleft()
-            return (self._told(first, 1, ask_one(plugin, first, _encoded)),)
+            return (self._told(first, 1, ask_one(plugin, first, encode_result)),)
         if plugin.batch_size > len(waiting):
             self._inbox.top_up()
         group = take_together(waiting, plugin.batch_size, same_keys=plugin.batches_by_keys())
-        return (self._told(*each) for each in answer_group(plugin, group, _encoded))
+        return (self._told(*each) for each in answer_group(plugin, group, encode_result))
 
     def _told(self, asked: Asked, size: int, result: bytes | BaseException) -> bytes:
         if isinstance(result, bytes):
@@ -120,26 +110,11 @@ class Server:
 
 
 def _reply(request: dict[str, Any], result: Any, body: bytes = b"") -> bytes:
-    head = _encoded({"id": request.get("id"), "ok": True, "result": result})
+    head = encode_result({"id": request.get("id"), "ok": True, "result": result})
     if len(body) > MAX_BODY_BYTES:
         raise too_large(f"the result's table has {len(body):,} bytes, over the limit; return less")
     return frame(head, body)
 
 
-def _encoded(result: Any) -> bytes:
-    """Return a result as strict JSON; raise Failure for one that has no such form, or is over the limit."""
-    try:
-        encoded = _encoder.encode(result).encode()
-    except MemoryError as error:
-        raise too_large("the result is too large to be written as JSON in the memory left; return less") from error
-    except (TypeError, ValueError, RecursionError) as error:
-        raise invalid(f"the result is not strict JSON: {error}") from error
-    try:
-        check_reply_header(encoded)
-    except FrameTooLarge as error:
-        raise too_large(str(error)) from error
-    return encoded
-
-
 def _refusal(identifier: Any, failure: Failure) -> bytes:
-    return frame(_encoder.encode({"id": identifier, "ok": False, "error": failure.wire()}).encode())
+    return frame(encode_header({"id": identifier, "ok": False, "error": failure.wire()}))
