@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from conftest import WritePlugin
 from factories.waiting import until
 from mixpeek.execution import local
 from mixpeek.execution.port import HostSpec
+
+WritePlugin = Callable[..., Path]
 
 
 def own_children() -> set[int]:
