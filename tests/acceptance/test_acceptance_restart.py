@@ -32,7 +32,7 @@ TEXTS = ["red apples and pears", "the cat on the mat", "rain in the north"]
 
 @dataclass
 class Furnished:
-    """A server of its own with a deployed plugin, a filled collection and a retriever."""
+    """A server of its own with a deployed plugin and its canary, a filled collection and a retriever."""
 
     server: Server
     client: Mixpeek
@@ -49,6 +49,12 @@ class Furnished:
             "plugins": self.client.plugins.list()["plugins"],
             "status": self.client.plugins.status("small_words_1_0_0").status,
             "realtime": reply["raw_response"],
+            "shares": [
+                (version["plugin_id"], version["role"], version["traffic"])
+                for version in self.client.plugins.deployment("small_words_1_0_0")["versions"]
+            ],
+            # Half of the requests each: that one of the two is not among sixty will not happen.
+            "answering": {self.client.inference.ask("small_words", {"text": "a cat"})["version"] for _ in range(60)},
         }
 
 
@@ -59,6 +65,10 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
     try:
         with server.start().client() as client:
             publish(client, write_plugin(folder / "small_words"), deploy=True)
+            canary = write_plugin(folder / "canary" / "small_words", version="1.1.0")
+            plugin_id = publish(client, canary, version="1.1.0")
+            client.plugins.deploy(plugin_id, traffic=50)
+            client.plugins.wait(plugin_id, timeout_s=60, poll_s=0.1)
             collection = collection_of(client, bucket_with(client, TEXTS), "small_words")
             assert run_batch(client, collection).status == "COMPLETED"
             yield Furnished(server, client, collection, retriever_over(client, collection))
@@ -86,13 +96,15 @@ def test_only_the_api_listens_and_only_on_the_address_it_was_given(furnished: Fu
     processes = [supervisor, postmaster, *supervisor.children(recursive=True), *postmaster.children(recursive=True)]
 
     listening = {
-        (connection.laddr.ip, connection.laddr.port)
+        (connection.laddr.ip, connection.laddr.port, process.pid)
         for process in processes
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     }
 
-    assert listening == {("127.0.0.1", server.port)}
+    # The supervisor keeps the socket for an API process that has to be started again; held by any other process, it
+    # would let clients of a stopping server wait instead of being refused.
+    assert listening == {("127.0.0.1", server.port, pid) for pid in (server.pid, server.child_pid("api"))}
 
 
 @pytest.mark.parametrize("stop_with", [signal.SIGTERM, signal.SIGINT])
@@ -112,6 +124,8 @@ def test_a_clean_stop_ends_the_database_too_and_everything_is_there_after_the_ne
     assert furnished.answers() == before
     assert before["search"][0][0] == "the cat on the mat"
     assert before["status"] == "DEPLOYED"
+    assert before["shares"] == [("small_words_1_0_0", "stable", 50), ("small_words_1_1_0", "canary", 50)]
+    assert before["answering"] == {"1.0.0", "1.1.0"}
 
 
 def test_after_a_crash_the_running_database_is_found_again(furnished: Furnished) -> None:

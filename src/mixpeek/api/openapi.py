@@ -23,11 +23,13 @@ REFERENCE = "#/components/schemas/{model}"
 ENVELOPE = {"application/json": {"schema": {"$ref": REFERENCE.format(model=ErrorEnvelope.__name__)}}}
 TAGS = {
     "health": "Whether the server is ready.",
+    "metrics": "What Prometheus reads.",
     "api keys": "Keys of the organization. Only keys with the `admin` permission manage keys.",
     "secrets": "Values kept encrypted for the namespaces they are granted to. No answer holds a value.",
     "audit": "Who changed what, and who was refused.",
     "namespaces": "A namespace isolates everything in it from every other.",
     "plugins": "Upload, publish, deploy and inspect plugins.",
+    "plugin traffic": "Two versions beside each other: a canary with a share of the requests, or a shadow.",
     "plugin versions": "A plugin by its name: history, rollback, differences. `-` and `_` are the same in a name.",
     "organization plugins": "Plugins an organization shares with its namespaces.",
     "inference": "Ask a deployed plugin.",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +27,11 @@ class Transport:
         self.namespace = namespace
         self._api_key = api_key
         # Proxy settings of the environment are honoured except for this machine itself.
-        self._http = httpx.Client(timeout=httpx.Timeout(timeout_s, connect=10.0), follow_redirects=False)
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(timeout_s, connect=10.0),
+            follow_redirects=False,
+            verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -53,6 +61,27 @@ class Transport:
         """Return what `/v1{path}` answers in the media type `accept`."""
         return self._ask("GET", path, accept=accept).content
 
+    @contextmanager
+    def stream(
+        self, path: str, *, query: Mapping[str, Any], headers: Mapping[str, str], silence_s: float
+    ) -> Iterator[Iterator[str]]:
+        """Yield the lines of the event stream that `/v1{path}` answers with.
+
+        Raises: ApiError: the server refuses. ServerUnreachable: no answer, the connection broke, or nothing came for
+        `silence_s`; also while the lines are read.
+        """
+        url = f"{self.base_url}/v1{path}"
+        sent = {**self._headers(None), **headers, "Accept": "text/event-stream"}
+        timeout = httpx.Timeout(silence_s, connect=10.0)
+        with (
+            _reachable(url),
+            self._http.stream("GET", url, headers=sent, params=_given(query), timeout=timeout) as answer,
+        ):
+            if not answer.is_success:
+                answer.read()
+                raise _error_from(answer)
+            yield answer.iter_lines()
+
     def fetch(self, url: str) -> bytes:
         """Return what is behind a presigned `url`, which needs no key."""
         return self._send("GET", url).content
@@ -74,7 +103,7 @@ class Transport:
             method,
             f"{self.base_url}/v1{path}",
             headers={**self._headers(namespace), "Accept": accept},
-            params={key: value for key, value in (query or {}).items() if value is not None},
+            params=_given(query or {}),
             **content,
             **extra,
         )
@@ -111,20 +140,31 @@ class Transport:
         return headers
 
     def _send(self, method: str, url: str, **arguments: Any) -> httpx.Response:
-        try:
+        with _reachable(url):
             answer = self._http.request(method, url, **arguments)
-        except httpx.TimeoutException as error:
-            raise ServerUnreachable(
-                f"{_origin(url)} did not answer in time", hint="Try again, or look at the server's log"
-            ) from error
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise ServerUnreachable(
-                f"No server answers at {_origin(url)}: {error}",
-                hint="Start one with `mixpeek serve`, or name another with `--base-url` or MIXPEEK_BASE_URL",
-            ) from error
         if not answer.is_success:
             raise _error_from(answer)
         return answer
+
+
+@contextmanager
+def _reachable(url: str) -> Iterator[None]:
+    """Say of a connection that fails which server it was to."""
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise ServerUnreachable(
+            f"{_origin(url)} did not answer in time", hint="Try again, or look at the server's log"
+        ) from error
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise ServerUnreachable(
+            f"No server answers at {_origin(url)}: {error}",
+            hint="Start one with `mixpeek serve`, or name another with `--base-url` or MIXPEEK_BASE_URL",
+        ) from error
+
+
+def _given(query: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in query.items() if value is not None}
 
 
 def root_url(base_url: str) -> str:
@@ -138,6 +178,12 @@ def segment(identifier: str) -> str:
     if not identifier or identifier in {".", ".."}:
         raise ValueError(f"{identifier!r} is not an id or a name")
     return quote(identifier, safe="")
+
+
+@lru_cache(maxsize=4)
+def _trust(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:  # noqa: ARG001 - httpx reads them too
+    """Return the certificates trusted in these surroundings; to read them takes longer than most requests."""
+    return httpx.create_ssl_context()
 
 
 def _blocks(content: bytes, progress: Any | None) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,15 +23,18 @@ from mixpeek.db import processes
 from mixpeek.db.pool import Database
 from mixpeek.deployments import queries
 from mixpeek.deployments.errors import NotDeployed
-from mixpeek.deployments.failure import describe_failure
+from mixpeek.deployments.failure import failure_from
 from mixpeek.deployments.hosting import host_spec
-from mixpeek.deployments.replica import Answer, Served
+from mixpeek.deployments.models import Role
+from mixpeek.deployments.replica import Answer, Request, Served
 from mixpeek.deployments.replica_set import ReplicaSet, Started
 from mixpeek.deployments.routing import Route, RouteTable, Wanted
 from mixpeek.deployments.scaling import ServePlan, plan_from_manifest
+from mixpeek.deployments.shadowing import Shadowing
+from mixpeek.deployments.tally import Source, Tally
 from mixpeek.errors import InvalidRequest, MixpeekError, NotFound
 from mixpeek.execution.needs import start_built
-from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution
+from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution, LogOrigin
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
@@ -47,32 +51,55 @@ class Replicas:
     """Keeps replica sets as the database wants them, and finds the one that answers a request."""
 
     def __init__(
-        self, database: Database, registry: Registry, execution: Execution, process_id: str, idle_s: float
+        self,
+        database: Database,
+        registry: Registry,
+        execution: Execution,
+        process_id: str,
+        idle_s: float,
+        *,
+        request_class: type[Request] = Request,
     ) -> None:
         self._database = database
         self._registry = registry
         self._execution = execution
         self._process_id = process_id
         self._idle_s = idle_s
+        self._request_class = request_class
         self.table = RouteTable()
         self._deployed: dict[str, ReplicaSet] = {}  # by deployment id
         self._on_demand: dict[Key, ReplicaSet] = {}
         self._draining: dict[ReplicaSet, asyncio.Task[None]] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._reconciled = asyncio.Event()
+        self._shadowing = Shadowing(database, process_id)
         # Building an environment may take minutes; heartbeats must not queue behind that.
         self._preparing = ThreadPoolExecutor(_PREPARING_AT_ONCE, thread_name_prefix="preparing")
         self.wake = asyncio.Event()
 
     async def ask(
-        self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any], *, urgent: bool = False
+        self,
+        version: PluginVersion,
+        inputs: dict[str, Any],
+        parameters: dict[str, Any],
+        *,
+        urgent: bool = False,
+        source: Source = "test",
     ) -> Answer:
         """Return one version's answer to one request, wherever it is deployed; see `ReplicaSet.submit`."""
         try:
             body = json.dumps({"inputs": inputs, "parameters": parameters}, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             raise InvalidRequest(f"The inputs are not strict JSON: {error}") from error
-        return await self._set_for(version).submit(body, urgent=urgent)
+        asked = self._set_for(version)
+        requests, began = asked.tally.requests(source), time.perf_counter()
+        try:
+            answer = await asked.submit(body, urgent=urgent)
+        except MixpeekError as error:
+            requests.note(error.status, time.perf_counter() - began, 0)
+            raise
+        requests.note(200, time.perf_counter() - began, answer.batch)
+        return answer
 
     async def locate(self, namespace_id: str, wanted: Wanted) -> ReplicaSet:
         """Return the set that answers for a name, or for one version of it, asking the database.
@@ -102,7 +129,8 @@ class Replicas:
 
     async def run_forever(self) -> None:
         """Follow the database until cancelled, then stop every host."""
-        helpers = [asyncio.create_task(self._beat_forever()), asyncio.create_task(self._tick_forever())]
+        forever = (self._beat_forever(), self._tick_forever(), self._shadowing.flush_forever())
+        helpers = [asyncio.create_task(each) for each in forever]
         try:
             while True:
                 try:
@@ -120,10 +148,15 @@ class Replicas:
                 task.cancel()
             sets = {*self._deployed.values(), *self._on_demand.values(), *self._draining}
             await asyncio.gather(*(each.close() for each in sets), return_exceptions=True)
+            await self._shadowing.flush()
             self._preparing.shutdown(wait=False, cancel_futures=True)
 
     def describe(self) -> dict[str, int]:
         return {"deployed": len(self._deployed), "on_demand": len(self._on_demand)}
+
+    def sets(self) -> list[ReplicaSet]:
+        """Return every set of this process, those that only finish what they have taken included."""
+        return [*self._deployed.values(), *self._on_demand.values(), *self._draining]
 
     def status_of(self, namespace_id: str, plugin_id: str) -> dict[str, Any] | None:
         """Return how the replicas of one version stand in this process, None if it has none."""
@@ -140,22 +173,37 @@ class Replicas:
             self._on_demand[key] = self._make_set(version, on_demand=True)
         return self._on_demand[key]
 
-    def _make_set(self, version: PluginVersion, *, on_demand: bool = False) -> ReplicaSet:
+    def _make_set(
+        self, version: PluginVersion, deployment_id: str | None = None, *, on_demand: bool = False
+    ) -> ReplicaSet:
         plan = plan_from_manifest(version.parsed_manifest, idle_s=self._idle_s)
         if on_demand:
             plan = dataclasses.replace(plan, initial=1, fewest=0, most=1)
-        return ReplicaSet(served_from(version), plan, lambda: self._start(version, plan), on_demand=on_demand)
+        origin = LogOrigin(version.namespace_id, version.plugin_id, "realtime", deployment_id)
+        return ReplicaSet(
+            served_from(version),
+            plan,
+            lambda: self._start(version, plan, origin),
+            on_demand=on_demand,
+            tally=self._tally_of((version.namespace_id, version.plugin_id)),
+            request_class=self._request_class,
+        )
 
-    async def _start(self, version: PluginVersion, plan: ServePlan) -> Started:
+    def _tally_of(self, key: Key) -> Tally:
+        """Return what is counted of a version already, a fresh tally for one that has no set."""
+        tallies = (each.tally for each in self.sets() if (each.served.namespace_id, each.served.plugin_id) == key)
+        return next(tallies, None) or Tally()
+
+    async def _start(self, version: PluginVersion, plan: ServePlan, origin: LogOrigin) -> Started:
         loop = asyncio.get_running_loop()
-        spec = await loop.run_in_executor(self._preparing, host_spec, self._registry, version)
+        spec = await loop.run_in_executor(self._preparing, host_spec, self._registry, version, origin)
         built = await start_built(
             self._execution,
             dataclasses.replace(spec, memory_bytes=plan.memory_bytes, background=False),
             {},
             version=version.version,
             timeout_s=plan.start_timeout_s,
-            build_timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s),
+            build_timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s),  # as `scaling.start_limit_s` counts it
         )
         try:
             size = await built.host.warmup(batch_size=plan.batch_size, timeout_s=plan.start_timeout_s)
@@ -170,38 +218,56 @@ class Replicas:
         versions = await asyncio.to_thread(self._load, missing) if missing else []
         for each, version in zip(missing, versions, strict=True):
             if version is not None:  # else it was deleted meanwhile, and its deployment with it
-                made = self._deployed[each["deployment_id"]] = self._make_set(version)
+                made = self._deployed[each["deployment_id"]] = self._make_set(version, each["deployment_id"])
                 self._open(each["deployment_id"], made, version.code_hash)
         # New requests go to the new sets from here on; what the old ones have taken, they finish.
         self.table = self._table_of(wanted)
         ids = {each["deployment_id"] for each in wanted}
         for deployment_id in [known for known in self._deployed if known not in ids]:
             self._drain(self._deployed.pop(deployment_id))
+        self._shadowing.keep(ids)
         self._reconciled.set()
 
     def _table_of(self, wanted: list[dict[str, Any]]) -> RouteTable:
         table = RouteTable()
+        by_name: dict[Key, dict[str, tuple[ReplicaSet, dict[str, Any]]]] = {}
         for each in wanted:
             answering = self._deployed.get(each["deployment_id"])
-            if each["live"] and answering is not None:
-                route = Route(((answering, 1.0),))
-                table.by_name[each["namespace_id"], each["name"]] = route
-                table.by_plugin[each["namespace_id"], each["plugin_id"]] = route
+            if each["role"] is not None and answering is not None:
+                table.by_plugin[each["namespace_id"], each["plugin_id"]] = Route(((answering, 1.0),))
+                by_name.setdefault((each["namespace_id"], each["name"]), {})[each["role"]] = (answering, each)
+        for key, sharing in by_name.items():
+            # Without its stable version a name is not live; it has just been deleted.
+            if Role.STABLE in sharing:
+                table.by_name[key] = self._route_of(sharing)
         return table
+
+    def _route_of(self, sharing: dict[str, tuple[ReplicaSet, dict[str, Any]]]) -> Route:
+        """Return how the requests of a name are shared among its versions, given by their roles."""
+        stable, its = sharing[Role.STABLE]
+        if Role.CANARY in sharing:
+            canary, other = sharing[Role.CANARY]
+            return Route(((stable, float(its["traffic"])), (canary, float(other["traffic"]))))
+        if Role.SHADOW in sharing:
+            shadow, other = sharing[Role.SHADOW]
+            served = stable.served
+            tap = self._shadowing.mirror_for(other["deployment_id"], shadow, served.embeddings, served.plugin_id)
+            return Route(((stable, 1.0),), tap)
+        return Route(((stable, 1.0),))
 
     def _open(self, deployment_id: str, opened: ReplicaSet, code_hash: str) -> None:
         """Start a set's first replicas and report how that went."""
 
         async def open_and_report() -> None:
-            error: str | None = None
+            failure: dict[str, Any] | None = None
             try:
                 await opened.open()
             except Exception as raised:  # a full disk, say: it is the rollout's to know
-                error = describe_failure(raised)
-                log.warning("no host for deployment %s: %s", deployment_id, error)
+                failure = failure_from(raised)
+                log.warning("no host for deployment %s: %s", deployment_id, failure["message"])
             try:
                 # The files of a host were checked against the code hash when they were unpacked.
-                await asyncio.to_thread(self._report, deployment_id, None if error else code_hash, error)
+                await asyncio.to_thread(self._report, deployment_id, None if failure else code_hash, failure)
             except psycopg.Error as raised:
                 log.warning("what became of deployment %s could not be recorded: %s", deployment_id, raised)
 
@@ -264,9 +330,9 @@ class Replicas:
                 version = registry_queries.find_version(connection, namespace_id, live_id)
         return version, live_id
 
-    def _report(self, deployment_id: str, code_hash: str | None, error: str | None) -> None:
+    def _report(self, deployment_id: str, code_hash: str | None, failure: dict[str, Any] | None) -> None:
         with self._database.transaction() as connection:
-            queries.report_replica(connection, deployment_id, self._process_id, code_hash, error)
+            queries.report_replica(connection, deployment_id, self._process_id, code_hash, failure)
 
 
 def served_from(version: PluginVersion) -> Served:
@@ -280,6 +346,7 @@ def served_from(version: PluginVersion) -> Served:
         version.code_hash,
         version.feature_uri,
         {name: str(FeatureUri(version.name, version.version, name)) for name in names},
+        tuple(version.parsed_manifest.embeddings),
     )
 
 

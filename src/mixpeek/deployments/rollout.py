@@ -10,10 +10,11 @@ import time
 from typing import Any
 
 from mixpeek.db.pool import Database
-from mixpeek.deployments import queries
-from mixpeek.deployments.failure import describe_failure
+from mixpeek.deployments import queries, sharing
+from mixpeek.deployments.failure import describe_failure, failure_from
 from mixpeek.deployments.hosting import list_models
-from mixpeek.deployments.models import Deployment, Phase, Status
+from mixpeek.deployments.models import Deployment, Phase, Role, Status
+from mixpeek.deployments.scaling import plan_from_manifest, start_limit_s
 from mixpeek.deployments.service import ROLL_OUT
 from mixpeek.deployments.trial import Trial
 from mixpeek.errors import MixpeekError, PlatformError, PluginError
@@ -27,7 +28,6 @@ from mixpeek.workflows.port import Steps, Workflow
 
 log = logging.getLogger(__name__)
 
-START_LIMIT_S = 60.0
 START_POLL_S = 0.05
 
 
@@ -59,8 +59,8 @@ class Rollout:
             # The edge of a workflow: whatever it was, the deployment must not stay under way for ever.
             if not isinstance(error, MixpeekError):
                 log.exception("the rollout of %s failed", deployment.plugin_id)
-            failure = describe_failure(error)
-            steps.step("fail", lambda: self._fail(deployment, failure, task_id))
+            text, failure = describe_failure(error), failure_from(error)
+            steps.step("fail", lambda: self._fail(deployment, text, failure, task_id))
 
     def _load(self, deployment_id: str) -> tuple[Deployment, PluginVersion]:
         with self._database.transaction() as connection:
@@ -73,8 +73,7 @@ class Rollout:
         with self._database.transaction() as connection:
             queries.enter_phase(connection, deployment.deployment_id, Status.PENDING, Phase.BUILDING)
         prepared = prepare_environment(self._registry, version)
-        with self._database.transaction() as connection:
-            queries.note(connection, deployment.deployment_id, prepared.summary)
+        self._note(deployment, prepared.summary)
 
     def _fetch_models(self, deployment: Deployment, version: PluginVersion) -> None:
         with self._database.transaction() as connection:
@@ -84,25 +83,40 @@ class Rollout:
     def _gate(self, deployment: Deployment, version: PluginVersion) -> list[str]:
         with self._database.transaction() as connection:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.GATE)
-        return self._trial.run(version, batch_only=deployment.deployment_type == "batch_only")
+        return self._trial.run(
+            version,
+            batch_only=deployment.deployment_type == "batch_only",
+            deployment_id=deployment.deployment_id,
+            note=lambda detail: self._note(deployment, detail),
+        )
+
+    def _note(self, deployment: Deployment, detail: str) -> None:
+        with self._database.transaction() as connection:
+            queries.note(connection, deployment.deployment_id, detail)
 
     def _start_green(self, deployment: Deployment, version: PluginVersion) -> None:
         with self._database.transaction() as connection:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.START)
-        deadline = time.monotonic() + START_LIMIT_S
+        plan = plan_from_manifest(version.parsed_manifest, idle_s=0)
+        limit_s = start_limit_s(plan)
+        deadline = time.monotonic() + limit_s
         while True:
             with self._database.transaction() as connection:
                 states = queries.list_replica_states(connection, deployment.deployment_id)
             failed = [state for state in states if state["state"] == "FAILED"]
             if failed:
-                raise PluginError(f"A green host did not start: {failed[0]['error']}")
+                raise _green_failed(failed[0]["failure"])
             if states and all(state["state"] == "READY" for state in states):
                 other = [state["code_hash"] for state in states if state["code_hash"] != version.code_hash]
                 if other:
                     raise PlatformError(f"A green host runs code {other[0]}, not {version.code_hash}")
                 return
             if time.monotonic() > deadline:
-                raise PlatformError(f"No API process had a green host ready within {START_LIMIT_S:.0f} s")
+                raise PlatformError(
+                    f"No API process had a green host ready, or said why not, within {limit_s:.0f} s; starting and"
+                    f" warming up may take {plan.start_timeout_s:g} s each",
+                    hint="See in the server's log whether its API process runs, then deploy again",
+                )
             time.sleep(START_POLL_S)
 
     def _activate(self, deployment: Deployment, version: PluginVersion, warnings: list[str], task_id: str) -> None:
@@ -118,24 +132,24 @@ class Rollout:
     def _switch(self, deployment: Deployment, version: PluginVersion, warnings: list[str], task_id: str) -> None:
         with self._database.transaction() as connection:
             registry_queries.lock_name(connection, deployment.namespace_id, deployment.name)
-            before = queries.find_live(connection, deployment.namespace_id, deployment.name)
-            queries.set_live(
-                connection, deployment.namespace_id, deployment.name, deployment.plugin_id, deployment.deployment_id
-            )
-            if before and before["deployment_id"] != deployment.deployment_id:
-                queries.finish(connection, before["deployment_id"], Status.NOT_DEPLOYED, Phase.ENDED)
-            registry_queries.set_active(
-                connection, deployment.namespace_id, deployment.name, deployment.plugin_id, replace=True
-            )
+            if deployment.role == Role.STABLE:
+                superseded = sharing.take_over(
+                    connection, deployment.namespace_id, deployment.name, deployment.plugin_id, deployment.deployment_id
+                )
+                outcome, details = "deployed", dict[str, Any](superseded=superseded)
+            else:
+                warnings = warnings + sharing.step_beside(connection, deployment, version)
+                # Not "deployed": a rollback looks for the versions that had all requests.
+                outcome, details = deployment.role, dict[str, Any](traffic=deployment.traffic)
             queries.finish(connection, deployment.deployment_id, Status.DEPLOYED, Phase.LIVE, warnings=warnings)
-            self._record(connection, deployment, "deployed", {"code_hash": version.code_hash})
+            self._record(connection, deployment, outcome, {"code_hash": version.code_hash, **details})
             tasks.update_task(connection, task_id, "COMPLETED", outputs={"plugin_id": deployment.plugin_id})
 
-    def _fail(self, deployment: Deployment, text: str, task_id: str) -> None:
+    def _fail(self, deployment: Deployment, text: str, failure: dict[str, Any], task_id: str) -> None:
         with self._database.transaction() as connection:
             current = queries.find_deployment(connection, deployment.deployment_id)
             phase = current.phase if current else Phase.ENDED
-            queries.finish(connection, deployment.deployment_id, Status.FAILED, phase, error=text)
+            queries.finish(connection, deployment.deployment_id, Status.FAILED, phase, error=text, failure=failure)
             self._record(connection, deployment, "failed", {"phase": phase, "error": text})
             tasks.update_task(connection, task_id, "FAILED", error=text)
 
@@ -152,3 +166,14 @@ class Rollout:
             message=deployment.message,
             details={"deployment_id": deployment.deployment_id, **details},
         )
+
+
+def _green_failed(failure: dict[str, Any] | None) -> PluginError:
+    """Return the error of a rollout whose green host reported this."""
+    known = failure or {"code": PluginError.code, "message": "it did not say why", "hint": None, "frames": []}
+    return PluginError(
+        f"A green host did not start: {known['message']}",
+        hint=known["hint"],
+        frames=known["frames"],
+        cause_code=known["code"],
+    )

@@ -41,6 +41,15 @@ MAX_WAITING_CALLS = 4096
 # What the reply to a call may bring beside its header, in bytes: a table, or a result as JSON; nothing otherwise.
 _BODIES = {"run": MAX_BODY_BYTES, "infer": MAX_REPLY_BYTES}
 
+# What to do about a call that ran out of time.
+_REPAIRS = {
+    "warmup": "Load less before the first call, or raise `start_timeout_s` in serve_config",
+    "health": "Start again; if the machine is slow, raise `start_timeout_s` in serve_config",
+    "predict": "Do the slow part once and keep it, or raise `timeout_s` in serve_config",
+    "infer": "Do the slow part once and keep it, or raise `timeout_s` in serve_config",
+    "run": "Do the slow part once and keep it, or raise `timeout_s` in compute_profile",
+}
+
 
 @dataclass(slots=True)
 class _Call:
@@ -275,7 +284,9 @@ class Connection(asyncio.Protocol):
         """End the host because of a call that was taken off the table."""
         error = PluginTimedOut(
             f"The plugin did not answer `{call.verb}` within {call.timeout_s:g} s, so it was stopped",
-            hint="Do the slow part once (load models lazily, keep them), or raise `timeout_s` in the manifest",
+            hint=_REPAIRS.get(
+                call.verb, "Do the slow part in the processor or the handler, not while a module is imported"
+            ),
             verb=call.verb,
             timeout_s=call.timeout_s,
         )

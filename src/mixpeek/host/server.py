@@ -16,6 +16,7 @@ from mixpeek.host.frames import MAX_BODY_BYTES, encode_header, frame
 from mixpeek.host.inbox import Inbox
 from mixpeek.host.inference import Asked, answer_group, ask_one, take_together
 from mixpeek.host.loader import PluginPackage
+from mixpeek.host.records import RecordHandler
 from mixpeek.host.results import encode_result
 from mixpeek.host.verbs import Plugin
 
@@ -26,8 +27,9 @@ _FLUSH_AFTER_S = 0.0005
 class Server:
     """Serves one plugin over one connected socket until it is closed or told to shut down."""
 
-    def __init__(self, connection: socket.socket, package: PluginPackage) -> None:
+    def __init__(self, connection: socket.socket, package: PluginPackage, records: RecordHandler) -> None:
         self._connection = connection
+        self._records = records
         self._package = package
         self._plugin = plugin = Plugin(package)
         self._verbs = {
@@ -82,6 +84,7 @@ class Server:
     def _told(self, asked: Asked, size: int, result: bytes | BaseException) -> bytes:
         if isinstance(result, bytes):
             return frame(b'{"id":%d,"ok":true,"result":%d}' % (asked.identifier, size), result)
+        self._records.note_failure("predict", result)
         return _refusal(asked.identifier, failure_from(result, self._package.root))
 
     def _answer_health(self, request: dict[str, Any]) -> None:
@@ -98,6 +101,7 @@ class Server:
                 return _reply(request, {})
             return _reply(request, *self._verbs[str(verb)](request, body))
         except BaseException as error:  # SystemExit too: whatever plugin code raises is an answer, not our end
+            self._records.note_failure(request.get("verb"), error)
             return _refusal(request.get("id"), failure_from(error, self._package.root))
 
     def _send(self, data: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +14,8 @@ from mixpeek.errors import InvalidRequest
 if TYPE_CHECKING:
     from mixpeek.cli.packing import PackedPlugin
     from mixpeek.cli.report import Report
-    from mixpeek.cli.samples import Row
     from mixpeek.examination.examine import Examination
+    from mixpeek.examination.samples import Row
     from mixpeek.execution.local import LocalExecution
     from mixpeek.execution.port import HostSpec
 
@@ -37,9 +36,11 @@ def test(
 ) -> None:
     """Check a plugin, run its tests, and run sample data through it."""
     # The examination is slow to import; `mixpeek --help` must not wait for it.
+    import asyncio
+
     from mixpeek.cli.packing import packed, plugin_folder
     from mixpeek.cli.report import Report
-    from mixpeek.cli.samples import read_samples
+    from mixpeek.examination.samples import read_samples
     from mixpeek.inspection.limits import ArchiveRefused
 
     output = output_for(context, json, verbose=verbose, report_on_stdout=True)
