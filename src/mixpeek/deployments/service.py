@@ -8,7 +8,7 @@ from typing import Any
 from mixpeek.db.pool import Connection, new_id
 from mixpeek.deployments import queries
 from mixpeek.deployments.models import UNDER_WAY, Deployment, Phase, Status
-from mixpeek.errors import Conflict
+from mixpeek.errors import Conflict, NotFound
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.tenancy.models import Namespace
@@ -28,7 +28,7 @@ def deploy(
     warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Queue the rollout of a version, or finish at once, with `warnings`, when it is only for batches."""
-    registry_queries.lock_name(connection, version.namespace_id, version.name)
+    version = _lock(connection, version)
     latest = queries.find_latest(connection, version.namespace_id, version.plugin_id)
     if latest is not None and latest.status in UNDER_WAY:
         return _answer(latest, "This version is being deployed already")
@@ -52,7 +52,7 @@ def roll_back(
 
     Raises: Conflict: the version is active already, or a rollout of this name is under way.
     """
-    registry_queries.lock_name(connection, version.namespace_id, version.name)
+    version = _lock(connection, version)
     if version.active:
         raise Conflict(f"{version.name} {version.version} is the active version already", hint="Name another version")
     under_way = queries.find_under_way(connection, version.namespace_id, version.name)
@@ -63,6 +63,18 @@ def roll_back(
     deployment = _queue(connection, namespace, version, kind, "rollback", message=message, actor=actor, run=True)
     _record(connection, version, "rollback", "queued", deployment)
     return deployment
+
+
+def _lock(connection: Connection, version: PluginVersion) -> PluginVersion:
+    """Serialise what changes the deployments of a name, and return the version as it stands now.
+
+    Raises: NotFound: it was deleted since the caller read it.
+    """
+    registry_queries.lock_name(connection, version.namespace_id, version.name)
+    current = registry_queries.find_version(connection, version.namespace_id, version.plugin_id)
+    if current is None:
+        raise NotFound("plugin", version.plugin_id, hint="`mixpeek plugin list` shows what this namespace has")
+    return current
 
 
 def _queue(
@@ -125,7 +137,7 @@ def _record(connection: Connection, version: PluginVersion, action: str, outcome
 
 def undeploy(connection: Connection, version: PluginVersion, *, actor: str) -> dict[str, Any]:
     """Stop a version from answering realtime requests; the version itself stays."""
-    registry_queries.lock_name(connection, version.namespace_id, version.name)
+    version = _lock(connection, version)
     latest = queries.find_latest(connection, version.namespace_id, version.plugin_id)
     if latest is not None and latest.status in UNDER_WAY:
         raise Conflict(f"{version.plugin_id} is being deployed", hint="Wait until that ends, then undeploy")

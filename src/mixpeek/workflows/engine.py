@@ -38,6 +38,9 @@ class DurableSteps:
     def step(self, name: str, action: Callable[[], Result]) -> Result:
         return DBOS.run_step({"name": name}, lambda: _despite_outages(name, action))
 
+    def repeatable(self, name: str, action: Callable[[], Result]) -> Result:
+        return _despite_outages(name, action)
+
 
 def _despite_outages(name: str, action: Callable[[], Result]) -> Result:
     """Run a step until the database did not go away under it; a step may be repeated, as after a crash."""
