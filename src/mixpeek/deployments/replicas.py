@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,7 +20,7 @@ import psycopg
 from mixpeek.contract.features import FeatureUri
 from mixpeek.contract.versions import normalise_version
 from mixpeek.db import processes
-from mixpeek.db.pool import Database
+from mixpeek.db.pool import Connection, Database
 from mixpeek.deployments import queries
 from mixpeek.deployments.errors import NotDeployed
 from mixpeek.deployments.failure import describe_failure
@@ -41,15 +42,25 @@ TICK_S = 0.2
 _PREPARING_AT_ONCE = 8
 
 Key = tuple[str, str]  # (namespace id, plugin id)
+# Tells whether a version, by the namespace that owns it and its plugin id, is needed without being live.
+IsUsed = Callable[[Connection, str, str], bool]
 
 
 class Replicas:
     """Keeps replica sets as the database wants them, and finds the one that answers a request."""
 
     def __init__(
-        self, database: Database, registry: Registry, execution: Execution, process_id: str, idle_s: float
+        self,
+        database: Database,
+        registry: Registry,
+        execution: Execution,
+        process_id: str,
+        idle_s: float,
+        *,
+        is_used: IsUsed,
     ) -> None:
         self._database = database
+        self._is_used = is_used
         self._registry = registry
         self._execution = execution
         self._process_id = process_id
@@ -77,15 +88,16 @@ class Replicas:
     async def locate(self, namespace_id: str, wanted: Wanted) -> ReplicaSet:
         """Return the set that answers for a name, or for one version of it, asking the database.
 
-        For what `table` does not know: a version that is not live is started on demand while its name is live.
+        For what `table` does not know: a version that is not live is started on demand while its name is live, or
+        while it is used otherwise, as by a collection that was made with it.
 
         Raises: NotFound: no such plugin. NotDeployed: nothing of this name is live. InvalidRequest: no version number.
         """
-        version, live_id = await asyncio.to_thread(self._look_up, namespace_id, wanted)
+        version, live_id, is_used = await asyncio.to_thread(self._look_up, namespace_id, wanted)
         if version is None:
             shown = wanted.name if wanted.version is None else f"{wanted.name}@{wanted.version}"
             raise NotFound("plugin", shown, hint="`mixpeek plugin list` shows what this namespace has")
-        if live_id is None:
+        if live_id is None and not is_used:
             raise NotDeployed(f"{version.name} is not deployed")
         if live_id != version.plugin_id:
             return self._set_for(version)
@@ -248,8 +260,11 @@ class Replicas:
                 registry_queries.find_version(connection, each["namespace_id"], each["plugin_id"]) for each in wanted
             ]
 
-    def _look_up(self, namespace_id: str, wanted: Wanted) -> tuple[PluginVersion | None, str | None]:
-        """Return the version that is named, the live one of a name without a version, and the live one's plugin id."""
+    def _look_up(self, namespace_id: str, wanted: Wanted) -> tuple[PluginVersion | None, str | None, bool]:
+        """Return the version that is named, or the live one of a name without a version; then the live one's plugin id.
+
+        And whether a version that was named itself is used though nothing of its name is live.
+        """
         number = _number(wanted.version)
         with self._database.transaction() as connection:
             version = None
@@ -262,7 +277,13 @@ class Replicas:
             follows = number is None and (version is None or version.plugin_id != wanted.name)
             if follows and live_id is not None:
                 version = registry_queries.find_version(connection, namespace_id, live_id)
-        return version, live_id
+            is_used = (
+                version is not None
+                and live_id is None
+                and not follows
+                and self._is_used(connection, version.namespace_id, version.plugin_id)
+            )
+        return version, live_id, is_used
 
     def _report(self, deployment_id: str, code_hash: str | None, error: str | None) -> None:
         with self._database.transaction() as connection:

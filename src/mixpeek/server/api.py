@@ -20,6 +20,7 @@ from fastapi import FastAPI  # noqa: E402
 
 from mixpeek.api.app import create_app  # noqa: E402
 from mixpeek.api.platform import Platform  # noqa: E402
+from mixpeek.collections.queries import is_used  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments import queries as deployments  # noqa: E402
@@ -110,7 +111,7 @@ async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Plat
         vault=vault,
         registry=plugins,
         documents=PostgresDocuments(),
-        replicas=Replicas(database, plugins, execution, process_id, settings.replica_idle_s),
+        replicas=Replicas(database, plugins, execution, process_id, settings.replica_idle_s, is_used=is_used),
         sandbox=sandbox,
         egress=execution.grants.egress_status(sandbox.mode),
         loop=loop,
