@@ -182,11 +182,16 @@ def report_replica(
 
 
 def list_replica_states(connection: Connection, deployment_id: str) -> list[dict[str, Any]]:
-    """Return, per living API process, its replica's state and error; state is None while it starts."""
+    """Return, per living API process, its replica's state and error; state is None while it starts.
+
+    A process lives while it beats and while the connection on which it listens for changes, named after it, is open:
+    one that was killed is gone at once, one that hangs or that the network has cut off after some heartbeats.
+    """
     return dict_rows(
         connection,
         "SELECT p.process_id, r.state, r.code_hash, r.error FROM processes p"
         " LEFT JOIN replicas r ON r.process_id = p.process_id AND r.deployment_id = %s"
-        f" WHERE p.role = 'api' AND p.heartbeat_at > now() - interval '{HEARTBEAT_LIMIT}'",
+        f" WHERE p.role = 'api' AND p.heartbeat_at > now() - interval '{HEARTBEAT_LIMIT}'"
+        " AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = p.process_id)",
         [deployment_id],
     )

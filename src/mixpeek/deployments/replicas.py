@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import json
 import logging
 from collections.abc import Callable
@@ -118,7 +119,7 @@ class Replicas:
         try:
             while True:
                 try:
-                    await self._reconcile()
+                    await self.reconcile()
                 except MixpeekError as error:
                     log.warning("replicas could not be reconciled, trying again: %s", error.message)
                 except Exception:
@@ -176,20 +177,30 @@ class Replicas:
             raise
         return Started(built.host, size)
 
-    async def _reconcile(self) -> None:
+    async def reconcile(self) -> None:
+        """Open and drain sets until they are those that the database wants, once."""
         wanted = await asyncio.to_thread(self._list_wanted)
         missing = [each for each in wanted if each["deployment_id"] not in self._deployed]
         versions = await asyncio.to_thread(self._load, missing) if missing else []
         for each, version in zip(missing, versions, strict=True):
             if version is not None:  # else it was deleted meanwhile, and its deployment with it
-                made = self._deployed[each["deployment_id"]] = self._make_set(version)
-                self._open(each["deployment_id"], made, version.code_hash)
+                await self._add(each["deployment_id"], version)
         # New requests go to the new sets from here on; what the old ones have taken, they finish.
         self.table = self._table_of(wanted)
         ids = {each["deployment_id"] for each in wanted}
         for deployment_id in [known for known in self._deployed if known not in ids]:
             self._drain(self._deployed.pop(deployment_id))
         self._reconciled.set()
+
+    async def _add(self, deployment_id: str, version: PluginVersion) -> None:
+        try:
+            made = self._make_set(version)
+        except ValueError as error:  # a manifest that this program no longer reads; the others go on
+            log.warning("no hosts for deployment %s: %s", deployment_id, error)
+            await asyncio.to_thread(self._report, deployment_id, None, f"Its manifest cannot be read: {error}")
+        else:
+            self._deployed[deployment_id] = made
+            self._open(deployment_id, made, version.code_hash)
 
     def _table_of(self, wanted: list[dict[str, Any]]) -> RouteTable:
         table = RouteTable()
@@ -211,11 +222,16 @@ class Replicas:
             except Exception as raised:  # a full disk, say: it is the rollout's to know
                 error = describe_failure(raised)
                 log.warning("no host for deployment %s: %s", deployment_id, error)
-            try:
-                # The files of a host were checked against the code hash when they were unpacked.
-                await asyncio.to_thread(self._report, deployment_id, None if error else code_hash, error)
-            except psycopg.Error as raised:
-                log.warning("what became of deployment %s could not be recorded: %s", deployment_id, raised)
+            # The files of a host were checked against the code hash when they were unpacked.
+            report = functools.partial(self._report, deployment_id, None if error else code_hash, error)
+            while self._deployed.get(deployment_id) is opened:  # a rollout may wait for it
+                try:
+                    await asyncio.to_thread(report)
+                except psycopg.Error as raised:
+                    log.warning("what became of deployment %s could not be recorded: %s", deployment_id, raised)
+                    await asyncio.sleep(RECONCILE_S)
+                else:
+                    return
 
         task = asyncio.create_task(open_and_report())
         self._opening.add(task)
@@ -231,7 +247,11 @@ class Replicas:
         while True:
             now = loop.time()
             for each in (*self._deployed.values(), *self._on_demand.values(), *self._draining):
-                each.tick(now)
+                try:
+                    each.tick(now)
+                except Exception:
+                    # The edge of a loop that must not end: the other sets are tended all the same.
+                    log.exception("the replicas of %s could not be tended", each.served.plugin_id)
             for key, each in list(self._on_demand.items()):
                 if each.idle_s(now) > self._idle_s:
                     self._drain(self._on_demand.pop(key))
@@ -241,12 +261,13 @@ class Replicas:
         """Say that this process lives, on its own clock: a host may start for longer than a heartbeat may be old."""
         while True:
             try:
-                await asyncio.to_thread(self._beat)
+                await asyncio.to_thread(self.beat)
             except psycopg.Error as error:
                 log.warning("no heartbeat, trying again: %s", error)
             await asyncio.sleep(RECONCILE_S)
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """Record that this process lives."""
         with self._database.transaction() as connection:
             processes.beat(connection, self._process_id, "api")
 
@@ -287,6 +308,7 @@ class Replicas:
 
     def _report(self, deployment_id: str, code_hash: str | None, error: str | None) -> None:
         with self._database.transaction() as connection:
+            processes.beat(connection, self._process_id, "api")  # who reports is alive, and must be known to be
             queries.report_replica(connection, deployment_id, self._process_id, code_hash, error)
 
 

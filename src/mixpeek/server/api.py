@@ -49,7 +49,7 @@ def main() -> None:
         platform = await _build(settings, data_dir, process_id)
         app.state.platform = platform
         serving = asyncio.create_task(platform.replicas.run_forever())
-        _listen_for_changes(platform)
+        _listen_for_changes(platform, process_id)
         gc.freeze()
         gc.enable()
         # What a request leaves behind is freed when it ends; looking for cycles every 700 objects costs it more.
@@ -118,8 +118,11 @@ async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Plat
     )
 
 
-def _listen_for_changes(platform: Platform) -> None:
-    """Act on what the database tells of, in a thread that follows its notices: deployments, keys, namespaces."""
+def _listen_for_changes(platform: Platform, process_id: str) -> None:
+    """Act on what the database tells of, in a thread that follows its notices: deployments, keys, namespaces.
+
+    Its connection bears the name of this process: while it is open, rollouts wait for hosts here.
+    """
 
     def note(channel: str) -> None:
         if channel == deployments.CHANNEL:
@@ -131,7 +134,8 @@ def _listen_for_changes(platform: Platform) -> None:
     def follow() -> None:
         while True:
             try:
-                with psycopg.connect(platform.database.url, autocommit=True) as connection:
+                url = platform.database.url
+                with psycopg.connect(url, autocommit=True, application_name=process_id) as connection:
                     for channel in (deployments.CHANNEL, tenancy.CHANNEL):
                         connection.execute(f"LISTEN {channel}")
                     # What changed while nobody listened was not heard.

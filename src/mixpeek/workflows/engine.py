@@ -36,13 +36,13 @@ class DurableSteps:
     """Steps recorded by DBOS."""
 
     def step(self, name: str, action: Callable[[], Result]) -> Result:
-        return DBOS.run_step({"name": name}, lambda: _despite_outages(name, action))
+        return DBOS.run_step({"name": name}, lambda: despite_outages(name, action))
 
     def repeatable(self, name: str, action: Callable[[], Result]) -> Result:
-        return _despite_outages(name, action)
+        return despite_outages(name, action)
 
 
-def _despite_outages(name: str, action: Callable[[], Result]) -> Result:
+def despite_outages(name: str, action: Callable[[], Result]) -> Result:
     """Run a step until the database did not go away under it; a step may be repeated, as after a crash."""
     while True:
         try:
@@ -106,7 +106,7 @@ class WorkflowEngine:
         def carry_out(task_id: str, inputs: dict[str, Any]) -> None:
             try:
                 # The worker acts in the name of whoever asked for the task.
-                with caused_by(_despite_outages("origin", lambda: self._origin(task_id))):
+                with caused_by(despite_outages("origin", lambda: self._origin(task_id))):
                     workflow.run(DurableSteps(), task_id, inputs)
             except MixpeekError as error:
                 self._fail(task_id, error.message)
