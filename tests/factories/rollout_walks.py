@@ -60,11 +60,24 @@ CREATE OR REPLACE FUNCTION walk_note() RETURNS trigger LANGUAGE plpgsql AS $$ BE
     END IF;
     RETURN NEW;
 END $$;
+CREATE TABLE IF NOT EXISTS walk_ready (deployment_id text PRIMARY KEY);
+CREATE OR REPLACE FUNCTION walk_note_ready() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.state = 'READY' AND NEW.code_hash <> 'stale' THEN
+        INSERT INTO walk_ready VALUES (NEW.deployment_id) ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER walk_note_ready AFTER INSERT OR UPDATE ON replicas
+    FOR EACH ROW EXECUTE FUNCTION walk_note_ready();
 CREATE OR REPLACE TRIGGER walk_note AFTER INSERT OR UPDATE ON deployments FOR EACH ROW EXECUTE FUNCTION walk_note();
 """
 SEEN = """
 SELECT (SELECT jsonb_agg(m ORDER BY move) FROM walk_moves m WHERE namespace_id = %(ns)s AND move > %(seen)s) AS moves,
     (SELECT jsonb_agg(l) FROM live_deployments l WHERE namespace_id = %(ns)s) AS live,
+    (SELECT jsonb_agg(deployment_id) FROM live_deployments WHERE namespace_id = %(ns)s
+        AND deployment_id NOT IN (SELECT deployment_id FROM walk_ready)) AS without_host,
+    (SELECT jsonb_agg(plugin_id) FROM (SELECT plugin_id FROM deployments WHERE namespace_id = %(ns)s
+        AND status IN ('QUEUED', 'PENDING', 'IN_PROGRESS') GROUP BY plugin_id HAVING count(*) > 1)) AS twice,
     (SELECT jsonb_agg(e ORDER BY entry) FROM plugin_ledger e WHERE namespace_id = %(ns)s) AS ledger,
     (SELECT jsonb_agg(deployment_id) FROM deployments WHERE namespace_id = %(ns)s AND status = 'DEPLOYED') AS deployed
 """
@@ -577,6 +590,8 @@ class Walk:
                 assert is_legal(before, after), f"{before} → {after}"
         assert set(seen["deployed"] or []) == {row["deployment_id"] for row in live}
         assert len({row["name"] for row in live}) == len(live)
+        assert not seen["without_host"], "what is live never had a host ready"
+        assert not seen["twice"], "one version is being deployed twice"
         good = {version.plugin_id for version in self.versions if version.version not in ("1.3.0", "1.4.0")}
         assert {row["plugin_id"] for row in live} <= good, "what did not pass its gate is live"
         now_live = {row["name"]: row["plugin_id"] for row in live}
