@@ -471,11 +471,15 @@ class Walk:
         if not under_way:
             return "no workflow to go on with"
         task_id = self.random.choice(under_way)
-        fate = self.random.choices(FATES, [10, 1, 1, 1, 2])[0]
-        self.faults += fate != GO
-        self.runners[task_id].resume(fate)
+        fates = self.random.choices(FATES, [30, 1, 1, 1, 2], k=self.random.randint(1, 20))
+        runner = self.runners[task_id]
+        for fate in fates:
+            self.faults += fate != GO
+            runner.resume(fate)
+            if runner.ended:
+                break
         self._recover()
-        return f"{task_id}: {fate}"
+        return f"{task_id}: {', '.join(fate for fate in fates if fate != GO) or GO}"
 
     def _recover(self) -> None:
         """Do as a worker that starts again: go on with every workflow that has not ended."""
