@@ -73,7 +73,8 @@ CREATE OR REPLACE TRIGGER walk_note AFTER INSERT OR UPDATE ON deployments FOR EA
 """
 SEEN = """
 SELECT (SELECT jsonb_agg(m ORDER BY move) FROM walk_moves m WHERE namespace_id = %(ns)s AND move > %(seen)s) AS moves,
-    (SELECT jsonb_agg(l) FROM live_deployments l WHERE namespace_id = %(ns)s) AS live,
+    (SELECT jsonb_agg(l) FROM (SELECT l.*, d.queued_at FROM live_deployments l JOIN deployments d USING (deployment_id)
+        WHERE l.namespace_id = %(ns)s) l) AS live,
     (SELECT jsonb_agg(deployment_id) FROM live_deployments WHERE namespace_id = %(ns)s
         AND deployment_id NOT IN (SELECT deployment_id FROM walk_ready)) AS without_host,
     (SELECT jsonb_agg(plugin_id) FROM (SELECT plugin_id FROM deployments WHERE namespace_id = %(ns)s
@@ -252,6 +253,19 @@ class Platform:
             organization_id = bootstrap(connection, "sk_walks")
         return cls(database, registry, execution, blocking, scratch, organization_id)
 
+    def make_namespace(self) -> Namespace:
+        """Return a namespace that nobody else uses."""
+        fields = {
+            "namespace_name": new_id("walk"),
+            "namespace_type": "standard",
+            "description": None,
+            "feature_extractors": [],
+            "payload_indexes": [],
+            "auto_create_indexes": False,
+        }
+        with self.database.transaction() as connection:
+            return create_namespace(connection, self.organization_id, fields)
+
     def publish(self, namespace: Namespace, name: str, number: str, **staged: Any) -> PluginVersion:
         """Make a published version without an archive: its files are there already."""
         plugin_id, code_hash = f"{name}_{number.replace('.', '_')}", new_id("code")
@@ -299,7 +313,7 @@ class Walk:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.database = self.platform.database
-        self.namespace = self._make_namespace()
+        self.namespace = self.platform.make_namespace()
         self.versions = [
             *(self.platform.publish(self.namespace, "words", f"1.{minor}.0") for minor in range(3)),
             self.platform.publish(self.namespace, "words", "1.3.0", numbers=3),
@@ -315,6 +329,7 @@ class Walk:
         self.undeployed = 0
         self.deleted = 0
         self._checked_moves = 0
+        self._live_since: dict[str, str] = {}
         self.clock = 0.0
 
     # what happens
@@ -420,8 +435,12 @@ class Walk:
         )
         if state is not None and state["was_deployed"]:
             self.undeployed += 1
-            self.live.pop(version.name)
+            self._let_go(version.name)
         return str(said)
+
+    def _let_go(self, name: str) -> None:
+        """Whatever was live of a name was undeployed, and any wish is newer than none."""
+        del self.live[name], self._live_since[name]
 
     def _delete(self) -> str:
         version = self.random.choice(self.versions)
@@ -433,7 +452,7 @@ class Walk:
             self.deleted += 1
         if was_deployed:
             self.undeployed += 1
-            self.live.pop(version.name)
+            self._let_go(version.name)
         return str(said)
 
     def _dispatch(self) -> str:
@@ -590,14 +609,18 @@ class Walk:
             if move["before"] is None:
                 assert after == (Status.QUEUED, Phase.QUEUED), move
             else:
-                before = (Status(move["before"][0]), Phase(move["before"][1]))
-                assert is_legal(before, after), f"{before} → {after}"
+                left = (Status(move["before"][0]), Phase(move["before"][1]))
+                assert is_legal(left, after), f"{left} → {after}"
         assert set(seen["deployed"] or []) == {row["deployment_id"] for row in live}
         assert len({row["name"] for row in live}) == len(live)
         assert not seen["without_host"], "what is live never had a host ready"
         assert not seen["twice"], "one version is being deployed twice"
         good = {version.plugin_id for version in self.versions if version.version not in ("1.3.0", "1.4.0")}
         assert {row["plugin_id"] for row in live} <= good, "what did not pass its gate is live"
+        for row in live:
+            before = self._live_since.get(row["name"], "")
+            assert row["queued_at"] >= before, "an earlier wish replaced a later one"
+            self._live_since[row["name"]] = row["queued_at"]
         now_live = {row["name"]: row["plugin_id"] for row in live}
         assert set(self.live) <= set(now_live), "what was live is gone, and nobody asked for that"
         self.live = now_live
@@ -648,15 +671,3 @@ class Walk:
 
     def _rows(self, connection: Connection, sql: Any, **more: Any) -> list[dict[str, Any]]:
         return dict_rows(connection, sql, {"ns": self.namespace.namespace_id, **more})
-
-    def _make_namespace(self) -> Namespace:
-        fields = {
-            "namespace_name": new_id("walk"),
-            "namespace_type": "standard",
-            "description": None,
-            "feature_extractors": [],
-            "payload_indexes": [],
-            "auto_create_indexes": False,
-        }
-        with self.database.transaction() as connection:
-            return create_namespace(connection, self.platform.organization_id, fields)

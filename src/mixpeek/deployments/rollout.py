@@ -130,8 +130,8 @@ class Rollout:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.SWITCH)
         with self._database.transaction() as connection:
             registry_queries.lock_name(connection, deployment.namespace_id, deployment.name)
+            _refuse_if_overtaken(connection, deployment)
             before = queries.find_live(connection, deployment.namespace_id, deployment.name)
-            _refuse_if_overtaken(connection, deployment, before)
             queries.set_live(
                 connection, deployment.namespace_id, deployment.name, deployment.plugin_id, deployment.deployment_id
             )
@@ -176,8 +176,9 @@ def _is_under_way(connection: Connection, deployment_id: str) -> bool:
     return current.status in UNDER_WAY
 
 
-def _refuse_if_overtaken(connection: Connection, deployment: Deployment, live: dict[str, Any] | None) -> None:
+def _refuse_if_overtaken(connection: Connection, deployment: Deployment) -> None:
     """Raise Conflict if what answers now was asked for later than this: the last wish counts, not the slowest."""
+    live = queries.find_live(connection, deployment.namespace_id, deployment.name)
     other = queries.find_deployment(connection, live["deployment_id"]) if live else None
     if other is not None and other.queued_at > deployment.queued_at:
         raise Conflict(

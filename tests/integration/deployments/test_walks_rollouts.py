@@ -8,16 +8,24 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from factories.rollout_walks import Platform, Walk
+from mixpeek.api.routes.plugins import remove_version
 from mixpeek.db.pool import Database
+from mixpeek.deployments import service
+from mixpeek.errors import Conflict, NotFound
+from mixpeek.registry.models import PluginVersion
+from mixpeek.tenancy.models import Namespace
 
 # Enough for the suite; whoever changes rollouts lets it walk on for some minutes.
-WALKS, STEPS = 6, 120
+WALKS, STEPS = 5, 100
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +50,35 @@ def test_random_walks_with_faults_end_in_a_legal_state_with_blue_or_green_answer
     print(f"{walks} walks from seed {first}: {moves} moves, {faults} faults")
 
     assert faults > walks
+
+
+def test_what_is_asked_at_the_same_moment_is_decided_one_after_the_other(platform: Platform) -> None:
+    database = platform.database
+    for _ in range(4):
+        namespace = platform.make_namespace()
+        version = platform.publish(namespace, "words", "1.0.0")
+        together = threading.Barrier(6)
+
+        def deploy(namespace: Namespace = namespace, version: PluginVersion = version, at: Any = together) -> str:
+            at.wait()
+            with database.transaction() as connection:
+                answer = service.deploy(connection, namespace, version, batch_only=False, message=None, actor="test")
+            return str(answer["deployment_id"])
+
+        def delete(version: PluginVersion = version, at: Any = together) -> None:
+            at.wait()
+            with database.transaction() as connection:
+                remove_version(connection, version, actor="test", force=False)
+
+        with ThreadPoolExecutor(6) as pool:
+            deploying = [pool.submit(deploy) for _ in range(5)]
+            deleting = pool.submit(delete)
+        refused = [each for each in deploying if isinstance(each.exception(), NotFound)]
+        ids = {each.result() for each in deploying if each not in refused}
+
+        if isinstance(deleting.exception(), Conflict):
+            assert (len(refused), len(ids)) == (0, 1), "one rollout, which keeps its version from being deleted"
+        else:
+            assert (deleting.exception(), len(refused), len(ids)) == (None, 5, 0)
+        with database.transaction() as connection:
+            connection.execute("DELETE FROM namespaces WHERE namespace_id = %s", [namespace.namespace_id])
