@@ -67,14 +67,23 @@ class StagedHost:
 
 @dataclass
 class StagedExecution:
-    """Starts hosts of staged plugins, known by the last part of their folder; the next `faults` starts fail."""
+    """Starts hosts of staged plugins, known by the last part of their folder, each in `start_s`.
+
+    The next `faults` starts fail.
+    """
 
     plugins: dict[str, StagedPlugin]
     faults: int = 0
+    start_s: float = 0.0
+    most_at_once: int = 0
+    _starting: int = 0
     grants: Grants = field(default_factory=Grants)
 
     async def start(self, spec: HostSpec, *, timeout_s: float = 1) -> StagedHost:
-        await asyncio.sleep(0)
+        self._starting += 1
+        self.most_at_once = max(self.most_at_once, self._starting)
+        await asyncio.sleep(self.start_s)
+        self._starting -= 1
         if self.faults:
             self.faults -= 1
             raise PluginCrashed("The plugin's host ended as it started")

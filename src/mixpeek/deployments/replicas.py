@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import json
 import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 RECONCILE_S = 2.0
 TICK_S = 0.2
 _PREPARING_AT_ONCE = 8
+# Hosts that start side by side. All at once after a restart, each would be so slow that none is ready in its time.
+STARTING_AT_ONCE = max(4, 2 * (os.cpu_count() or 1))
 
 Key = tuple[str, str]  # (namespace id, plugin id)
 # Tells whether a version, by the namespace that owns it and its plugin id, is needed without being live.
@@ -74,6 +77,7 @@ class Replicas:
         self._reconciled = asyncio.Event()
         # Building an environment may take minutes; heartbeats must not queue behind that.
         self._preparing = ThreadPoolExecutor(_PREPARING_AT_ONCE, thread_name_prefix="preparing")
+        self._starting = asyncio.Semaphore(STARTING_AT_ONCE)
         self.wake = asyncio.Event()
 
     async def ask(
@@ -162,19 +166,21 @@ class Replicas:
     async def _start(self, version: PluginVersion, plan: ServePlan) -> Started:
         loop = asyncio.get_running_loop()
         spec = await loop.run_in_executor(self._preparing, host_spec, self._registry, version)
-        built = await start_built(
-            self._execution,
-            dataclasses.replace(spec, memory_bytes=plan.memory_bytes, background=False),
-            {},
-            version=version.version,
-            timeout_s=plan.start_timeout_s,
-            build_timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s),
-        )
-        try:
-            size = await built.host.warmup(batch_size=plan.batch_size, timeout_s=plan.start_timeout_s)
-        except BaseException:
-            await built.host.close()
-            raise
+        # Its time limits begin with its turn.
+        async with self._starting:
+            built = await start_built(
+                self._execution,
+                dataclasses.replace(spec, memory_bytes=plan.memory_bytes, background=False),
+                {},
+                version=version.version,
+                timeout_s=plan.start_timeout_s,
+                build_timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s),
+            )
+            try:
+                size = await built.host.warmup(batch_size=plan.batch_size, timeout_s=plan.start_timeout_s)
+            except BaseException:
+                await built.host.close()
+                raise
         return Started(built.host, size)
 
     async def reconcile(self) -> None:

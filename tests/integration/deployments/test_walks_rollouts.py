@@ -10,15 +10,11 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
-
 from factories.rollout_walks import Platform, Walk
 from mixpeek.api.routes.plugins import remove_version
-from mixpeek.db.pool import Database
 from mixpeek.deployments import service
 from mixpeek.errors import Conflict, NotFound
 from mixpeek.registry.models import PluginVersion
@@ -26,13 +22,6 @@ from mixpeek.tenancy.models import Namespace
 
 # Enough for the suite; whoever changes rollouts lets it walk on for some minutes.
 WALKS, STEPS = 5, 100
-
-
-@pytest.fixture(scope="module")
-def platform(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    made = Platform.in_folder(database, tmp_path_factory.mktemp("walks"))
-    yield made
-    made.blocking.close()
 
 
 def test_random_walks_with_faults_end_in_a_legal_state_with_blue_or_green_answering(platform: Platform) -> None:
