@@ -31,6 +31,8 @@ demo: install  ## Search the Python standard library by meaning, from nothing to
 
 test: install  ## Run the whole suite
 	@scripts/system-parts $(VENV) curl jq zip
+# Compiled once, also where PYTHONDONTWRITEBYTECODE is set: servers, hosts and commands start some hundreds of times.
+	@$(BIN)/python -m compileall -q -j 2 src
 	@$(BIN)/python -m pytest $(TESTS) -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: install  ## Check style, types and import layers; change nothing

@@ -38,7 +38,7 @@ def own(server: Server, client: Mixpeek, key: dict[str, Any]) -> Iterator[httpx.
         "X-Namespace": client.namespace or "",
         "User-Agent": "audit test",
     }
-    with httpx.Client(base_url=f"{server.url}/v1", headers=headers, timeout=60) as one:
+    with httpx.Client(base_url=f"{server.url}/v1", headers=headers, timeout=60, verify=False) as one:
         yield one
 
 

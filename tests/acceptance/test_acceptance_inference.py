@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from factories.answers import refusal
+from factories.commands import Command
 from factories.platform import deployed, publish, unique
 from factories.plugins import MakePlugin
 from factories.servers import API_KEY, Server
@@ -285,6 +286,15 @@ def test_a_redeploy_and_a_killed_replica_fail_no_request(
     serving = client.plugins.status("words_1_1_0")["serving"]
     assert (serving["replicas"], serving["restarts"]) == (1, 1)
     assert "SIGKILL" in serving["last_error"]
+
+
+def test_the_sdk_and_the_command_ask_as_http_does(client: Mixpeek, mix: Command, words: str) -> None:
+    answer = client.inference.ask("words", {"text": "hello"})
+    by_feature = client.inference.ask(feature_uri=answer.feature_uri, inputs={"text": "hello"})
+    ran = mix("infer", "words", '{"text": "hello"}')
+
+    assert answer.version == "1.0.0"
+    assert by_feature.output == answer.output == ran.json
 
 
 def test_a_superseded_version_still_answers_to_its_id_while_its_name_is_live(

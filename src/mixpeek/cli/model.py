@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mixpeek.cli.keys import DataDirOption
-from mixpeek.cli.options import ApiKey, BaseUrl, Json, Namespace, connect_to_namespace
-from mixpeek.cli.output import output_for
+from mixpeek.cli.options import Json
+from mixpeek.cli.output import Output, output_for
 from mixpeek.cli.serve import needs_server
+from mixpeek.cli.session import Session, in_namespace
 from mixpeek.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from mixpeek.client import Response
 
 app = typer.Typer(help="Upload, deploy and fetch models that plugins load.", no_args_is_help=True)
 
@@ -29,8 +33,9 @@ class Format(StrEnum):
 
 
 @app.command("upload")
+@in_namespace
 def upload(
-    context: typer.Context,
+    session: Session,
     *,
     path: Annotated[Path, typer.Argument(help="A folder, an archive (.tar.gz, .zip), or a file of weights.")],
     name: Annotated[str, typer.Option("--name", help="Name of the model.")],
@@ -40,25 +45,20 @@ def upload(
     framework: Annotated[str | None, typer.Option(help="Such as sentence-transformers.")] = None,
     task_type: Annotated[str | None, typer.Option(help="Such as embedding.")] = None,
     deploy_it: Annotated[bool, typer.Option("--deploy", help="Deploy it as well.")] = False,
-    namespace: Namespace = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
 ) -> None:
     """Store a model, checked but never run, and print its ID."""
-    output = output_for(context, json)
-    with connect_to_namespace(context, api_key, base_url, namespace) as client:
-        stored = client.models.upload(
-            path,
-            name=name,
-            version=version,
-            model_format=form.value,
-            description=description,
-            framework=framework,
-            task_type=task_type,
-        )
-        if deploy_it:
-            client.models.deploy(stored["model_id"])
+    client, output = session.client, session.output
+    stored = client.models.upload(
+        path,
+        name=name,
+        version=version,
+        model_format=form.value,
+        description=description,
+        framework=framework,
+        task_type=task_type,
+    )
+    if deploy_it:
+        client.models.deploy(stored["model_id"])
     output.document(stored)
     output.show(str(stored["model_id"]))
     if not deploy_it:
@@ -66,18 +66,11 @@ def upload(
 
 
 @app.command("list")
-def list_models(
-    context: typer.Context,
-    *,
-    namespace: Namespace = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
-) -> None:
+@in_namespace
+def list_models(session: Session) -> None:
     """List the models of a namespace."""
-    output = output_for(context, json)
-    with connect_to_namespace(context, api_key, base_url, namespace) as client:
-        page = client.models.list()
+    client, output = session.client, session.output
+    page = client.models.list()
     output.document(page)
     output.table(
         ("ID", "FORMAT", "DEPLOYED", "CREATED"),
@@ -90,39 +83,17 @@ def list_models(
 
 
 @app.command("deploy")
-def deploy(
-    context: typer.Context,
-    *,
-    model_id: ModelId,
-    namespace: Namespace = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
-) -> None:
+@in_namespace
+def deploy(session: Session, *, model_id: ModelId) -> None:
     """Make a model loadable for plugins that are deployed from now on."""
-    output = output_for(context, json)
-    with connect_to_namespace(context, api_key, base_url, namespace) as client:
-        done = client.models.deploy(model_id)
-    output.document(done)
-    output.say(str(done["message"]))
+    _report(session.output, session.client.models.deploy(model_id))
 
 
 @app.command("delete")
-def delete(
-    context: typer.Context,
-    *,
-    model_id: ModelId,
-    namespace: Namespace = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
-) -> None:
+@in_namespace
+def delete(session: Session, *, model_id: ModelId) -> None:
     """Delete a model that no live plugin declares."""
-    output = output_for(context, json)
-    with connect_to_namespace(context, api_key, base_url, namespace) as client:
-        done = client.models.delete(model_id)
-    output.document(done)
-    output.say(str(done["message"]))
+    _report(session.output, session.client.models.delete(model_id))
 
 
 @app.command("pull")
@@ -163,3 +134,8 @@ def pull(
             found = pull_from(cache, source, reference.name, reference.revision)
     output.document({"model": model, "revision": found.revision, "content_hash": found.content_hash})
     output.say(f"{model} is in {cache.root} at revision {found.revision}")
+
+
+def _report(output: Output, done: Response) -> None:
+    output.document(done)
+    output.say(str(done["message"]))

@@ -6,44 +6,37 @@ from typing import Annotated
 
 import typer
 
-from mixpeek.cli.options import ApiKey, BaseUrl, Json, connect
-from mixpeek.cli.output import output_for
+from mixpeek.cli.session import Session, on_server
 
 app = typer.Typer(help="Create and list namespaces.", no_args_is_help=True)
 
 
 @app.command("create")
+@on_server
 def create(
-    context: typer.Context,
+    session: Session,
     *,
     name: Annotated[str, typer.Argument(help="Name of the new namespace.")],
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
 ) -> None:
     """Create a namespace and print its ID."""
-    output = output_for(context, json)
-    with connect(context, api_key, base_url) as client:
-        created = client.namespaces.create(name)
+    client, output = session.client, session.output
+    created = client.namespaces.create(name)
     output.document(created)
     output.show(str(created["namespace_id"]))
     output.say(f"Use it with `export MIXPEEK_NAMESPACE={created['namespace_id']}`")
 
 
 @app.command("list")
+@on_server
 def list_namespaces(
-    context: typer.Context,
+    session: Session,
     *,
     limit: Annotated[int, typer.Option(min=1, help="Namespaces on one page.")] = 100,
     offset: Annotated[int, typer.Option(min=0, help="Namespaces to leave out first.")] = 0,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
 ) -> None:
     """List the namespaces this key can see."""
-    output = output_for(context, json)
-    with connect(context, api_key, base_url) as client:
-        page = client.namespaces.list(limit=limit, offset=offset)
+    client, output = session.client, session.output
+    page = client.namespaces.list(limit=limit, offset=offset)
     output.document(page)
     output.table(
         ("ID", "NAME", "CREATED"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mixpeek.contract.versions import normalise_version
 from mixpeek.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -46,6 +47,14 @@ class Globals:
     api_key: str | None = None
     base_url: str | None = None
     json: bool = False
+
+
+def version_given(text: str) -> str:
+    """Return a version of a plugin as the server writes it; raise InvalidRequest for what is none."""
+    try:
+        return normalise_version(text)
+    except ValueError as error:
+        raise InvalidRequest(str(error), hint="`mixpeek plugin log NAME` lists the versions") from error
 
 
 def globals_of(context: typer.Context) -> Globals:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mixpeek.cli.options import ApiKey, BaseUrl, Json, connect
-from mixpeek.cli.output import Output, output_for
+from mixpeek.cli.output import Output
+from mixpeek.cli.session import Session, on_server
 from mixpeek.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ _WITH_MORE = {"allow_extra_args": True}
 
 
 @app.command("create", context_settings=_WITH_MORE)
+@on_server
 def create(
-    context: typer.Context,
+    session: Session,
     *,
     name: Annotated[str, typer.Argument(help="Name of the new secret.")],
     namespace: Annotated[
@@ -43,29 +44,23 @@ def create(
     ungranted: Annotated[bool, typer.Option("--ungranted", help="No namespace may read it yet.")] = False,
     from_file: FromFile = None,
     from_env: FromEnv = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
 ) -> None:
     """Keep a value under a new name; it is asked for unless it comes from a file or a variable."""
-    output = output_for(context, json)
+    client, output = session.client, session.output
     if namespace and ungranted:
         raise InvalidRequest("`--ungranted` and `--namespace` exclude each other", hint="Use one of them")
-    text = _value(context.args, from_file, from_env)
+    text = _value(session.arguments, from_file, from_env)
     granted = [] if ungranted else namespace or None
-    with connect(context, api_key, base_url) as client:
-        made = client.secrets.create(name, text, namespaces=granted)
+    made = client.secrets.create(name, text, namespaces=granted)
     _report(output, made, f"{name} is kept")
 
 
 @app.command("list")
-def list_secrets(
-    context: typer.Context, *, api_key: ApiKey = None, base_url: BaseUrl = None, json: Json = False
-) -> None:
+@on_server
+def list_secrets(session: Session) -> None:
     """List the names of the secrets this key can see."""
-    output = output_for(context, json)
-    with connect(context, api_key, base_url) as client:
-        found = client.secrets.list()
+    client, output = session.client, session.output
+    found = client.secrets.list()
     output.document(found)
     output.table(
         ("NAME",),
@@ -75,13 +70,11 @@ def list_secrets(
 
 
 @app.command("show")
-def show(
-    context: typer.Context, *, name: Name, api_key: ApiKey = None, base_url: BaseUrl = None, json: Json = False
-) -> None:
+@on_server
+def show(session: Session, *, name: Name) -> None:
     """Show who may read a secret and when it was set; its value is never shown."""
-    output = output_for(context, json)
-    with connect(context, api_key, base_url) as client:
-        found = client.secrets.get(name)
+    client, output = session.client, session.output
+    found = client.secrets.get(name)
     output.document(found)
     output.table(
         ("NAME", "NAMESPACES", "CREATED", "VALUE SET"),
@@ -91,76 +84,55 @@ def show(
 
 
 @app.command("update", context_settings=_WITH_MORE)
+@on_server
 def update(
-    context: typer.Context,
+    session: Session,
     *,
     name: Name,
     from_file: FromFile = None,
     from_env: FromEnv = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
 ) -> None:
     """Replace the value of a secret; the one before is gone."""
-    output = output_for(context, json)
-    text = _value(context.args, from_file, from_env)
-    with connect(context, api_key, base_url) as client:
-        changed = client.secrets.update(name, text)
+    client, output = session.client, session.output
+    text = _value(session.arguments, from_file, from_env)
+    changed = client.secrets.update(name, text)
     _report(output, changed, f"{name} has a new value")
 
 
 @app.command("grant")
-def grant(
-    context: typer.Context,
-    *,
-    name: Name,
-    namespaces: Namespaces,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
-) -> None:
+@on_server
+def grant(session: Session, *, name: Name, namespaces: Namespaces) -> None:
     """Let namespaces read a secret."""
-    output = output_for(context, json)
-    with connect(context, api_key, base_url) as client:
-        changed = [client.secrets.grant(name, each) for each in namespaces][-1]
+    client, output = session.client, session.output
+    changed = [client.secrets.grant(name, each) for each in namespaces][-1]
     _report(output, changed, f"{name} is granted")
 
 
 @app.command("revoke")
-def revoke(
-    context: typer.Context,
-    *,
-    name: Name,
-    namespaces: Namespaces,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
-) -> None:
+@on_server
+def revoke(session: Session, *, name: Name, namespaces: Namespaces) -> None:
     """Take a secret from namespaces that it was granted to."""
-    output = output_for(context, json)
-    with connect(context, api_key, base_url) as client:
-        changed = [client.secrets.revoke(name, each) for each in namespaces][-1]
+    client, output = session.client, session.output
+    changed = [client.secrets.revoke(name, each) for each in namespaces][-1]
     _report(output, changed, f"{name} is revoked")
 
 
 @app.command("delete")
-def delete(
-    context: typer.Context, *, name: Name, api_key: ApiKey = None, base_url: BaseUrl = None, json: Json = False
-) -> None:
+@on_server
+def delete(session: Session, *, name: Name) -> None:
     """Delete a secret; whatever reads it fails from now on."""
-    output = output_for(context, json)
-    with connect(context, api_key, base_url) as client:
-        deleted = client.secrets.delete(name)
+    client, output = session.client, session.output
+    deleted = client.secrets.delete(name)
     output.document(deleted)
     output.show(f"{name} is deleted")
 
 
 @app.command("rotate-key")
-def rotate_key(context: typer.Context, *, api_key: ApiKey = None, base_url: BaseUrl = None, json: Json = False) -> None:
+@on_server
+def rotate_key(session: Session) -> None:
     """Encrypt every secret with a new key, made by the server or the first of its MIXPEEK_SECRETS_KEY."""
-    output = output_for(context, json)
-    with connect(context, api_key, base_url) as client:
-        rotation = client.secrets.rotate_key()
+    client, output = session.client, session.output
+    rotation = client.secrets.rotate_key()
     output.document(rotation)
     output.show(str(rotation["message"]))
 

@@ -6,28 +6,25 @@ from typing import Annotated
 
 import typer
 
-from mixpeek.cli.options import ApiKey, BaseUrl, Json, connect
-from mixpeek.cli.output import output_for
+from mixpeek.cli.session import Session, on_server
 
 app = typer.Typer(help="Follow batches and other work of the server.", no_args_is_help=True)
 
 
 @app.command("wait")
+@on_server
 def wait(
-    context: typer.Context,
+    session: Session,
     *,
     task_id: Annotated[str, typer.Argument(help="Task, as a trigger or a submitted batch names it.")],
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most.", show_default=False)] = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
 ) -> None:
     """Wait until a task has ended; exit 1 unless it is COMPLETED."""
     from mixpeek.cli.progress import status_bar
 
-    output = output_for(context, json)
-    with connect(context, api_key, base_url) as client, status_bar(output, task_id) as report:
-        task = client.tasks.wait(task_id, report, timeout_s=timeout)
+    output = session.output
+    with status_bar(output, task_id) as report:
+        task = session.client.tasks.wait(task_id, report, timeout_s=timeout)
     output.document(task)
     output.show(f"{task_id} {task['status']}")
     if task["status"] != "COMPLETED":

@@ -8,6 +8,7 @@ from types import TracebackType
 from mixpeek.client.batches import Batches
 from mixpeek.client.collections import Collections
 from mixpeek.client.documents import Documents
+from mixpeek.client.inference import Inference
 from mixpeek.client.models import Models
 from mixpeek.client.namespaces import Namespaces
 from mixpeek.client.objects import Buckets, Objects
@@ -52,6 +53,7 @@ class Mixpeek:
         self.retrievers = Retrievers(self._transport)
         self.tasks = Tasks(self._transport)
         self.plugins = Plugins(self._transport)
+        self.inference = Inference(self._transport)
         self.models = Models(self._transport)
         self.secrets = Secrets(self._transport)
 

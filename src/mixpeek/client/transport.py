@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +26,11 @@ class Transport:
         self.namespace = namespace
         self._api_key = api_key
         # Proxy settings of the environment are honoured except for this machine itself.
-        self._http = httpx.Client(timeout=httpx.Timeout(timeout_s, connect=10.0), follow_redirects=False)
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(timeout_s, connect=10.0),
+            follow_redirects=False,
+            verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -138,6 +145,12 @@ def segment(identifier: str) -> str:
     if not identifier or identifier in {".", ".."}:
         raise ValueError(f"{identifier!r} is not an id or a name")
     return quote(identifier, safe="")
+
+
+@lru_cache(maxsize=4)
+def _trust(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:  # noqa: ARG001 - httpx reads them too
+    """Return the certificates trusted in these surroundings; to read them takes longer than most requests."""
+    return httpx.create_ssl_context()
 
 
 def _blocks(content: bytes, progress: Any | None) -> Iterator[bytes]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.rows import class_row, dict_row, scalar_row
+from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
 from mixpeek.db.origin import origin
@@ -96,6 +97,16 @@ def dict_rows(
     """Run `sql` and return every result as a dictionary."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sql, params).fetchall()
+
+
+def insert_new(connection: Connection, table: LiteralString, row: Mapping[str, Any], json: Collection[str]) -> bool:
+    """Insert a row, named by column; False when another has one of its keys. `json` names the columns of JSON."""
+    values = ", ".join(f"%({name})s" for name in row)
+    cursor = connection.execute(
+        f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values}) ON CONFLICT DO NOTHING",
+        {name: Jsonb(value) if name in json else value for name, value in row.items()},
+    )
+    return cursor.rowcount == 1
 
 
 def new_id(prefix: str, length: int = 16) -> str:

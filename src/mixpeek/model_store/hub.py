@@ -6,21 +6,24 @@ Downloads go on where they were cut off, are checked against the hub's own hashe
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import httpx
 from pydantic import SecretStr
 
 from mixpeek.inspection.entries import split_name
 from mixpeek.inspection.findings import Finding
 from mixpeek.model_store.errors import HubUnavailable, ModelNotFound
 from mixpeek.model_store.formats import is_safe_file
+
+if TYPE_CHECKING:
+    import httpx
 
 ATTEMPTS = 4
 _MAX_LISTING_BYTES = 16 * 1024 * 1024
@@ -107,7 +110,7 @@ class Hub:
             self._expect(answer, 200)
             text = b"".join(_capped(answer, _MAX_LISTING_BYTES))
         try:
-            body = httpx.Response(200, content=text).json()
+            body = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise HubUnavailable(f"the hub at {self._url} did not answer with JSON") from error
         return body if isinstance(body, dict) else {}
@@ -144,6 +147,8 @@ class Hub:
 
     @contextmanager
     def _open(self, url: str, params: dict[str, str], headers: dict[str, str]) -> Iterator[httpx.Response]:
+        import httpx  # slow to load, and a server that has its models never asks the hub
+
         # Asked for as it is: the sizes and hashes are those of the plain bytes.
         wanted = {**self._headers, "Accept-Encoding": "identity", **headers}
         try:

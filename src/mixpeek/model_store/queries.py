@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, insert_new
 from mixpeek.model_store.models import ModelUpload, NamespaceModel, Pin
 
 UPLOAD = "upload_id, namespace_id, name, version, model_format, declared, object_key, state, result, expires_at"
@@ -52,13 +52,7 @@ def is_taken(connection: Connection, namespace_id: str, model_id: str) -> bool:
 
 def insert_model(connection: Connection, model: dict[str, Any]) -> bool:
     """Insert a model; False when its id is taken."""
-    columns = list(model)
-    cursor = connection.execute(
-        f"INSERT INTO namespace_models ({', '.join(columns)}) VALUES ({', '.join(f'%({c})s' for c in columns)})"
-        " ON CONFLICT DO NOTHING",
-        {**model, "declared": Jsonb(model["declared"])},
-    )
-    return cursor.rowcount == 1
+    return insert_new(connection, "namespace_models", model, json=("declared",))
 
 
 def find_model(connection: Connection, namespace_id: str, model_id: str) -> NamespaceModel | None:

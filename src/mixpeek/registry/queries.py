@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, scalar
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, insert_new, scalar
 from mixpeek.registry.models import PluginVersion, Upload, VersionSummary
 
 UPLOAD = (
@@ -85,16 +85,7 @@ def list_taken_versions(connection: Connection, namespace_id: str, name: str) ->
 
 def insert_version(connection: Connection, version: dict[str, Any]) -> bool:
     """Insert a published version; False when it exists."""
-    columns = list(version)
-    values = {
-        key: Jsonb(value) if key in ("files", "manifest", "findings") else value for key, value in version.items()
-    }
-    cursor = connection.execute(
-        f"INSERT INTO plugin_versions ({', '.join(columns)}) VALUES ({', '.join(f'%({c})s' for c in columns)})"
-        " ON CONFLICT DO NOTHING",
-        values,
-    )
-    return cursor.rowcount == 1
+    return insert_new(connection, "plugin_versions", version, json=("files", "manifest", "findings"))
 
 
 def find_version(connection: Connection, namespace_id: str, plugin_id: str) -> PluginVersion | None:

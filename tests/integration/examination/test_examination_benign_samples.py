@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from factories.samples import BENIGN, benign_plugin
 from mixpeek.examination.examine import examine
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.inspection.archive import read_archive
@@ -15,7 +16,7 @@ from mixpeek.inspection.findings import Severity
 from mixpeek.inspection.pack import pack_directory
 
 # One in three, which has all three dialects; the scan alone sees every one of them.
-BENIGN = sorted(path for path in (Path(__file__).parents[2] / "samples" / "benign").iterdir() if path.is_dir())[::3]
+EXAMINED = BENIGN[::3]
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +25,9 @@ def hosts() -> Iterator[BlockingExecution]:
         yield execution
 
 
-@pytest.mark.parametrize("folder", BENIGN, ids=lambda folder: folder.name)
-def test_a_benign_plugin_passes_the_whole_examination(tmp_path: Path, hosts: BlockingExecution, folder: Path) -> None:
-    unpacked = read_archive(BytesIO(pack_directory(folder)), tmp_path / "files")
+@pytest.mark.parametrize("sample", EXAMINED, ids=lambda sample: sample.name)
+def test_a_benign_plugin_passes_the_whole_examination(tmp_path: Path, hosts: BlockingExecution, sample: Path) -> None:
+    unpacked = read_archive(BytesIO(pack_directory(benign_plugin(sample, tmp_path))), tmp_path / "files")
 
     examination = hosts.call(examine(hosts.execution, unpacked))
 
@@ -35,10 +36,7 @@ def test_a_benign_plugin_passes_the_whole_examination(tmp_path: Path, hosts: Blo
 
 
 def test_an_examination_takes_the_severities_that_an_operator_set(tmp_path: Path, hosts: BlockingExecution) -> None:
-    folder = tmp_path / "threads"
-    (folder / "processors").mkdir(parents=True)
-    for path in ("manifest.py", "pipeline.py", "processors/__init__.py", "processors/core.py"):
-        (folder / path).write_text((BENIGN[0] / path).read_text())
+    folder = benign_plugin(EXAMINED[0], tmp_path)
     (folder / "__init__.py").write_text("import threading\n\nthreading.Thread(target=print)\n")
     unpacked = read_archive(BytesIO(pack_directory(folder)), tmp_path / "files")
 

@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENIGN = Path(__file__).parents[2] / "samples" / "benign"
-
 
 def mixpeek(*arguments: str | Path, rules: str, data_dir: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "MIXPEEK_RULES": rules}

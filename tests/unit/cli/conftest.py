@@ -1,37 +1,15 @@
-"""Runs command lines as `mixpeek` does, against a local server where one is needed."""
+"""Runs command lines as `mixpeek` does, in this process, against a local server where one is needed."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "client"))
-
-from local_server import LocalServer
-
+from factories.commands import Command, Ran
+from factories.local_server import LocalServer
 from mixpeek.cli.app import run
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How one command line ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Mix = Callable[..., Ran]
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +19,7 @@ def _plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def mix(capsys: pytest.CaptureFixture[str]) -> Mix:
+def mix(capsys: pytest.CaptureFixture[str]) -> Command:
     def call(*arguments: str | Path) -> Ran:
         capsys.readouterr()
         code = run([str(argument) for argument in arguments])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conftest import Mix
+from factories.commands import Command
 from mixpeek.config import Settings
 
 HIDDEN = {
@@ -22,7 +22,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
 def test_keys_and_passwords_are_shown_as_set_only(
-    mix: Mix, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+    mix: Command, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     for name, value in HIDDEN.items():
         monkeypatch.setenv(name, value)
@@ -34,7 +34,7 @@ def test_keys_and_passwords_are_shown_as_set_only(
     assert not [value for value in HIDDEN.values() if value in ran.out + ran.err]
 
 
-def test_what_is_not_set_is_not_shown_as_set(mix: Mix) -> None:
+def test_what_is_not_set_is_not_shown_as_set(mix: Command) -> None:
     rows = {row["variable"]: row["value"] for row in mix("config", "--json").json["settings"]}
 
     assert [rows[name] for name in HIDDEN] == [None, None, None]
@@ -46,7 +46,9 @@ def test_a_key_is_in_no_repr_of_the_settings(monkeypatch: pytest.MonkeyPatch) ->
     assert HIDDEN["MIXPEEK_SECRETS_KEY"] not in repr(Settings())
 
 
-def test_a_server_names_the_setting_it_cannot_read_and_not_its_value(mix: Mix, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_names_the_setting_it_cannot_read_and_not_its_value(
+    mix: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MIXPEEK_SANDBOX", "offf")
     monkeypatch.setenv("MIXPEEK_PORT", "hunter2")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from local_server import LocalServer, refusal
 
-from conftest import Mix, Ran
+from factories.commands import Command, Ran
+from factories.local_server import LocalServer, refusal
 
 BASE = "/v1/namespaces/ns_1/plugins"
 NAMED = f"{BASE}/by-name/small_one"
@@ -103,11 +103,11 @@ def known(server: LocalServer) -> LocalServer:
     return server
 
 
-def run(mix: Mix, server: LocalServer, *arguments: str) -> Ran:
+def run(mix: Command, server: LocalServer, *arguments: str) -> Ran:
     return mix("plugin", *arguments, "-n", "ns_1", "--base-url", server.url)
 
 
-def test_log_is_a_table_of_versions_with_what_was_done_to_each(mix: Mix, known: LocalServer) -> None:
+def test_log_is_a_table_of_versions_with_what_was_done_to_each(mix: Command, known: LocalServer) -> None:
     ran = run(mix, known, "log", "small_one")
 
     assert ran.code == 0
@@ -122,14 +122,14 @@ def test_log_is_a_table_of_versions_with_what_was_done_to_each(mix: Mix, known: 
     )
 
 
-def test_log_can_be_cut_short_and_says_so(mix: Mix, known: LocalServer) -> None:
+def test_log_can_be_cut_short_and_says_so(mix: Command, known: LocalServer) -> None:
     ran = run(mix, known, "log", "small_one", "--limit", "1")
 
     assert "1.0.1" not in ran.out
     assert "2 older" in ran.err
 
 
-def test_status_names_the_active_version_and_a_newer_one(mix: Mix, known: LocalServer) -> None:
+def test_status_names_the_active_version_and_a_newer_one(mix: Command, known: LocalServer) -> None:
     known.on(f"GET {NAMED}/versions", {**HISTORY, "versions": [version("1.1.0"), *HISTORY["versions"]]})  # type: ignore[misc]
 
     ran = run(mix, known, "status", "small_one")
@@ -146,13 +146,13 @@ def test_status_names_the_active_version_and_a_newer_one(mix: Mix, known: LocalS
     )
 
 
-def test_status_in_json_holds_both_entries(mix: Mix, known: LocalServer) -> None:
+def test_status_in_json_holds_both_entries(mix: Command, known: LocalServer) -> None:
     ran = run(mix, known, "status", "small_one", "--json")
 
     assert (ran.json["active"]["version"], ran.json["newest"]["version"], ran.json["total"]) == ("1.0.2", "1.0.2", 3)
 
 
-def test_diff_prints_what_can_be_applied_then_words(mix: Mix, known: LocalServer) -> None:
+def test_diff_prints_what_can_be_applied_then_words(mix: Command, known: LocalServer) -> None:
     ran = run(mix, known, "diff", "small_one", "v1", "1.0.2")
 
     assert known.asked[0].query == {"v1": "1.0.0", "v2": "1.0.2"}
@@ -174,7 +174,7 @@ def test_diff_prints_what_can_be_applied_then_words(mix: Mix, known: LocalServer
     )
 
 
-def test_a_terminal_gets_the_diff_in_colour(mix: Mix, known: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_the_diff_in_colour(mix: Command, known: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -188,7 +188,7 @@ def test_a_terminal_gets_the_diff_in_colour(mix: Mix, known: LocalServer, monkey
     assert "\\x1b[31m" in lines[5]
 
 
-def test_a_version_that_is_none_is_a_wrong_call(mix: Mix, known: LocalServer) -> None:
+def test_a_version_that_is_none_is_a_wrong_call(mix: Command, known: LocalServer) -> None:
     ran = run(mix, known, "diff", "small_one", "latest", "1.0.0")
 
     assert (ran.code, known.asked) == (2, [])
@@ -204,7 +204,7 @@ def reverting(known: LocalServer) -> LocalServer:
     return known
 
 
-def test_rollback_shows_what_changes_then_goes_back(mix: Mix, reverting: LocalServer) -> None:
+def test_rollback_shows_what_changes_then_goes_back(mix: Command, reverting: LocalServer) -> None:
     ran = run(mix, reverting, "rollback", "small_one", "1.0.0", "-m", "too slow")
 
     assert (ran.code, ran.out) == (0, "small_one 1.0.0 is active, DEPLOYED\n")
@@ -214,14 +214,16 @@ def test_rollback_shows_what_changes_then_goes_back(mix: Mix, reverting: LocalSe
     assert "warning: w" in ran.err
 
 
-def test_rollback_without_a_version_goes_to_the_one_that_was_active_before(mix: Mix, reverting: LocalServer) -> None:
+def test_rollback_without_a_version_goes_to_the_one_that_was_active_before(
+    mix: Command, reverting: LocalServer
+) -> None:
     ran = run(mix, reverting, "rollback", "small_one", "--json")
 
     assert reverting.asked[-1].json == {"version": "1.0.0"}
     assert ran.json["changes"]["summary"]["modified"] == 1
 
 
-def test_rollback_goes_to_the_next_lower_version_where_none_was_deployed(mix: Mix, reverting: LocalServer) -> None:
+def test_rollback_goes_to_the_next_lower_version_where_none_was_deployed(mix: Command, reverting: LocalServer) -> None:
     versions = [version("1.0.2"), version("1.0.1", active=True), version("1.0.0")]
     reverting.on(f"GET {NAMED}/versions", {**HISTORY, "active_version": "1.0.1", "versions": versions})
 
@@ -230,7 +232,7 @@ def test_rollback_goes_to_the_next_lower_version_where_none_was_deployed(mix: Mi
     assert reverting.asked[-1].json == {"version": "1.0.0"}
 
 
-def test_rollback_of_the_only_version_changes_nothing(mix: Mix, reverting: LocalServer) -> None:
+def test_rollback_of_the_only_version_changes_nothing(mix: Command, reverting: LocalServer) -> None:
     reverting.on(f"GET {NAMED}/versions", {**HISTORY, "versions": [THIRD]})
 
     ran = run(mix, reverting, "rollback", "small_one")
@@ -240,7 +242,7 @@ def test_rollback_of_the_only_version_changes_nothing(mix: Mix, reverting: Local
     assert len(reverting.asked) == 1
 
 
-def test_a_rollback_that_is_refused_says_why_and_exits_1(mix: Mix, reverting: LocalServer) -> None:
+def test_a_rollback_that_is_refused_says_why_and_exits_1(mix: Command, reverting: LocalServer) -> None:
     reverting.on(f"POST {NAMED}/rollback", refusal(409, "ConflictError", "small_one_1_0_0 did not pass: KeyError"))
 
     ran = run(mix, reverting, "rollback", "small_one", "1.0.0")
@@ -250,7 +252,7 @@ def test_a_rollback_that_is_refused_says_why_and_exits_1(mix: Mix, reverting: Lo
 
 
 @pytest.mark.parametrize("verb", [["log"], ["status"], ["diff", "1.0.0", "1.0.1"], ["rollback"]])
-def test_a_plugin_that_is_not_there_exits_1(mix: Mix, server: LocalServer, verb: list[str]) -> None:
+def test_a_plugin_that_is_not_there_exits_1(mix: Command, server: LocalServer, verb: list[str]) -> None:
     ran = run(mix, server, verb[0], "nothing", *verb[1:])
 
     assert (ran.code, ran.out) == (1, "")
@@ -262,7 +264,7 @@ def deploying(server: LocalServer, *states: dict[str, Any]) -> LocalServer:
     return server
 
 
-def test_deploy_waits_until_the_version_answers(mix: Mix, server: LocalServer) -> None:
+def test_deploy_waits_until_the_version_answers(mix: Command, server: LocalServer) -> None:
     deploying(server, {"status": "QUEUED"}, {"status": "DEPLOYED"})
 
     ran = run(mix, server, "deploy", "small_one_1_0_0", "-m", "go")
@@ -271,7 +273,7 @@ def test_deploy_waits_until_the_version_answers(mix: Mix, server: LocalServer) -
     assert server.asked[0].json == {"message": "go"}
 
 
-def test_deploy_without_waiting_asks_once(mix: Mix, server: LocalServer) -> None:
+def test_deploy_without_waiting_asks_once(mix: Command, server: LocalServer) -> None:
     deploying(server, {"status": "QUEUED"})
 
     ran = run(mix, server, "deploy", "small_one_1_0_0", "--no-wait", "--json")
@@ -279,7 +281,7 @@ def test_deploy_without_waiting_asks_once(mix: Mix, server: LocalServer) -> None
     assert (ran.code, ran.json["status"], len(server.asked)) == (0, "QUEUED", 2)
 
 
-def test_deploy_for_batches_only_ends_well_without_a_deployment(mix: Mix, server: LocalServer) -> None:
+def test_deploy_for_batches_only_ends_well_without_a_deployment(mix: Command, server: LocalServer) -> None:
     deploying(server, {"status": "NOT_DEPLOYED", "message": "usable in batches"})
 
     ran = run(mix, server, "deploy", "small_one_1_0_0", "--batch-only")
@@ -289,7 +291,7 @@ def test_deploy_for_batches_only_ends_well_without_a_deployment(mix: Mix, server
     assert "usable in batches" in ran.err
 
 
-def test_a_deployment_that_fails_exits_1_with_its_cause(mix: Mix, server: LocalServer) -> None:
+def test_a_deployment_that_fails_exits_1_with_its_cause(mix: Command, server: LocalServer) -> None:
     deploying(server, {"status": "FAILED", "error": "realtime.py:3 KeyError"})
 
     ran = run(mix, server, "deploy", "small_one_1_0_0", "--json")
@@ -298,7 +300,7 @@ def test_a_deployment_that_fails_exits_1_with_its_cause(mix: Mix, server: LocalS
 
 
 @pytest.mark.parametrize("verb", [["log", "x"], ["push"], ["pull", "x"], ["deploy", "x"]])
-def test_without_a_namespace_nothing_is_asked(mix: Mix, server: LocalServer, verb: list[str]) -> None:
+def test_without_a_namespace_nothing_is_asked(mix: Command, server: LocalServer, verb: list[str]) -> None:
     ran = mix("plugin", *verb, "--base-url", server.url)
 
     assert (ran.code, server.asked) == (2, [])

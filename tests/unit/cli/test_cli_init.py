@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Mix
+from factories.commands import Command
 
 
-def test_a_new_plugin_lies_in_a_folder_of_its_name(mix: Mix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_plugin_lies_in_a_folder_of_its_name(
+    mix: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
 
     ran = mix("plugin", "init", "sentiment_analyzer", "--category", "text", "--author", "Ada")
@@ -21,7 +23,7 @@ def test_a_new_plugin_lies_in_a_folder_of_its_name(mix: Mix, tmp_path: Path, mon
     assert '"author": "Ada"' in manifest
 
 
-def test_the_output_folder_may_be_elsewhere_and_new(mix: Mix, tmp_path: Path) -> None:
+def test_the_output_folder_may_be_elsewhere_and_new(mix: Command, tmp_path: Path) -> None:
     ran = mix("plugin", "init", "my_extractor", "-o", tmp_path / "a" / "b", "--json")
 
     assert ran.code == 0
@@ -29,7 +31,7 @@ def test_the_output_folder_may_be_elsewhere_and_new(mix: Mix, tmp_path: Path) ->
     assert all((tmp_path / "a" / "b" / "my_extractor" / file).is_file() for file in ran.json["files"])
 
 
-def test_an_existing_folder_is_not_touched(mix: Mix, tmp_path: Path) -> None:
+def test_an_existing_folder_is_not_touched(mix: Command, tmp_path: Path) -> None:
     (tmp_path / "my_extractor").mkdir()
 
     ran = mix("plugin", "init", "my_extractor", "-o", tmp_path)
@@ -41,7 +43,7 @@ def test_an_existing_folder_is_not_touched(mix: Mix, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("category", ["image", "nonsense"])
 def test_a_category_without_a_template_is_a_wrong_call_that_names_what_there_is(
-    mix: Mix, tmp_path: Path, category: str
+    mix: Command, tmp_path: Path, category: str
 ) -> None:
     ran = mix("plugin", "init", "my_extractor", "-c", category, "-o", tmp_path)
 
@@ -51,7 +53,7 @@ def test_a_category_without_a_template_is_a_wrong_call_that_names_what_there_is(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_name_with_a_hyphen_is_answered_with_one_that_works(mix: Mix, tmp_path: Path) -> None:
+def test_a_name_with_a_hyphen_is_answered_with_one_that_works(mix: Command, tmp_path: Path) -> None:
     ran = mix("plugin", "init", "my-extractor", "-o", tmp_path)
 
     assert ran.code == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_plugin import MANIFEST, PIPELINE, write_plugin
 
-from conftest import Mix
+from factories.commands import Command
 
 # Put together here, so that no tool that reads this file takes it for the thing itself.
 KEY = "sk_" + "live_51Hq8ZxR2eZvKYlo2C0aBcDe"
@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "small_one"
 
 
-def test_a_clean_plugin_has_no_findings_and_its_tests_are_not_run(mix: Mix, folder: Path) -> None:
+def test_a_clean_plugin_has_no_findings_and_its_tests_are_not_run(mix: Command, folder: Path) -> None:
     write_plugin(folder, test="raise RuntimeError('was run')\n")
 
     ran = mix("plugin", "lint", folder)
@@ -28,7 +28,7 @@ def test_a_clean_plugin_has_no_findings_and_its_tests_are_not_run(mix: Mix, fold
     assert "Tests" not in ran.out
 
 
-def test_findings_of_every_kind_come_with_their_places(mix: Mix, folder: Path) -> None:
+def test_findings_of_every_kind_come_with_their_places(mix: Command, folder: Path) -> None:
     write_plugin(folder, manifest=MANIFEST.replace("embedding_dim", "dim"))
     (folder / "keys.py").write_text(f"\nkey = '{KEY}'\n")
 
@@ -41,7 +41,7 @@ def test_findings_of_every_kind_come_with_their_places(mix: Mix, folder: Path) -
     }
 
 
-def test_code_that_is_not_allowed_is_found_without_running_it(mix: Mix, folder: Path) -> None:
+def test_code_that_is_not_allowed_is_found_without_running_it(mix: Command, folder: Path) -> None:
     write_plugin(folder, pipeline="import ctypes\n" + PIPELINE)
 
     ran = mix("plugin", "lint", folder)
@@ -51,7 +51,7 @@ def test_code_that_is_not_allowed_is_found_without_running_it(mix: Mix, folder: 
     assert "– Schemas" in ran.out
 
 
-def test_warnings_fail_only_where_that_is_asked_for(mix: Mix, folder: Path) -> None:
+def test_warnings_fail_only_where_that_is_asked_for(mix: Command, folder: Path) -> None:
     write_plugin(folder, manifest=MANIFEST.replace('"category": "text"', '"category": "poems"'))
 
     lenient, strict = mix("plugin", "lint", folder), mix("plugin", "lint", folder, "--strict")
@@ -60,7 +60,7 @@ def test_warnings_fail_only_where_that_is_asked_for(mix: Mix, folder: Path) -> N
     assert "0 errors, 1 warning" in lenient.out
 
 
-def test_with_static_nothing_of_the_plugin_is_run(mix: Mix, folder: Path) -> None:
+def test_with_static_nothing_of_the_plugin_is_run(mix: Command, folder: Path) -> None:
     wrong = MANIFEST.replace("embedding_dim", "dim")
     write_plugin(folder, manifest=wrong, realtime="raise RuntimeError('was run')\n")
 
@@ -71,7 +71,7 @@ def test_with_static_nothing_of_the_plugin_is_run(mix: Mix, folder: Path) -> Non
     assert (run.code, read.code) == (1, 1)
 
 
-def test_a_json_document_holds_no_character_that_steers_a_terminal(mix: Mix, folder: Path) -> None:
+def test_a_json_document_holds_no_character_that_steers_a_terminal(mix: Command, folder: Path) -> None:
     write_plugin(folder, test="def test_it():\n    print('\\x9b31m\\u202e größe')\n    assert False\n")
 
     ran = mix("plugin", "test", folder, "--json")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from local_server import LocalServer
+from factories.commands import Command
+from factories.local_server import LocalServer
 
-from conftest import Mix
 
-
-def test_a_new_namespace_is_printed_as_its_id_alone(mix: Mix, server: LocalServer) -> None:
+def test_a_new_namespace_is_printed_as_its_id_alone(mix: Command, server: LocalServer) -> None:
     server.on("POST /v1/namespaces", {"namespace_id": "ns_7", "namespace_name": "demo"})
 
     ran = mix("namespace", "create", "demo", "--base-url", server.url)
@@ -17,7 +16,7 @@ def test_a_new_namespace_is_printed_as_its_id_alone(mix: Mix, server: LocalServe
     assert server.asked[0].json == {"namespace_name": "demo"}
 
 
-def test_namespaces_are_listed_in_columns(mix: Mix, server: LocalServer) -> None:
+def test_namespaces_are_listed_in_columns(mix: Command, server: LocalServer) -> None:
     rows = [
         {"namespace_id": "ns_1", "namespace_name": "one", "created_at": "2026-01-01"},
         {"namespace_id": "ns_22", "namespace_name": "a longer name", "created_at": "2026-01-02"},
@@ -33,7 +32,7 @@ def test_namespaces_are_listed_in_columns(mix: Mix, server: LocalServer) -> None
     ]
 
 
-def test_an_empty_list_says_what_to_do(mix: Mix, server: LocalServer) -> None:
+def test_an_empty_list_says_what_to_do(mix: Command, server: LocalServer) -> None:
     server.on("POST /v1/namespaces/list", {"results": []})
 
     ran = mix("namespace", "list", "--base-url", server.url)
@@ -42,7 +41,7 @@ def test_an_empty_list_says_what_to_do(mix: Mix, server: LocalServer) -> None:
     assert "mixpeek namespace create" in ran.err
 
 
-def test_plugins_are_listed_by_source(mix: Mix, server: LocalServer) -> None:
+def test_plugins_are_listed_by_source(mix: Command, server: LocalServer) -> None:
     entry = {
         "name": "my_extractor",
         "version": "1.0.0",
@@ -64,7 +63,7 @@ def test_plugins_are_listed_by_source(mix: Mix, server: LocalServer) -> None:
     ]
 
 
-def test_listing_plugins_without_a_namespace_is_a_wrong_call(mix: Mix, server: LocalServer) -> None:
+def test_listing_plugins_without_a_namespace_is_a_wrong_call(mix: Command, server: LocalServer) -> None:
     ran = mix("plugin", "list", "--base-url", server.url)
 
     assert ran.code == 2
@@ -72,7 +71,7 @@ def test_listing_plugins_without_a_namespace_is_a_wrong_call(mix: Mix, server: L
 
 
 def test_waiting_for_a_task_prints_each_status_once_and_ends_0_when_it_is_complete(
-    mix: Mix, server: LocalServer
+    mix: Command, server: LocalServer
 ) -> None:
     states = ["PENDING", "IN_PROGRESS", "IN_PROGRESS", "COMPLETED"]
     server.on("GET /v1/tasks/task_1", *[{"task_id": "task_1", "status": state} for state in states])
@@ -83,7 +82,7 @@ def test_waiting_for_a_task_prints_each_status_once_and_ends_0_when_it_is_comple
     assert [line.split()[-1] for line in ran.err.splitlines()] == ["PENDING", "IN_PROGRESS", "COMPLETED"]
 
 
-def test_a_task_that_did_not_complete_ends_1_with_its_cause(mix: Mix, server: LocalServer) -> None:
+def test_a_task_that_did_not_complete_ends_1_with_its_cause(mix: Command, server: LocalServer) -> None:
     server.on("GET /v1/tasks/task_1", {"status": "COMPLETED_WITH_ERRORS", "error": "3 rows were not stored"})
 
     ran = mix("task", "wait", "task_1", "--base-url", server.url)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_server import Answer, LocalServer
 
-from conftest import Mix, Ran
+from factories.commands import Command, Ran
+from factories.local_server import Answer, LocalServer
 from mixpeek.inspection.archive import describe_folder
 from mixpeek.inspection.pack import pack_directory
 
@@ -42,7 +42,7 @@ def keeping(server: LocalServer, published: Path) -> LocalServer:
     return server
 
 
-def pull(mix: Mix, server: LocalServer, *more: str | Path) -> Ran:
+def pull(mix: Command, server: LocalServer, *more: str | Path) -> Ran:
     return mix("plugin", "pull", "small-one", "-n", "ns_1", "--base-url", server.url, *more)
 
 
@@ -51,7 +51,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_active_version_is_restored_byte_for_byte_under_its_name(
-    mix: Mix, keeping: LocalServer, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mix: Command, keeping: LocalServer, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
@@ -62,13 +62,13 @@ def test_the_active_version_is_restored_byte_for_byte_under_its_name(
     assert keeping.asked[1].headers["accept"] == "application/zip"
 
 
-def test_a_version_can_be_named(mix: Mix, keeping: LocalServer, tmp_path: Path) -> None:
+def test_a_version_can_be_named(mix: Command, keeping: LocalServer, tmp_path: Path) -> None:
     ran = pull(mix, keeping, "-o", tmp_path / "out", "--version", "v1.0.1", "--json")
 
     assert (ran.json["plugin_id"], ran.json["files"]) == ("small_one_1_0_1", ["manifest.py", "processors/weights.bin"])
 
 
-def test_a_version_that_is_not_there_names_those_that_are(mix: Mix, keeping: LocalServer, tmp_path: Path) -> None:
+def test_a_version_that_is_not_there_names_those_that_are(mix: Command, keeping: LocalServer, tmp_path: Path) -> None:
     ran = pull(mix, keeping, "-o", tmp_path / "out", "--version", "2")
 
     assert ran.code == 1
@@ -76,7 +76,7 @@ def test_a_version_that_is_not_there_names_those_that_are(mix: Mix, keeping: Loc
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_holds_files_is_left_alone(mix: Mix, keeping: LocalServer, tmp_path: Path) -> None:
+def test_a_folder_that_holds_files_is_left_alone(mix: Command, keeping: LocalServer, tmp_path: Path) -> None:
     (tmp_path / "manifest.py").write_text("mine")
 
     ran = pull(mix, keeping, "-o", tmp_path)
@@ -87,7 +87,7 @@ def test_a_folder_that_holds_files_is_left_alone(mix: Mix, keeping: LocalServer,
 
 
 def test_force_writes_over_the_files_of_the_version_and_names_the_others(
-    mix: Mix, keeping: LocalServer, published: Path, tmp_path: Path
+    mix: Command, keeping: LocalServer, published: Path, tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine"
     (mine / "processors").mkdir(parents=True)
@@ -102,7 +102,7 @@ def test_force_writes_over_the_files_of_the_version_and_names_the_others(
     assert contents(mine) == {**contents(published), "processors/notes.txt": b"mine"}
 
 
-def test_a_link_in_the_way_is_not_written_through(mix: Mix, keeping: LocalServer, tmp_path: Path) -> None:
+def test_a_link_in_the_way_is_not_written_through(mix: Command, keeping: LocalServer, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "processors").symlink_to(tmp_path / "elsewhere")
@@ -116,7 +116,7 @@ def test_a_link_in_the_way_is_not_written_through(mix: Mix, keeping: LocalServer
 
 
 def test_files_that_arrive_otherwise_than_published_are_refused(
-    mix: Mix, keeping: LocalServer, published: Path, tmp_path: Path
+    mix: Command, keeping: LocalServer, published: Path, tmp_path: Path
 ) -> None:
     (published / "manifest.py").write_text("changed on the way")
     keeping.on(f"GET {BASE}/small_one_1_0_0/source", Answer(pack_directory(published, "zip")))

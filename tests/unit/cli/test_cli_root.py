@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from local_server import Answer, LocalServer, refusal
 
 import mixpeek
-from conftest import Mix
+from factories.commands import Command
+from factories.local_server import Answer, LocalServer, refusal
 from mixpeek.cli import app as root
 
 
@@ -62,7 +62,7 @@ def test_the_package_can_be_run_as_a_module() -> None:
         (["serve"], ["--host", "--port", "--data-dir"]),
     ],
 )
-def test_every_command_has_its_documented_options(mix: Mix, command: list[str], options: list[str]) -> None:
+def test_every_command_has_its_documented_options(mix: Command, command: list[str], options: list[str]) -> None:
     ran = mix(*command, "--help")
 
     assert ran.code == 0
@@ -72,7 +72,7 @@ def test_every_command_has_its_documented_options(mix: Mix, command: list[str], 
 @pytest.mark.parametrize(
     "arguments", [["plugin", "init"], ["plugin", "nonsense"], ["plugin", "list", "--source", "x"], ["--nonsense"]]
 )
-def test_a_wrong_call_exits_2_and_says_where_to_look(mix: Mix, arguments: list[str]) -> None:
+def test_a_wrong_call_exits_2_and_says_where_to_look(mix: Command, arguments: list[str]) -> None:
     ran = mix(*arguments)
 
     assert (ran.code, ran.out) == (2, "")
@@ -80,7 +80,7 @@ def test_a_wrong_call_exits_2_and_says_where_to_look(mix: Mix, arguments: list[s
     assert "--help` shows what it takes" in ran.err
 
 
-def test_a_wrong_call_in_json_mode_prints_the_error_as_json_only(mix: Mix) -> None:
+def test_a_wrong_call_in_json_mode_prints_the_error_as_json_only(mix: Command) -> None:
     ran = mix("plugin", "init", "--json")
 
     assert (ran.code, ran.err) == (2, "")
@@ -93,7 +93,7 @@ def unused_url() -> str:
         return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
-def test_a_server_that_does_not_answer_is_exit_code_3(mix: Mix) -> None:
+def test_a_server_that_does_not_answer_is_exit_code_3(mix: Command) -> None:
     url = unused_url()
 
     ran = mix("namespace", "list", "--base-url", url)
@@ -103,7 +103,7 @@ def test_a_server_that_does_not_answer_is_exit_code_3(mix: Mix) -> None:
     assert "mixpeek serve" in ran.err
 
 
-def test_a_refusal_of_the_server_is_exit_code_1_with_its_words(mix: Mix, server: LocalServer) -> None:
+def test_a_refusal_of_the_server_is_exit_code_1_with_its_words(mix: Command, server: LocalServer) -> None:
     answer = refusal(401, "UnauthorizedError", "The key is not valid")
     server.on("POST /v1/namespaces/list", Answer(answer.body, 401, {"X-Request-Id": "req_9"}))
 
@@ -116,7 +116,7 @@ def test_a_refusal_of_the_server_is_exit_code_1_with_its_words(mix: Mix, server:
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_connection_options_count_before_and_after_the_command(mix: Mix, server: LocalServer, before: bool) -> None:
+def test_connection_options_count_before_and_after_the_command(mix: Command, server: LocalServer, before: bool) -> None:
     server.on("POST /v1/namespaces/list", {"results": [], "pagination": {}})
     options = ["--api-key", "sk_given", "--base-url", server.url, "--json"]
 
@@ -127,7 +127,7 @@ def test_connection_options_count_before_and_after_the_command(mix: Mix, server:
 
 
 def test_an_option_after_the_command_beats_one_before_it_and_both_beat_the_environment(
-    mix: Mix, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+    mix: Command, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MIXPEEK_API_KEY", "sk_variable")
     monkeypatch.setenv("MIXPEEK_BASE_URL", unused_url())
@@ -139,7 +139,7 @@ def test_an_option_after_the_command_beats_one_before_it_and_both_beat_the_envir
     assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer sk_after", "Bearer sk_before"]
 
 
-def test_text_of_a_server_cannot_steer_the_terminal(mix: Mix, server: LocalServer) -> None:
+def test_text_of_a_server_cannot_steer_the_terminal(mix: Command, server: LocalServer) -> None:
     server.on("POST /v1/namespaces/list", refusal(400, "BadRequestError", "red \x1b[31m [bold]text[/bold]"))
 
     ran = mix("namespace", "list", "--base-url", server.url)
@@ -149,7 +149,7 @@ def test_text_of_a_server_cannot_steer_the_terminal(mix: Mix, server: LocalServe
 
 
 def test_a_terminal_gets_colour_unless_it_asks_for_none(
-    mix: Mix, monkeypatch: pytest.MonkeyPatch, server: LocalServer
+    mix: Command, monkeypatch: pytest.MonkeyPatch, server: LocalServer
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -164,7 +164,9 @@ def test_a_terminal_gets_colour_unless_it_asks_for_none(
     assert "31m" not in plain.err
 
 
-def test_a_fault_of_the_program_itself_is_shown_whole_and_exits_1(mix: Mix, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_program_itself_is_shown_whole_and_exits_1(
+    mix: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> object:
         raise RuntimeError("a fault")
 

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from local_server import LocalServer
 from small_plugin import write_plugin
+
+from factories.local_server import LocalServer
 
 SCRIPT = Path(__file__).parents[3] / "server" / "scripts" / "api" / "plugins.py"
 

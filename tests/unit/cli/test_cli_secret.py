@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_server import LocalServer
 
-from conftest import Mix
+from factories.commands import Command
+from factories.local_server import LocalServer
 from mixpeek.cli import secret
 
 KEPT = {
@@ -42,7 +42,7 @@ def body(server: LocalServer) -> Any:
 
 @pytest.mark.parametrize("content", [b"two\nlines\n", b"two\nlines\r\n", b"two\nlines"])
 def test_a_value_comes_from_a_file_without_the_line_break_at_its_end(
-    mix: Mix, server: LocalServer, tmp_path: Path, content: bytes
+    mix: Command, server: LocalServer, tmp_path: Path, content: bytes
 ) -> None:
     server.on(f"POST {PATH}", KEPT)
     (tmp_path / "value").write_bytes(content)
@@ -54,7 +54,7 @@ def test_a_value_comes_from_a_file_without_the_line_break_at_its_end(
     assert "two" not in ran.out + ran.err
 
 
-def test_a_value_comes_from_stdin(mix: Mix, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_comes_from_stdin(mix: Command, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server.on(f"PUT {PATH}/weather", KEPT)
     monkeypatch.setattr(sys, "stdin", Stdin("wörds\n".encode()))
 
@@ -64,7 +64,7 @@ def test_a_value_comes_from_stdin(mix: Mix, server: LocalServer, monkeypatch: py
     assert body(server) == {"secret_value": "wörds"}
 
 
-def test_a_value_comes_from_a_variable(mix: Mix, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_comes_from_a_variable(mix: Command, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server.on(f"POST {PATH}", {**KEPT, "namespaces": ["ns_1"]})
     monkeypatch.setenv("WEATHER", "words")
 
@@ -77,7 +77,7 @@ def test_a_value_comes_from_a_variable(mix: Mix, server: LocalServer, monkeypatc
 
 
 def test_a_value_is_asked_for_without_being_shown(
-    mix: Mix, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+    mix: Command, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.on(f"POST {PATH}", KEPT)
     monkeypatch.setattr(sys, "stdin", Stdin(b"", is_terminal=True))
@@ -113,7 +113,7 @@ def test_a_value_is_asked_for_without_being_shown(
 )
 @pytest.mark.parametrize("command", ["create", "update"])
 def test_a_value_that_is_not_given_properly_is_a_wrong_call_and_not_printed(
-    mix: Mix, server: LocalServer, monkeypatch: pytest.MonkeyPatch, command: str, arguments: tuple[str, ...]
+    mix: Command, server: LocalServer, monkeypatch: pytest.MonkeyPatch, command: str, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Stdin(b""))
 
@@ -126,7 +126,7 @@ def test_a_value_that_is_not_given_properly_is_a_wrong_call_and_not_printed(
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff"])
 def test_a_value_that_is_empty_or_no_text_is_refused(
-    mix: Mix, server: LocalServer, tmp_path: Path, content: bytes
+    mix: Command, server: LocalServer, tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / "value").write_bytes(content)
 
@@ -136,7 +136,7 @@ def test_a_value_that_is_empty_or_no_text_is_refused(
 
 
 def test_a_variable_whose_bytes_are_no_text_is_refused(
-    mix: Mix, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+    mix: Command, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WEATHER", "words\udcff")
 
@@ -146,13 +146,13 @@ def test_a_variable_whose_bytes_are_no_text_is_refused(
     assert "not text in UTF-8" in ran.err
 
 
-def test_grants_name_no_namespace_together_with_some(mix: Mix, server: LocalServer) -> None:
+def test_grants_name_no_namespace_together_with_some(mix: Command, server: LocalServer) -> None:
     ran = mix("secret", "create", "weather", "--ungranted", "-n", "one", "--from-env", "X", "--base-url", server.url)
 
     assert (ran.code, server.asked) == (2, [])
 
 
-def test_grants_and_revocations_go_one_by_one(mix: Mix, server: LocalServer) -> None:
+def test_grants_and_revocations_go_one_by_one(mix: Command, server: LocalServer) -> None:
     for verb in ("PUT", "DELETE"):
         for namespace in ("one", "two"):
             server.on(f"{verb} {PATH}/weather/namespaces/{namespace}", {**KEPT, "namespaces": []})
@@ -169,7 +169,7 @@ def test_grants_and_revocations_go_one_by_one(mix: Mix, server: LocalServer) -> 
     ]
 
 
-def test_lists_and_shows_print_names_and_readers(mix: Mix, server: LocalServer) -> None:
+def test_lists_and_shows_print_names_and_readers(mix: Command, server: LocalServer) -> None:
     server.on(f"GET {PATH}", {"secrets": ["stripe", "weather"], "count": 2})
     server.on(f"GET {PATH}/weather", KEPT)
 

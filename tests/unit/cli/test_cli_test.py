@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_plugin import MANIFEST, PIPELINE, write_plugin
 
-from conftest import Mix
+from factories.commands import Command
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def statuses(document: dict[str, object]) -> dict[str, str]:
     return {check["name"]: check["status"] for check in checks}
 
 
-def test_a_good_plugin_passes_every_check_and_each_is_printed(mix: Mix, folder: Path, tmp_path: Path) -> None:
+def test_a_good_plugin_passes_every_check_and_each_is_printed(mix: Command, folder: Path, tmp_path: Path) -> None:
     write_plugin(folder)
 
     ran = mix("plugin", "test", "-p", folder, "-s", samples(tmp_path, [{"text": "one"}, {"text": "three"}]))
@@ -43,7 +43,7 @@ def test_a_good_plugin_passes_every_check_and_each_is_printed(mix: Mix, folder: 
     assert lines[-1] == "small_one passed 8 checks"
 
 
-def test_json_mode_prints_one_document(mix: Mix, folder: Path) -> None:
+def test_json_mode_prints_one_document(mix: Command, folder: Path) -> None:
     write_plugin(folder)
 
     ran = mix("plugin", "test", "-p", folder, "--json")
@@ -54,7 +54,7 @@ def test_json_mode_prints_one_document(mix: Mix, folder: Path) -> None:
     assert statuses(ran.json)["Tests"] == "passed"
 
 
-def test_a_csv_file_has_one_row_for_each_line_after_its_header(mix: Mix, folder: Path, tmp_path: Path) -> None:
+def test_a_csv_file_has_one_row_for_each_line_after_its_header(mix: Command, folder: Path, tmp_path: Path) -> None:
     write_plugin(folder)
     (tmp_path / "rows.csv").write_text('text,note\n"one, two",a\nthree,b\n')
 
@@ -64,7 +64,7 @@ def test_a_csv_file_has_one_row_for_each_line_after_its_header(mix: Mix, folder:
     assert ran.json["samples"]["first_row"]["length_vector"] == "[8.0000, 1.0000]"
 
 
-def test_all_findings_come_at_once_with_place_rule_and_repair(mix: Mix, folder: Path) -> None:
+def test_all_findings_come_at_once_with_place_rule_and_repair(mix: Command, folder: Path) -> None:
     write_plugin(folder, pipeline="import subprocess\n" + PIPELINE + "\neval('1')\n", manifest="import socket\n")
 
     ran = mix("plugin", "test", "-p", folder)
@@ -79,7 +79,7 @@ def test_all_findings_come_at_once_with_place_rule_and_repair(mix: Mix, folder: 
     assert "small_one failed: Security scan" in ran.out
 
 
-def test_a_missing_file_is_a_finding_of_the_structure(mix: Mix, folder: Path) -> None:
+def test_a_missing_file_is_a_finding_of_the_structure(mix: Command, folder: Path) -> None:
     write_plugin(folder, pipeline=None)
 
     ran = mix("plugin", "test", "-p", folder, "--json")
@@ -89,7 +89,7 @@ def test_a_missing_file_is_a_finding_of_the_structure(mix: Mix, folder: Path) ->
     assert "pipeline.py" in [finding["path"] for finding in ran.json["findings"]]
 
 
-def test_a_wrong_key_of_the_manifest_is_found_at_its_line_and_the_tests_still_run(mix: Mix, folder: Path) -> None:
+def test_a_wrong_key_of_the_manifest_is_found_at_its_line_and_the_tests_still_run(mix: Command, folder: Path) -> None:
     write_plugin(folder, manifest=MANIFEST.replace("embedding_dim", "dimensions"))
 
     ran = mix("plugin", "test", "-p", folder)
@@ -100,7 +100,7 @@ def test_a_wrong_key_of_the_manifest_is_found_at_its_line_and_the_tests_still_ru
     assert "✓ Tests" in ran.out
 
 
-def test_a_pipeline_that_raises_is_found_at_the_authors_line(mix: Mix, folder: Path) -> None:
+def test_a_pipeline_that_raises_is_found_at_the_authors_line(mix: Command, folder: Path) -> None:
     broken = "def build_steps(extractor_request):\n    raise ValueError('not today')\n"
     write_plugin(folder, pipeline=broken, realtime=None)
 
@@ -112,7 +112,7 @@ def test_a_pipeline_that_raises_is_found_at_the_authors_line(mix: Mix, folder: P
     assert "not today" in ran.out
 
 
-def test_a_realtime_module_that_cannot_be_imported_fails(mix: Mix, folder: Path) -> None:
+def test_a_realtime_module_that_cannot_be_imported_fails(mix: Command, folder: Path) -> None:
     write_plugin(folder, realtime="from .pipeline import nothing_of_this_name\n", test=None)
 
     ran = mix("plugin", "test", "-p", folder)
@@ -122,7 +122,7 @@ def test_a_realtime_module_that_cannot_be_imported_fails(mix: Mix, folder: Path)
     assert "realtime.py:1" in ran.out
 
 
-def test_failing_tests_of_the_plugin_are_quoted(mix: Mix, folder: Path) -> None:
+def test_failing_tests_of_the_plugin_are_quoted(mix: Command, folder: Path) -> None:
     write_plugin(folder, test="def test_wrong():\n    assert 1 == 2\n")
 
     ran = mix("plugin", "test", "-p", folder)
@@ -132,7 +132,7 @@ def test_failing_tests_of_the_plugin_are_quoted(mix: Mix, folder: Path) -> None:
     assert "assert 1 == 2" in ran.out
 
 
-def test_a_plugin_without_tests_passes(mix: Mix, folder: Path) -> None:
+def test_a_plugin_without_tests_passes(mix: Command, folder: Path) -> None:
     write_plugin(folder, test=None)
 
     ran = mix("plugin", "test", "-p", folder, "--json")
@@ -161,7 +161,7 @@ def test_a_plugin_without_tests_passes(mix: Mix, folder: Path) -> None:
     ],
 )
 def test_sample_data_finds_what_only_a_run_can_show(
-    mix: Mix, folder: Path, tmp_path: Path, replaced: dict[str, str | None], rule: str
+    mix: Command, folder: Path, tmp_path: Path, replaced: dict[str, str | None], rule: str
 ) -> None:
     write_plugin(folder, test=None, **replaced)
 
@@ -174,7 +174,7 @@ def test_sample_data_finds_what_only_a_run_can_show(
 
 @pytest.mark.parametrize(("parity", "code"), [("warn", 0), ("strict", 1)])
 def test_realtime_that_differs_from_the_batch_warns_or_fails_as_the_manifest_says(
-    mix: Mix, folder: Path, tmp_path: Path, parity: str, code: int
+    mix: Command, folder: Path, tmp_path: Path, parity: str, code: int
 ) -> None:
     realtime = "class RealtimeHandler:\n    def predict(self, request):\n        return {'embedding': [0.0, 1.0]}\n"
     write_plugin(folder, test=None, realtime=realtime, manifest=f"{MANIFEST}parity = {parity!r}\n")
@@ -186,7 +186,7 @@ def test_realtime_that_differs_from_the_batch_warns_or_fails_as_the_manifest_say
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '["a"]', "{}"])
-def test_unusable_sample_data_is_a_wrong_call(mix: Mix, folder: Path, tmp_path: Path, content: str) -> None:
+def test_unusable_sample_data_is_a_wrong_call(mix: Command, folder: Path, tmp_path: Path, content: str) -> None:
     write_plugin(folder)
     (tmp_path / "samples.json").write_text(content)
 
@@ -196,20 +196,20 @@ def test_unusable_sample_data_is_a_wrong_call(mix: Mix, folder: Path, tmp_path: 
     assert "samples.json" in ran.err
 
 
-def test_a_path_that_is_no_folder_is_a_wrong_call(mix: Mix, tmp_path: Path) -> None:
+def test_a_path_that_is_no_folder_is_a_wrong_call(mix: Command, tmp_path: Path) -> None:
     ran = mix("plugin", "test", "-p", tmp_path / "nowhere")
 
     assert ran.code == 2
     assert "nowhere" in ran.err
 
 
-def test_a_folder_whose_name_is_no_identifier_works(mix: Mix, tmp_path: Path) -> None:
+def test_a_folder_whose_name_is_no_identifier_works(mix: Command, tmp_path: Path) -> None:
     write_plugin(tmp_path / "my plugin-1.0")
 
     assert mix("plugin", "test", "-p", tmp_path / "my plugin-1.0").code == 0
 
 
-def test_the_folder_can_be_given_without_its_option_but_not_twice(mix: Mix, folder: Path) -> None:
+def test_the_folder_can_be_given_without_its_option_but_not_twice(mix: Command, folder: Path) -> None:
     write_plugin(folder, test=None)
 
     assert mix("plugin", "test", folder).code == 0
@@ -217,7 +217,7 @@ def test_the_folder_can_be_given_without_its_option_but_not_twice(mix: Mix, fold
 
 
 def test_modules_on_the_authors_path_are_there_and_cannot_be_written(
-    mix: Mix, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mix: Command, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "library").mkdir()
     (tmp_path / "library" / "house_words.py").write_text("SCALE = 2.0\n")
@@ -245,7 +245,7 @@ def test_modules_on_the_authors_path_are_there_and_cannot_be_written(
 
 
 def test_packages_of_the_authors_environment_are_there_and_satisfy_dependencies(
-    mix: Mix, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mix: Command, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packages = tmp_path / "env" / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     (packages / "house_words-1.5.dist-info").mkdir(parents=True)
@@ -261,7 +261,7 @@ def test_packages_of_the_authors_environment_are_there_and_satisfy_dependencies(
 
 
 def test_what_of_the_authors_surroundings_a_plugin_cannot_have_is_named(
-    mix: Mix, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mix: Command, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_plugin(folder, test=None)
     (tmp_path / "env" / "lib" / "python2.7" / "site-packages").mkdir(parents=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from local_server import LocalServer
 
+from factories.local_server import LocalServer
 from mixpeek import Mixpeek
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_server import Answer, LocalServer, refusal
 
+from factories.local_server import Answer, LocalServer, refusal
 from mixpeek import Mixpeek
 from mixpeek.client import ApiError, WaitTimedOut
 from mixpeek.errors import InvalidRequest

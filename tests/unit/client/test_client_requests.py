@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 
 import pytest
-from local_server import Answer, LocalServer, refusal
 
+from factories.local_server import Answer, LocalServer, refusal
 from mixpeek import Mixpeek
 from mixpeek.client import ApiError, Response, ServerUnreachable
 

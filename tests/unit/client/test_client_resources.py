@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from local_server import LocalServer
 
+from factories.local_server import LocalServer
 from mixpeek import Mixpeek
 
 SOURCE = {"type": "bucket", "bucket_ids": ["bkt_1"]}
@@ -97,6 +97,18 @@ CASES: list[tuple[Callable[[Mixpeek], Any], str, dict[str, str], Any]] = [
         "POST /v1/retrievers/ret_1/execute",
         {},
         {"inputs": {"query": "sorting"}},
+    ),
+    (
+        lambda c: c.inference.ask("words", {"text": "hello"}, namespace="demo"),
+        "POST /v1/namespaces/demo/inference",
+        {},
+        {"inference_name": "words", "inputs": {"text": "hello"}},
+    ),
+    (
+        lambda c: c.inference.ask(feature_uri="mixpeek://words/vector", parameters={"k": 1}, namespace="demo"),
+        "POST /v1/namespaces/demo/inference",
+        {},
+        {"feature_uri": "mixpeek://words/vector", "inputs": {}, "parameters": {"k": 1}},
     ),
     (
         lambda c: c.secrets.create("weather", "words"),

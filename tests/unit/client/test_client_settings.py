@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from local_server import LocalServer
 
 import mixpeek
+from factories.local_server import LocalServer
 from mixpeek import Mixpeek
 
 
@@ -66,3 +66,11 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert printed.strip() == "[]"
+
+
+def test_other_certificates_are_read_once_the_environment_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    Mixpeek(base_url="https://one.example").close()
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/certificates.pem")
+
+    with pytest.raises(FileNotFoundError):
+        Mixpeek(base_url="https://one.example")

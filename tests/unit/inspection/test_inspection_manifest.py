@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from textwrap import dedent
 from typing import Any
 
@@ -209,20 +210,23 @@ def test_a_version_that_is_none_says_how_to_repair_it(version: str, repair: str)
 
 
 @pytest.mark.parametrize(
-    ("value", "rule"),
+    ("make", "rule"),
     [
-        ({f"key_{n}": n for n in range(1_000_000)}, "manifest.too_large"),
-        (json_depth(200), "manifest.too_deep"),
-        ("x" * 5_000_000, "manifest.too_large"),
-        (float("inf"), "manifest.invalid_number"),
-        (2**64, "manifest.invalid_number"),
-        ("\ud800", "manifest.invalid_text"),
-        ({"a\0": 1}, "manifest.invalid_text"),
+        # Made when the test runs: every worker process reads every test module.
+        (lambda: {f"key_{n}": n for n in range(1_000_000)}, "manifest.too_large"),
+        (lambda: json_depth(200), "manifest.too_deep"),
+        (lambda: "x" * 5_000_000, "manifest.too_large"),
+        (lambda: float("inf"), "manifest.invalid_number"),
+        (lambda: 2**64, "manifest.invalid_number"),
+        (lambda: "\ud800", "manifest.invalid_text"),
+        (lambda: {"a\0": 1}, "manifest.invalid_text"),
     ],
     ids=["keys", "depth", "length", "infinity", "64 bits", "surrogate", "null"],
 )
-def test_values_that_nothing_could_store_are_named_and_not_looked_at_further(value: Any, rule: str) -> None:
-    manifest, findings = check_manifest(raw(cost_rates=value), SOURCE)
+def test_values_that_nothing_could_store_are_named_and_not_looked_at_further(
+    make: Callable[[], Any], rule: str
+) -> None:
+    manifest, findings = check_manifest(raw(cost_rates=make()), SOURCE)
 
     assert manifest is None
     assert [finding.rule for finding in findings] == [rule]

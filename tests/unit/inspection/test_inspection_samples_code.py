@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from factories.samples import BENIGN, SAMPLES, benign_plugin
 from mixpeek.inspection.rules import RULES
 from mixpeek.inspection.scan import scan
 from mixpeek.inspection.structure import check_structure
 
-SAMPLES = Path(__file__).parents[2] / "samples"
 HOSTILE = sorted(path for path in (SAMPLES / "code").rglob("*") if path.is_file())
-BENIGN = sorted(path for path in (SAMPLES / "benign").iterdir() if path.is_dir())
 # Code of which the scan cannot tell what it does; the sandbox holds it, and the scan is not said to see it.
 CONTAINED = "none (the sandbox contains it)"
 
@@ -39,8 +38,10 @@ def test_a_hostile_module_is_found_by_exactly_the_rules_it_names(tmp_path: Path,
     assert found == expected(path)
 
 
-@pytest.mark.parametrize("folder", BENIGN, ids=named)
-def test_a_benign_plugin_has_no_finding(folder: Path) -> None:
+@pytest.mark.parametrize("sample", BENIGN, ids=named)
+def test_a_benign_plugin_has_no_finding(tmp_path: Path, sample: Path) -> None:
+    folder = benign_plugin(sample, tmp_path)
+
     assert [*scan(folder), *check_structure(folder)] == []
 
 

@@ -7,37 +7,28 @@ from typing import Annotated
 import typer
 
 from mixpeek.cli.options import (
-    ApiKey,
-    BaseUrl,
     BatchOnly,
-    Json,
     Message,
-    Namespace,
     NoWait,
-    connect_to_namespace,
 )
-from mixpeek.cli.output import output_for
+from mixpeek.cli.session import Session, in_namespace
 
 
+@in_namespace
 def deploy(
-    context: typer.Context,
+    session: Session,
     *,
     plugin_id: Annotated[str, typer.Argument(metavar="PLUGIN_ID", help="Version, as in `text_embed_1_0_0`.")],
     batch_only: BatchOnly = False,
     no_wait: NoWait = False,
     message: Message = None,
-    namespace: Namespace = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
 ) -> None:
     """Deploy a version and wait until it answers."""
     from mixpeek.cli.deploying import follow, has_failed, show_deployment
 
-    output = output_for(context, json)
-    with connect_to_namespace(context, api_key, base_url, namespace) as client:
-        client.plugins.deploy(plugin_id, batch_only=batch_only, message=message)
-        status = follow(client, output, plugin_id, wait=not no_wait)
+    client, output = session.client, session.output
+    client.plugins.deploy(plugin_id, batch_only=batch_only, message=message)
+    status = follow(client, output, plugin_id, wait=not no_wait)
     failed = has_failed(status, batch_only=batch_only)
     output.document({"success": not failed, **{key: value for key, value in status.items() if key != "success"}})
     show_deployment(output, status, batch_only=batch_only)

@@ -7,26 +7,22 @@ from typing import Annotated, Any
 
 import typer
 
-from mixpeek.cli.options import ApiKey, BaseUrl, Json, Message, Name, Namespace, connect_to_namespace
-from mixpeek.cli.output import Output, output_for
-from mixpeek.contract.versions import normalise_version
-from mixpeek.errors import Conflict, InvalidRequest
+from mixpeek.cli.options import Message, Name, version_given
+from mixpeek.cli.output import Output
+from mixpeek.cli.session import Session, in_namespace
+from mixpeek.errors import Conflict
 
 
+@in_namespace
 def log(
-    context: typer.Context,
+    session: Session,
     *,
     name: Name,
     limit: Annotated[int, typer.Option(min=1, help="Versions to show, the newest first.")] = 50,
-    namespace: Namespace = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
 ) -> None:
     """Show the versions of a plugin, newest first, with what was done to each; the active one has a star."""
-    output = output_for(context, json)
-    with connect_to_namespace(context, api_key, base_url, namespace) as client:
-        history = client.plugins.versions(name)
+    client, output = session.client, session.output
+    history = client.plugins.versions(name)
     output.document(history)
     shown = history["versions"][:limit]
     columns = ("VERSION", "WHEN (UTC)", "WHO", "STATUS", "MESSAGE")
@@ -35,19 +31,11 @@ def log(
         output.say(f"… and {len(history['versions']) - len(shown)} older; `--limit` shows more", "dim")
 
 
-def status(
-    context: typer.Context,
-    *,
-    name: Name,
-    namespace: Namespace = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
-) -> None:
+@in_namespace
+def status(session: Session, *, name: Name) -> None:
     """Show which version of a plugin is active, and how it is deployed."""
-    output = output_for(context, json)
-    with connect_to_namespace(context, api_key, base_url, namespace) as client:
-        history = client.plugins.versions(name)
+    client, output = session.client, session.output
+    history = client.plugins.versions(name)
     versions = history["versions"]
     active = next((version for version in versions if version.get("active")), None)
     newest = versions[0] if versions else None
@@ -65,23 +53,19 @@ def status(
     output.show(f"  {'versions':<10}{len(versions)}")
 
 
+@in_namespace
 def diff(
-    context: typer.Context,
+    session: Session,
     *,
     name: Name,
     v1: Annotated[str, typer.Argument(metavar="V1", help="The earlier version.")],
     v2: Annotated[str, typer.Argument(metavar="V2", help="The later version.")],
-    namespace: Namespace = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
 ) -> None:
     """Show what changed from one version to another: file by file, then in the manifest."""
     from mixpeek.cli.changes import file_summary, manifest_summary
 
-    output = output_for(context, json)
-    with connect_to_namespace(context, api_key, base_url, namespace) as client:
-        answer = client.plugins.diff(name, _version(v1), _version(v2))
+    client, output = session.client, session.output
+    answer = client.plugins.diff(name, version_given(v1), version_given(v2))
     output.document(answer)
     for file in answer["files"]:
         path = file["path"]
@@ -96,8 +80,9 @@ def diff(
         output.show(f"    {line}")
 
 
+@in_namespace
 def rollback(
-    context: typer.Context,
+    session: Session,
     *,
     name: Name,
     version: Annotated[
@@ -105,26 +90,21 @@ def rollback(
         typer.Argument(metavar="[VERSION]", help="Default: the one that was active before.", show_default=False),
     ] = None,
     message: Message = None,
-    namespace: Namespace = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
 ) -> None:
     """Make an earlier version active again, after a look at what that changes; waits until it has taken over."""
     from mixpeek.cli.progress import spinner
 
-    output = output_for(context, json)
-    wanted = None if version is None else _version(version)
-    with connect_to_namespace(context, api_key, base_url, namespace) as client:
-        history = client.plugins.versions(name)
-        # Named on purpose: what is shown is then what is done, whatever happens on the server meanwhile.
-        target = wanted or _previous(history["versions"], history["name"])
-        active = history.get("active_version")
-        changes = None if active in {None, target} else client.plugins.diff(name, active, target)
-        if changes is not None:
-            _show_changes(output, changes)
-        with spinner(output, f"Going back to {target}"):
-            answer = client.plugins.rollback(name, target, message)
+    client, output = session.client, session.output
+    wanted = None if version is None else version_given(version)
+    history = client.plugins.versions(name)
+    # Named on purpose: what is shown is then what is done, whatever happens on the server meanwhile.
+    target = wanted or _previous(history["versions"], history["name"])
+    active = history.get("active_version")
+    changes = None if active in {None, target} else client.plugins.diff(name, active, target)
+    if changes is not None:
+        _show_changes(output, changes)
+    with spinner(output, f"Going back to {target}"):
+        answer = client.plugins.rollback(name, target, message)
     output.document({**answer, "changes": changes})
     for warning in answer.get("warnings") or ():
         output.say(f"warning: {warning}", "yellow")
@@ -174,13 +154,6 @@ def _previous(versions: Sequence[Mapping[str, Any]], name: str) -> str:
     if at + 1 < len(versions):
         return str(versions[at + 1]["version"])
     raise Conflict(f"{name} has no earlier version to go back to", hint="`mixpeek plugin log` shows what there is")
-
-
-def _version(given: str) -> str:
-    try:
-        return normalise_version(given)
-    except ValueError as error:
-        raise InvalidRequest(str(error), hint="`mixpeek plugin log NAME` lists the versions") from error
 
 
 def _when(moment: Any) -> str | None:

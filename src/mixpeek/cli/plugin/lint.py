@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +25,8 @@ def lint(
 ) -> None:
     """Check structure, code, manifest and secrets of a plugin; needs no server."""
     # The examination is slow to import; `mixpeek --help` must not wait for it.
+    import asyncio
+
     from mixpeek.cli.packing import packed, plugin_folder
     from mixpeek.cli.report import Report
     from mixpeek.inspection.limits import ArchiveRefused

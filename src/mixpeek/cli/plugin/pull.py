@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mixpeek.cli.options import ApiKey, BaseUrl, Json, Name, Namespace, connect_to_namespace
-from mixpeek.cli.output import output_for
-from mixpeek.contract.versions import normalise_version
-from mixpeek.errors import Conflict, InvalidRequest, MixpeekError, NotFound
+from mixpeek.cli.options import Name, version_given
+from mixpeek.cli.session import Session, in_namespace
+from mixpeek.errors import Conflict, MixpeekError, NotFound
 
 if TYPE_CHECKING:
     from mixpeek.inspection.archive import UnpackedArchive
 
 
+@in_namespace
 def pull(
-    context: typer.Context,
+    session: Session,
     *,
     name: Name,
     output_folder: Annotated[
@@ -30,21 +30,16 @@ def pull(
         str | None, typer.Option("--version", help="Default: the active version.", show_default=False)
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds files.")] = False,
-    namespace: Namespace = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
 ) -> None:
     """Restore the files of a version into a folder, byte for byte."""
     from mixpeek.inspection.archive import read_archive
 
-    output = output_for(context, json)
-    with connect_to_namespace(context, api_key, base_url, namespace) as client:
-        history = client.plugins.versions(name)
-        chosen = _choose(history["versions"], history["name"], version)
-        folder = output_folder or Path(history["name"])
-        _check_free(folder, force)
-        archive = client.plugins.source_archive(chosen["plugin_id"])
+    client, output = session.client, session.output
+    history = client.plugins.versions(name)
+    chosen = _choose(history["versions"], history["name"], version)
+    folder = output_folder or Path(history["name"])
+    _check_free(folder, force)
+    archive = client.plugins.source_archive(chosen["plugin_id"])
     folder.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that each file moves into place in one step.
     with tempfile.TemporaryDirectory(prefix=".mixpeek-pull-", dir=folder) as scratch:
@@ -79,10 +74,7 @@ def _choose(versions: Sequence[Mapping[str, Any]], name: str, wanted: str | None
         active = next((version for version in versions if version.get("active")), None)
         chosen = active or next(iter(versions), None)
     else:
-        try:
-            number = normalise_version(wanted)
-        except ValueError as error:
-            raise InvalidRequest(str(error), hint="Write three numbers, as in 1.0.0") from error
+        number = version_given(wanted)
         chosen = next((version for version in versions if version["version"] == number), None)
     if chosen is None:
         known = ", ".join(str(version["version"]) for version in versions[:10]) or "none"

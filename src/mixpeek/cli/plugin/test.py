@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +36,8 @@ def test(
 ) -> None:
     """Check a plugin, run its tests, and run sample data through it."""
     # The examination is slow to import; `mixpeek --help` must not wait for it.
+    import asyncio
+
     from mixpeek.cli.packing import packed, plugin_folder
     from mixpeek.cli.report import Report
     from mixpeek.cli.samples import read_samples
