@@ -5,6 +5,7 @@ Being here, it also makes `factories` importable from any test.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,13 @@ from mixpeek import Mixpeek
 # The machine may be slow or shared: an example that takes long is no failure.
 settings.register_profile("suite", deadline=None, max_examples=60, print_blob=True)
 settings.load_profile("suite")
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Return how many processes `-n auto` means: one more than processors, as many tests wait for servers and hosts."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # xdist reads it
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")

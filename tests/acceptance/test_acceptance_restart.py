@@ -38,7 +38,7 @@ TEXTS = ["red apples and pears", "the cat on the mat", "rain in the north"]
 
 @dataclass
 class Furnished:
-    """A server of its own with a deployed plugin, a filled collection and a retriever."""
+    """A server of its own with a deployed plugin and its canary, a filled collection and a retriever."""
 
     server: Server
     client: Mixpeek
@@ -55,6 +55,12 @@ class Furnished:
             "plugins": self.client.plugins.list()["plugins"],
             "status": self.client.plugins.status("small_words_1_0_0").status,
             "realtime": reply["raw_response"],
+            "shares": [
+                (version["plugin_id"], version["role"], version["traffic"])
+                for version in self.client.plugins.deployment("small_words_1_0_0")["versions"]
+            ],
+            # Half of the requests each: that one of the two is not among sixty will not happen.
+            "answering": {self.client.inference.ask("small_words", {"text": "a cat"})["version"] for _ in range(60)},
         }
 
 
@@ -65,6 +71,10 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
     try:
         with server.start().client() as client:
             publish(client, write_plugin(folder / "small_words"), deploy=True)
+            canary = write_plugin(folder / "canary" / "small_words", version="1.1.0")
+            plugin_id = publish(client, canary, version="1.1.0")
+            client.plugins.deploy(plugin_id, traffic=50)
+            client.plugins.wait(plugin_id, timeout_s=60, poll_s=0.1)
             collection = collection_of(client, bucket_with(client, TEXTS), "small_words")
             assert run_batch(client, collection).status == "COMPLETED"
             yield Furnished(server, client, collection, retriever_over(client, collection))
@@ -118,6 +128,8 @@ def test_a_clean_stop_ends_the_database_too_and_everything_is_there_after_the_ne
     assert furnished.answers() == before
     assert before["search"][0][0] == "the cat on the mat"
     assert before["status"] == "DEPLOYED"
+    assert before["shares"] == [("small_words_1_0_0", "stable", 50), ("small_words_1_1_0", "canary", 50)]
+    assert before["answering"] == {"1.0.0", "1.1.0"}
 
 
 def test_after_a_crash_the_running_database_is_found_again(furnished: Furnished) -> None:

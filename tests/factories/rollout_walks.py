@@ -1,4 +1,4 @@
-"""A walk at random through deploys, rollbacks, undeploys and deletes, with a fault at any step of any of them.
+"""A walk at random through all that is asked of deployments, with a fault at any step of any of it.
 
 The services, the rollout, the replicas and PostgreSQL are real; hosts are staged (`staged_hosts`), the clock is moved
 by whoever sleeps, and the workflow engine's records are kept here, so that a worker can die between any two of them.
@@ -25,11 +25,12 @@ from mixpeek.api.routes.plugins import remove_version
 from mixpeek.collections.queries import is_used
 from mixpeek.db import processes
 from mixpeek.db.pool import Connection, Database, dict_rows, new_id
-from mixpeek.deployments import queries, rollout, service
-from mixpeek.deployments.models import UNDER_WAY, Phase, Status
+from mixpeek.deployments import queries, rollout, service, sharing
+from mixpeek.deployments.models import UNDER_WAY, Phase, Role, Status
 from mixpeek.deployments.replicas import Replicas
 from mixpeek.deployments.rollout import Rollout
 from mixpeek.deployments.states import is_legal
+from mixpeek.deployments.traffic import EVERYTHING, Split
 from mixpeek.errors import MixpeekError
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.execution.environments.store import Environments
@@ -325,6 +326,7 @@ class Walk:
         self.done: set[str] = set()
         self.apis: list[ApiProcess] = []
         self.live: dict[str, str] = {}
+        self.canaries: dict[str, str] = {}
         self.ledger: list[dict[str, Any]] = []
         self.undeployed = 0
         self.deleted = 0
@@ -375,6 +377,7 @@ class Walk:
         actions: list[tuple[int, Callable[[], str]]] = [
             (8, self._deploy),
             (2, self._roll_back),
+            (3, self._promote),
             (2, self._undeploy),
             (1, self._delete),
             (10, self._dispatch),
@@ -411,10 +414,12 @@ class Walk:
 
     def _deploy(self) -> str:
         version, batch_only = self.random.choice(self.versions), self.random.random() < 0.2
+        share = self.random.choice([EVERYTHING, EVERYTHING, Split(Role.CANARY, 10), Split(Role.SHADOW, 0)])
+        split = EVERYTHING if batch_only else share
         said, _ = self._ask(
-            f"deploy {version.plugin_id}{' batch_only' * batch_only}",
+            f"deploy {version.plugin_id} {split}{', batch_only' * batch_only}",
             lambda connection: service.deploy(
-                connection, self.namespace, version, batch_only=batch_only, message=None, actor="walk"
+                connection, self.namespace, version, batch_only=batch_only, message=None, actor="walk", split=split
             ),
         )
         return str(said)
@@ -427,6 +432,14 @@ class Walk:
         )
         return str(said)
 
+    def _promote(self) -> str:
+        version = self.random.choice(self.versions)
+        said, _ = self._ask(
+            f"promote {version.plugin_id}",
+            lambda connection: sharing.promote(connection, version, message=None, actor="walk"),
+        )
+        return str(said)
+
     def _undeploy(self) -> str:
         version = self.random.choice(self.versions)
         said, state = self._ask(
@@ -435,12 +448,13 @@ class Walk:
         )
         if state is not None and state["was_deployed"]:
             self.undeployed += 1
-            self._let_go(version.name)
+            self._let_go(version)
         return str(said)
 
-    def _let_go(self, name: str) -> None:
-        """Whatever was live of a name was undeployed, and any wish is newer than none."""
-        del self.live[name], self._live_since[name]
+    def _let_go(self, version: PluginVersion) -> None:
+        """A version was undeployed; if it was the stable one, any wish is newer than none."""
+        if self.live[version.name] == version.plugin_id:
+            del self.live[version.name], self._live_since[version.name]
 
     def _delete(self) -> str:
         version = self.random.choice(self.versions)
@@ -452,7 +466,7 @@ class Walk:
             self.deleted += 1
         if was_deployed:
             self.undeployed += 1
-            self._let_go(version.name)
+            self._let_go(version)
         return str(said)
 
     def _dispatch(self) -> str:
@@ -612,18 +626,23 @@ class Walk:
                 left = (Status(move["before"][0]), Phase(move["before"][1]))
                 assert is_legal(left, after), f"{left} → {after}"
         assert set(seen["deployed"] or []) == {row["deployment_id"] for row in live}
-        assert len({row["name"] for row in live}) == len(live)
+        stable = [row for row in live if row["role"] == Role.STABLE]
+        beside = [row["name"] for row in live if row["role"] != Role.STABLE]
+        assert len({row["name"] for row in stable}) == len(stable)
+        assert len(set(beside)) == len(beside)
+        assert set(beside) <= {row["name"] for row in stable}
         assert not seen["without_host"], "what is live never had a host ready"
         assert not seen["twice"], "one version is being deployed twice"
         good = {version.plugin_id for version in self.versions if version.version not in ("1.3.0", "1.4.0")}
         assert {row["plugin_id"] for row in live} <= good, "what did not pass its gate is live"
-        for row in live:
+        for row in stable:
             before = self._live_since.get(row["name"], "")
             assert row["queued_at"] >= before, "an earlier wish replaced a later one"
             self._live_since[row["name"]] = row["queued_at"]
-        now_live = {row["name"]: row["plugin_id"] for row in live}
+        now_live = {row["name"]: row["plugin_id"] for row in stable}
         assert set(self.live) <= set(now_live), "what was live is gone, and nobody asked for that"
         self.live = now_live
+        self.canaries = {row["name"]: row["plugin_id"] for row in live if row["role"] == Role.CANARY}
         assert ledger[: len(self.ledger)] == self.ledger, "the ledger was changed"
         self.ledger = ledger
 
@@ -643,7 +662,7 @@ class Walk:
         for row in rows:
             assert row["status"] not in UNDER_WAY, row
             assert bool(row["error"]) == (row["status"] == Status.FAILED), row
-            phases = [moment["phase"] for moment in row["timeline"]]
+            phases = [moment["phase"] for moment in row["timeline"] if moment["phase"] != Phase.LIVE]
             assert len(phases) == len(set(phases)) or row["status"] == Status.FAILED, phases
             if row["task_id"]:
                 wanted = "FAILED" if row["status"] == Status.FAILED else "COMPLETED"
@@ -656,17 +675,22 @@ class Walk:
         assert len(versions) == len(active)
         for api in self.apis:
             for name in ("words", "other"):
-                assert api.who_answers(self.namespace.namespace_id, name) == self.live.get(name)
+                answering = api.who_answers(self.namespace.namespace_id, name)
+                assert answering in {self.live.get(name), self.canaries.get(name)}, name
+                assert (answering is None) == (name not in self.live), name
 
     def _check_ledger(self, row: dict[str, Any]) -> None:
         entries = [e for e in self.ledger if e["details"].get("deployment_id") == row["deployment_id"]]
-        outcomes = [entry["outcome"] for entry in entries]
+        # What became of a live one later, by a promotion or another share, is told as well.
+        later = [e for e in entries if e["action"] == "promote" or "traffic_before" in e["details"]]
+        outcomes = [entry["outcome"] for entry in entries if entry not in later]
         if row["task_id"] is None:
             wanted = ["batch_only"]
         elif row["status"] == Status.FAILED:
             wanted = ["queued", "failed"]
         else:
-            wanted = ["queued", "activated" if row["deployment_type"] == "batch_only" else "deployed"]
+            live = "deployed" if row["role"] == Role.STABLE else row["role"]
+            wanted = ["queued", "activated" if row["deployment_type"] == "batch_only" else live]
         assert outcomes == wanted, (row["status"], row["phase"], outcomes)
 
     def _rows(self, connection: Connection, sql: Any, **more: Any) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ TAGS = {
     "audit": "Who changed what, and who was refused.",
     "namespaces": "A namespace isolates everything in it from every other.",
     "plugins": "Upload, publish, deploy and inspect plugins.",
+    "plugin traffic": "Two versions beside each other: a canary with a share of the requests, or a shadow.",
     "plugin versions": "A plugin by its name: history, rollback, differences. `-` and `_` are the same in a name.",
     "organization plugins": "Plugins an organization shares with its namespaces.",
     "inference": "Ask a deployed plugin.",

@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-import json as json_format
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mixpeek.cli.options import ApiKey, BaseUrl, Json, Namespace, connect_to_namespace
-from mixpeek.cli.output import output_for
+from mixpeek.cli.session import Session, in_namespace
 from mixpeek.errors import InvalidRequest
 
 
+@in_namespace
 def infer(
-    context: typer.Context,
+    session: Session,
     *,
     name: Annotated[str, typer.Argument(help="Plugin's name, plugin ID, or feature URI (`mixpeek://…`).")],
     inputs: Annotated[str, typer.Argument(help="JSON object, `@FILE` that holds one, or `-` for stdin.")],
     parameters: Annotated[
         str | None, typer.Option("--parameters", help="JSON object, `@FILE` or `-`.", show_default=False)
     ] = None,
-    namespace: Namespace = None,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
-    json: Json = False,
 ) -> None:
     """Ask a deployed plugin once and print its output as JSON."""
-    output = output_for(context, json)
+    output = session.output
     given = _object_from("INPUTS", inputs)
     settings = None if parameters is None else _object_from("--parameters", parameters)
     target = {"feature_uri": name} if name.startswith("mixpeek://") else {"inference_name": name}
-    with connect_to_namespace(context, api_key, base_url, namespace) as client:
-        answer = client.inference.ask(inputs=given, parameters=settings, **target)
+    answer = session.client.inference.ask(inputs=given, parameters=settings, **target)
     output.document(answer)
-    output.show(json_format.dumps(answer["output"], ensure_ascii=False, indent=2))
+    output.show(json.dumps(answer["output"], ensure_ascii=False, indent=2))
     output.say(f"answered by {answer['inference_name']}, code {str(answer['code_hash'])[:12]}")
 
 
 def _object_from(name: str, text: str) -> dict[str, Any]:
     try:
-        value = json_format.loads(_read(text))
+        value = json.loads(_read(text))
     except (ValueError, OSError) as error:
         raise InvalidRequest(f"{name} is not JSON: {error}", hint=_form(name)) from error
     if not isinstance(value, dict):

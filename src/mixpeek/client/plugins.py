@@ -181,16 +181,46 @@ class Plugins(Resource):
         )
 
     def deploy(
-        self, plugin_id: str, *, batch_only: bool = False, message: str | None = None, namespace: str | None = None
+        self,
+        plugin_id: str,
+        *,
+        batch_only: bool = False,
+        traffic: int | None = None,
+        shadow: bool = False,
+        message: str | None = None,
+        namespace: str | None = None,
     ) -> Response:
-        """Deploy or redeploy a version; `batch_only` gives it no realtime endpoint."""
+        """Deploy or redeploy a version, by default for all requests that follow its plugin's name.
+
+        Args:
+            batch_only: give it no realtime endpoint.
+            traffic: percentage of the requests, 1 to 99, that it answers as a canary beside the stable version.
+            shadow: mirror requests to it and compare its answers; it answers none that follow the name.
+        Raises: ApiError: 409 if nothing is live, or if two versions share the requests already.
+        """
         return self._transport.request(
             "POST",
             f"{self._plugin_path(plugin_id, namespace)}/deploy",
             body=None if message is None else {"message": message},
-            query={"deployment_type": "batch_only" if batch_only else None},
+            query={
+                "deployment_type": "batch_only" if batch_only else None,
+                "traffic": traffic,
+                "shadow": shadow or None,
+            },
             timeout_s=_LONG_ANSWER_S,
         )
+
+    def promote(self, plugin_id: str, *, message: str | None = None, namespace: str | None = None) -> Response:
+        """Make a canary or a shadow the only live version of its name; raise ApiError 409 if it is neither."""
+        return self._transport.request(
+            "POST",
+            f"{self._plugin_path(plugin_id, namespace)}/promote",
+            body=None if message is None else {"message": message},
+        )
+
+    def deployment(self, plugin_id: str, *, namespace: str | None = None) -> Response:
+        """Return the `versions` that share the requests of a name, and under `shadow` how a shadow's answers differ."""
+        return self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/deployment")
 
     def status(self, plugin_id: str, *, namespace: str | None = None) -> Response:
         """Return where the deployment of a version stands."""
@@ -216,7 +246,7 @@ class Plugins(Resource):
         )
 
     def undeploy(self, plugin_id: str, *, namespace: str | None = None) -> Response:
-        """Take down the deployment of a version; the version stays."""
+        """Take down the deployment of a version; the version stays. A canary's share goes back to the stable one."""
         return self._transport.request("POST", f"{self._plugin_path(plugin_id, namespace)}/undeploy")
 
     def realtime_test(

@@ -35,6 +35,25 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
+class Role(StrEnum):
+    """What a live version has to do with the requests that follow its name."""
+
+    STABLE = "stable"
+    CANARY = "canary"
+    SHADOW = "shadow"
+
+
+@dataclass(frozen=True)
+class Share:
+    """A version that a name's requests concern: `traffic` percent of them are answered by it."""
+
+    plugin_id: str
+    deployment_id: str
+    role: str
+    traffic: int
+    since: datetime
+
+
 @dataclass(frozen=True)
 class Deployment:
     deployment_id: str
@@ -42,6 +61,8 @@ class Deployment:
     plugin_id: str
     name: str
     deployment_type: str
+    role: str
+    traffic: int
     action: str
     status: str
     phase: str

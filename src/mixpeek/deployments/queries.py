@@ -6,8 +6,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.db.pool import Connection, dict_rows, first_row, scalar
-from mixpeek.deployments.models import Deployment, Phase, Status
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, scalar
+from mixpeek.deployments.models import Deployment, Phase, Share, Status
 from mixpeek.deployments.states import State, list_before
 from mixpeek.errors import NotFound, PlatformError
 
@@ -15,16 +15,22 @@ CHANNEL = "mixpeek_deployments"
 # A process whose heartbeat is older than this is taken for dead.
 HEARTBEAT_LIMIT = "10 seconds"
 COLUMNS = (
-    "deployment_id, namespace_id, plugin_id, name, deployment_type, action, status, phase, error, message, warnings,"
-    " timeline, actor, task_id, queued_at, finished_at"
+    "deployment_id, namespace_id, plugin_id, name, deployment_type, role, traffic, action, status, phase, error,"
+    " message, warnings, timeline, actor, task_id, queued_at, finished_at"
+)
+# The stable version of a name answers what its canary does not.
+SHARES = (
+    "SELECT namespace_id, name, plugin_id, deployment_id, role, since, COALESCE(traffic, 100 - COALESCE(sum(traffic)"
+    " OVER (PARTITION BY namespace_id, name), 0))::int AS traffic FROM live_deployments"
 )
 
 
 def insert_deployment(connection: Connection, deployment: dict[str, Any]) -> None:
     connection.execute(
-        "INSERT INTO deployments (deployment_id, namespace_id, plugin_id, name, deployment_type, action, status, phase,"
-        " message, actor, task_id) VALUES (%(deployment_id)s, %(namespace_id)s, %(plugin_id)s, %(name)s,"
-        " %(deployment_type)s, %(action)s, %(status)s, %(phase)s, %(message)s, %(actor)s, %(task_id)s)",
+        "INSERT INTO deployments (deployment_id, namespace_id, plugin_id, name, deployment_type, role, traffic,"
+        " action, status, phase, message, actor, task_id) VALUES (%(deployment_id)s, %(namespace_id)s, %(plugin_id)s,"
+        " %(name)s, %(deployment_type)s, %(role)s, %(traffic)s, %(action)s, %(status)s, %(phase)s, %(message)s,"
+        " %(actor)s, %(task_id)s)",
         deployment,
     )
 
@@ -125,19 +131,31 @@ def notify(connection: Connection) -> None:
 
 
 def find_live(connection: Connection, namespace_id: str, name: str) -> dict[str, Any] | None:
+    """Return the stable version of a name, None if nothing of it is live."""
     rows = dict_rows(
         connection,
-        "SELECT plugin_id, deployment_id, since FROM live_deployments WHERE namespace_id = %s AND name = %s",
+        "SELECT plugin_id, deployment_id, since FROM live_deployments"
+        " WHERE namespace_id = %s AND name = %s AND role = 'stable'",
         [namespace_id, name],
     )
     return rows[0] if rows else None
 
 
 def set_live(connection: Connection, namespace_id: str, name: str, plugin_id: str, deployment_id: str) -> None:
-    """Make one deployment answer for `name`; this one statement is the switch."""
+    """Make one deployment the stable one of `name`, in place of the one that was; this is the switch.
+
+    One of a version that stands beside the stable one already takes its place there, which must be free.
+    """
+    moved = connection.execute(
+        "UPDATE live_deployments SET deployment_id = %s, role = 'stable', traffic = NULL, since = now()"
+        " WHERE namespace_id = %s AND plugin_id = %s",
+        [deployment_id, namespace_id, plugin_id],
+    )
+    if moved.rowcount:
+        return
     connection.execute(
         "INSERT INTO live_deployments (namespace_id, name, plugin_id, deployment_id) VALUES (%s, %s, %s, %s)"
-        " ON CONFLICT (namespace_id, name) DO UPDATE SET plugin_id = EXCLUDED.plugin_id,"
+        " ON CONFLICT (namespace_id, name) WHERE role = 'stable' DO UPDATE SET plugin_id = EXCLUDED.plugin_id,"
         " deployment_id = EXCLUDED.deployment_id, since = now()",
         [namespace_id, name, plugin_id, deployment_id],
     )
@@ -153,18 +171,87 @@ def delete_live(connection: Connection, namespace_id: str, plugin_id: str) -> st
     return rows[0]["deployment_id"] if rows else None
 
 
+def list_shares(connection: Connection, namespace_id: str, name: str) -> list[Share]:
+    """Return the versions that the requests following a name concern: the stable one first, at most two."""
+    return all_rows(
+        connection,
+        Share,
+        f"SELECT plugin_id, deployment_id, role, traffic, since FROM ({SHARES}) s"
+        " WHERE namespace_id = %s AND name = %s ORDER BY role <> 'stable'",
+        [namespace_id, name],
+    )
+
+
+def set_share(
+    connection: Connection, namespace_id: str, name: str, plugin_id: str, deployment_id: str, role: str, traffic: int
+) -> None:
+    """Put a canary or a shadow beside the stable version of a name, in place of the one that was there."""
+    connection.execute(
+        "INSERT INTO live_deployments (namespace_id, name, plugin_id, deployment_id, role, traffic)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (namespace_id, name) WHERE role <> 'stable' DO UPDATE SET"
+        " plugin_id = EXCLUDED.plugin_id, deployment_id = EXCLUDED.deployment_id, role = EXCLUDED.role,"
+        " traffic = EXCLUDED.traffic, since = now()",
+        [namespace_id, name, plugin_id, deployment_id, role, traffic],
+    )
+
+
+def remark(connection: Connection, deployment_id: str, phase: str, detail: str) -> None:
+    """Add to a deployment's timeline what happened to it without its state changing, and wake whoever watches."""
+    connection.execute(
+        "UPDATE deployments SET timeline = timeline || jsonb_build_array(jsonb_build_object('phase', %(phase)s::text,"
+        " 'at', clock_timestamp(), 'detail', %(detail)s::text)) WHERE deployment_id = %(id)s",
+        {"id": deployment_id, "phase": phase, "detail": detail},
+    )
+    notify(connection)
+
+
 def list_live_plugin_ids(connection: Connection, namespace_id: str) -> set[str]:
     rows = dict_rows(connection, "SELECT plugin_id FROM live_deployments WHERE namespace_id = %s", [namespace_id])
     return {row["plugin_id"] for row in rows}
 
 
 def list_wanted(connection: Connection) -> list[dict[str, Any]]:
-    """Return the deployments every API process should have a host for: the live ones, and greens being started."""
+    """Return the deployments every API process should have a host for: the live ones, and greens being started.
+
+    `role` and `traffic`, in percent, say what a live one has to do with its name's requests; a green has neither.
+    """
     return dict_rows(
         connection,
-        "SELECT d.deployment_id, d.namespace_id, d.plugin_id, d.name, (l.deployment_id IS NOT NULL) AS live"
-        " FROM deployments d LEFT JOIN live_deployments l USING (deployment_id)"
+        "SELECT d.deployment_id, d.namespace_id, d.plugin_id, d.name, l.role, l.traffic"
+        f" FROM deployments d LEFT JOIN ({SHARES}) l USING (deployment_id)"
         " WHERE l.deployment_id IS NOT NULL OR (d.status = 'IN_PROGRESS' AND d.phase IN ('start', 'switch'))",
+    )
+
+
+def find_under_way_beside(connection: Connection, namespace_id: str, name: str) -> str | None:
+    """Return the plugin id of a canary or shadow of this name whose rollout has not ended, or None."""
+    found: str | None = scalar(
+        connection,
+        "SELECT plugin_id FROM deployments WHERE namespace_id = %s AND name = %s AND role <> 'stable'"
+        " AND status IN ('QUEUED', 'PENDING', 'IN_PROGRESS') LIMIT 1",
+        [namespace_id, name],
+    )
+    return found
+
+
+def save_shadow_report(
+    connection: Connection, deployment_id: str, process_id: str, compared_with: str, report: dict[str, Any]
+) -> None:
+    """Keep all that one process has counted of a shadow, unless the deployment is gone."""
+    connection.execute(
+        "INSERT INTO shadow_reports (deployment_id, process_id, compared_with, report)"
+        " SELECT deployment_id, %(p)s, %(c)s, %(r)s FROM deployments WHERE deployment_id = %(d)s"
+        " ON CONFLICT (deployment_id, process_id) DO UPDATE SET report = EXCLUDED.report, updated_at = now()",
+        {"d": deployment_id, "p": process_id, "c": compared_with, "r": Jsonb(report)},
+    )
+
+
+def list_shadow_reports(connection: Connection, deployment_id: str) -> list[dict[str, Any]]:
+    """Return what each process has counted of a shadow, the latest last."""
+    return dict_rows(
+        connection,
+        "SELECT compared_with, report, updated_at FROM shadow_reports WHERE deployment_id = %s ORDER BY updated_at",
+        [deployment_id],
     )
 
 

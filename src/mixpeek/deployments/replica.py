@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from mixpeek.contract.manifest import Feature
 from mixpeek.deployments.scaling import ServePlan, most_under_way
 from mixpeek.errors import MixpeekError, PluginCrashed, PluginError, PluginReplyInvalid, PluginTimedOut
 from mixpeek.execution.port import Host, Reply
@@ -29,6 +30,7 @@ class Served:
     code_hash: str
     feature_uri: str
     features: dict[str, str]  # name → URI
+    embeddings: tuple[Feature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

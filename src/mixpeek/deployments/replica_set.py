@@ -62,7 +62,7 @@ class ReplicaSet:
         self.last_error: str | None = None
         self._last_failure: Exception | None = None
 
-    def submit(self, body: bytes, *, urgent: bool = False) -> asyncio.Future[Answer]:
+    def submit(self, body: bytes, *, urgent: bool = False, once: bool = False) -> asyncio.Future[Answer]:
         """Send a request, or queue it, and return the future of its answer.
 
         The future raises PluginError or InferenceUnavailable. Sent once more if its host ends before it answers.
@@ -70,11 +70,14 @@ class ReplicaSet:
         Args:
             body: JSON with `inputs` and `parameters`.
             urgent: have a crashed replica started again at once: who looks for the cause of crashes must meet it.
+            once: do not send it again if its host ends.
 
         Raises: InferenceUnavailable: the queue is full, or replicas keep crashing.
         """
         deadline = self._loop.time() + self.plan.timeout_s
         request = Request(body, self._loop.create_future(), deadline, urgent=urgent)
+        if once:
+            request.attempts = ATTEMPTS
         replica = None if self._waiting else self._with_room()
         if replica is not None:
             replica.send(request)

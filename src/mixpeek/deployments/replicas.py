@@ -27,10 +27,12 @@ from mixpeek.deployments import queries
 from mixpeek.deployments.errors import NotDeployed
 from mixpeek.deployments.failure import describe_failure
 from mixpeek.deployments.hosting import host_spec
+from mixpeek.deployments.models import Role
 from mixpeek.deployments.replica import Answer, Served
 from mixpeek.deployments.replica_set import ReplicaSet, Started
 from mixpeek.deployments.routing import Route, RouteTable, Wanted
 from mixpeek.deployments.scaling import ServePlan, plan_from_manifest
+from mixpeek.deployments.shadowing import Shadowing
 from mixpeek.errors import InvalidRequest, MixpeekError, NotFound
 from mixpeek.execution.needs import start_built
 from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution
@@ -75,6 +77,7 @@ class Replicas:
         self._draining: dict[ReplicaSet, asyncio.Task[None]] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._reconciled = asyncio.Event()
+        self._shadowing = Shadowing(database, process_id)
         # Building an environment may take minutes; heartbeats must not queue behind that.
         self._preparing = ThreadPoolExecutor(_PREPARING_AT_ONCE, thread_name_prefix="preparing")
         self._starting = asyncio.Semaphore(STARTING_AT_ONCE)
@@ -119,7 +122,8 @@ class Replicas:
 
     async def run_forever(self) -> None:
         """Follow the database until cancelled, then stop every host."""
-        helpers = [asyncio.create_task(self._beat_forever()), asyncio.create_task(self._tick_forever())]
+        forever = (self._beat_forever(), self._tick_forever(), self._shadowing.flush_forever())
+        helpers = [asyncio.create_task(each) for each in forever]
         try:
             while True:
                 try:
@@ -137,6 +141,7 @@ class Replicas:
                 task.cancel()
             sets = {*self._deployed.values(), *self._on_demand.values(), *self._draining}
             await asyncio.gather(*(each.close() for each in sets), return_exceptions=True)
+            await self._shadowing.flush()
             self._preparing.shutdown(wait=False, cancel_futures=True)
 
     def describe(self) -> dict[str, int]:
@@ -196,6 +201,7 @@ class Replicas:
         ids = {each["deployment_id"] for each in wanted}
         for deployment_id in [known for known in self._deployed if known not in ids]:
             self._drain(self._deployed.pop(deployment_id))
+        self._shadowing.keep(ids)
         self._reconciled.set()
 
     async def _add(self, deployment_id: str, version: PluginVersion) -> None:
@@ -210,13 +216,30 @@ class Replicas:
 
     def _table_of(self, wanted: list[dict[str, Any]]) -> RouteTable:
         table = RouteTable()
+        by_name: dict[Key, dict[str, tuple[ReplicaSet, dict[str, Any]]]] = {}
         for each in wanted:
             answering = self._deployed.get(each["deployment_id"])
-            if each["live"] and answering is not None:
-                route = Route(((answering, 1.0),))
-                table.by_name[each["namespace_id"], each["name"]] = route
-                table.by_plugin[each["namespace_id"], each["plugin_id"]] = route
+            if each["role"] is not None and answering is not None:
+                table.by_plugin[each["namespace_id"], each["plugin_id"]] = Route(((answering, 1.0),))
+                by_name.setdefault((each["namespace_id"], each["name"]), {})[each["role"]] = (answering, each)
+        for key, sharing in by_name.items():
+            # Without its stable version a name is not live; it has just been deleted.
+            if Role.STABLE in sharing:
+                table.by_name[key] = self._route_of(sharing)
         return table
+
+    def _route_of(self, sharing: dict[str, tuple[ReplicaSet, dict[str, Any]]]) -> Route:
+        """Return how the requests of a name are shared among its versions, given by their roles."""
+        stable, its = sharing[Role.STABLE]
+        if Role.CANARY in sharing:
+            canary, other = sharing[Role.CANARY]
+            return Route(((stable, float(its["traffic"])), (canary, float(other["traffic"]))))
+        if Role.SHADOW in sharing:
+            shadow, other = sharing[Role.SHADOW]
+            served = stable.served
+            tap = self._shadowing.mirror_for(other["deployment_id"], shadow, served.embeddings, served.plugin_id)
+            return Route(((stable, 1.0),), tap)
+        return Route(((stable, 1.0),))
 
     def _open(self, deployment_id: str, opened: ReplicaSet, code_hash: str) -> None:
         """Start a set's first replicas and report how that went."""
@@ -329,6 +352,7 @@ def served_from(version: PluginVersion) -> Served:
         version.code_hash,
         version.feature_uri,
         {name: str(FeatureUri(version.name, version.version, name)) for name in names},
+        tuple(version.parsed_manifest.embeddings),
     )
 
 

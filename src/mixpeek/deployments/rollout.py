@@ -10,10 +10,10 @@ import time
 from typing import Any
 
 from mixpeek.db.pool import Connection, Database
-from mixpeek.deployments import queries
+from mixpeek.deployments import queries, sharing
 from mixpeek.deployments.failure import describe_failure
 from mixpeek.deployments.hosting import list_models
-from mixpeek.deployments.models import UNDER_WAY, Deployment, Phase, Status
+from mixpeek.deployments.models import UNDER_WAY, Deployment, Phase, Role, Status
 from mixpeek.deployments.service import ROLL_OUT
 from mixpeek.deployments.trial import Trial
 from mixpeek.errors import Conflict, MixpeekError, NotFound, PlatformError, PluginError
@@ -130,18 +130,18 @@ class Rollout:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.SWITCH)
         with self._database.transaction() as connection:
             registry_queries.lock_name(connection, deployment.namespace_id, deployment.name)
-            _refuse_if_overtaken(connection, deployment)
-            before = queries.find_live(connection, deployment.namespace_id, deployment.name)
-            queries.set_live(
-                connection, deployment.namespace_id, deployment.name, deployment.plugin_id, deployment.deployment_id
-            )
-            if before and before["deployment_id"] != deployment.deployment_id:
-                queries.finish(connection, before["deployment_id"], Status.NOT_DEPLOYED, Phase.ENDED)
-            registry_queries.set_active(
-                connection, deployment.namespace_id, deployment.name, deployment.plugin_id, replace=True
-            )
+            if deployment.role == Role.STABLE:
+                _refuse_if_overtaken(connection, deployment)
+                superseded = sharing.take_over(
+                    connection, deployment.namespace_id, deployment.name, deployment.plugin_id, deployment.deployment_id
+                )
+                outcome, details = "deployed", dict[str, Any](superseded=superseded)
+            else:
+                warnings = warnings + sharing.step_beside(connection, deployment, version)
+                # Not "deployed": a rollback looks for the versions that had all requests.
+                outcome, details = deployment.role, dict[str, Any](traffic=deployment.traffic)
             queries.finish(connection, deployment.deployment_id, Status.DEPLOYED, Phase.LIVE, warnings=warnings)
-            self._record(connection, deployment, "deployed", {"code_hash": version.code_hash})
+            self._record(connection, deployment, outcome, {"code_hash": version.code_hash, **details})
             tasks.update_task(connection, task_id, "COMPLETED", outputs={"plugin_id": deployment.plugin_id})
 
     def _fail(self, deployment_id: str, text: str, task_id: str) -> None:

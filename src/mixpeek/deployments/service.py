@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from mixpeek.db.pool import Connection, new_id
-from mixpeek.deployments import queries
-from mixpeek.deployments.models import UNDER_WAY, Deployment, Phase, Status
+from mixpeek.deployments import queries, sharing
+from mixpeek.deployments.models import UNDER_WAY, Deployment, Phase, Role, Share, Status
+from mixpeek.deployments.traffic import EVERYTHING, Split, beside, check_beside, describe_share, share_of, ways_out
 from mixpeek.errors import Conflict, NotFound
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
@@ -26,15 +27,31 @@ def deploy(
     message: str | None,
     actor: str,
     warnings: Sequence[str] = (),
+    split: Split = EVERYTHING,
 ) -> dict[str, Any]:
-    """Queue the rollout of a version, or finish at once, with `warnings`, when it is only for batches."""
+    """Queue the rollout of a version, or finish at once, with `warnings`, when it is only for batches.
+
+    A canary or a shadow that runs already gets another share at once.
+
+    Raises: Conflict: the version cannot be put beside what is live, or is being deployed with another share.
+    """
     version = _lock(connection, version)
     latest = queries.find_latest(connection, version.namespace_id, version.plugin_id)
     if latest is not None and latest.status in UNDER_WAY:
+        asked = Split(Role(latest.role), latest.traffic)
+        if asked != split:
+            raise Conflict(
+                f"{version.plugin_id} is being deployed {asked}", hint="Wait until that ends, then deploy it again"
+            )
         return _answer(latest, "This version is being deployed already")
+    if split != EVERYTHING:
+        before = _find_room(connection, version)
+        if before is not None and (before.role, before.traffic) != (split.role, split.traffic):
+            changed = sharing.change_share(connection, version, before, split, message=message, actor=actor)
+            return {**_answer(changed, f"Deployed {split} from now on"), "status": "changed"}
     kind = "batch_only" if batch_only else "realtime"
     deployment = _queue(
-        connection, namespace, version, kind, "deploy", message=message, actor=actor, run=not batch_only
+        connection, namespace, version, kind, "deploy", message=message, actor=actor, run=not batch_only, split=split
     )
     if batch_only:
         queries.finish(connection, deployment.deployment_id, Status.NOT_DEPLOYED, Phase.ENDED, warnings=list(warnings))
@@ -43,6 +60,19 @@ def deploy(
     found = queries.find_deployment(connection, deployment.deployment_id)
     assert found is not None
     return _answer(found, None)
+
+
+def _find_room(connection: Connection, version: PluginVersion) -> Share | None:
+    """Return the share a version has already; raise Conflict if it cannot be put beside what is live."""
+    shares = queries.list_shares(connection, version.namespace_id, version.name)
+    check_beside(version.name, version.plugin_id, shares)
+    coming = queries.find_under_way_beside(connection, version.namespace_id, version.name)
+    if coming is not None:
+        raise Conflict(
+            f"{coming} is being deployed to share the requests of {version.name}; there is no room for a third",
+            hint=f"Wait until that ends, then promote or undeploy it: {ways_out(coming)}",
+        )
+    return share_of(shares, version.plugin_id)
 
 
 def roll_back(
@@ -54,7 +84,11 @@ def roll_back(
     """
     version = _lock(connection, version)
     if version.active:
-        raise Conflict(f"{version.name} {version.version} is the active version already", hint="Name another version")
+        other = beside(queries.list_shares(connection, version.namespace_id, version.name))
+        hint = "Name another version"
+        if other is not None:
+            hint = f"To give it all requests again, `mixpeek plugin undeploy {other.plugin_id}`"
+        raise Conflict(f"{version.name} {version.version} is the active version already", hint=hint)
     under_way = queries.find_under_way(connection, version.namespace_id, version.name)
     if under_way is not None:
         raise Conflict(f"{under_way} is being deployed", hint="Wait until that ends, then roll back")
@@ -87,6 +121,7 @@ def _queue(
     message: str | None,
     actor: str,
     run: bool,
+    split: Split = EVERYTHING,
 ) -> Deployment:
     """Record a deployment and, with `run`, the task that carries it out."""
     deployment_id = new_id("dep")
@@ -108,6 +143,8 @@ def _queue(
             "plugin_id": version.plugin_id,
             "name": version.name,
             "deployment_type": kind,
+            "role": split.role,
+            "traffic": split.traffic,
             "action": action,
             "status": Status.QUEUED,
             "phase": Phase.QUEUED,
@@ -136,11 +173,21 @@ def _record(connection: Connection, version: PluginVersion, action: str, outcome
 
 
 def undeploy(connection: Connection, version: PluginVersion, *, actor: str) -> dict[str, Any]:
-    """Stop a version from answering realtime requests; the version itself stays."""
+    """Stop a version from answering realtime requests; the version itself stays.
+
+    A canary's share goes back to the stable version, which cannot be undeployed while it has company.
+    """
     version = _lock(connection, version)
     latest = queries.find_latest(connection, version.namespace_id, version.plugin_id)
     if latest is not None and latest.status in UNDER_WAY:
         raise Conflict(f"{version.plugin_id} is being deployed", hint="Wait until that ends, then undeploy")
+    shares = queries.list_shares(connection, version.namespace_id, version.name)
+    mine, other = share_of(shares, version.plugin_id), beside(shares)
+    if mine is not None and mine.role == Role.STABLE and other is not None:
+        raise Conflict(
+            f"{version.plugin_id} is the stable version of {version.name}, and {other.plugin_id} its {other.role}",
+            hint=f"Promote or undeploy {other.plugin_id} first: {ways_out(other.plugin_id)}",
+        )
     deployment_id = queries.delete_live(connection, version.namespace_id, version.plugin_id)
     if deployment_id is not None:
         queries.finish(connection, deployment_id, Status.NOT_DEPLOYED, Phase.ENDED)
@@ -159,8 +206,8 @@ def undeploy(connection: Connection, version: PluginVersion, *, actor: str) -> d
 def status(connection: Connection, version: PluginVersion) -> dict[str, Any]:
     """Return how a version stands, in the documented shape."""
     latest = queries.find_latest(connection, version.namespace_id, version.plugin_id)
-    live = queries.find_live(connection, version.namespace_id, version.name)
-    deployed = live is not None and live["plugin_id"] == version.plugin_id
+    live = share_of(queries.list_shares(connection, version.namespace_id, version.name), version.plugin_id)
+    deployed = live is not None
     manifest = version.parsed_manifest
     state = latest.status if latest else Status.NOT_DEPLOYED
     return {
@@ -171,14 +218,14 @@ def status(connection: Connection, version: PluginVersion) -> dict[str, Any]:
         "version": version.version,
         "realtime_enabled": deployed,
         "realtime_source": (version.realtime_style or "pipeline") if deployed else None,
-        "message": _explain(latest, deployed),
+        "message": _explain(latest, live),
         "queued_at": latest.queued_at if latest else None,
         "estimated_completion_seconds": 5 if state in UNDER_WAY else None,
         "deployed": deployed,
         "route_prefix": f"/v1/namespaces/{version.namespace_id}/plugins/{version.plugin_id}" if deployed else None,
         "feature_uri": version.feature_uri,
         "features": [feature.uri(manifest) for feature in manifest.embeddings],
-        "deployed_at": live["since"] if live and deployed else None,
+        "deployed_at": live.since if live else None,
         "error": latest.error if latest else None,
         "phase": latest.phase if latest else None,
         "warnings": latest.warnings if latest else [],
@@ -187,17 +234,17 @@ def status(connection: Connection, version: PluginVersion) -> dict[str, Any]:
     }
 
 
-def _explain(latest: Deployment | None, deployed: bool) -> str:
+def _explain(latest: Deployment | None, live: Share | None) -> str:
     if latest is None:
         return "Never deployed; POST …/deploy starts a rollout"
     if latest.status == Status.FAILED:
-        kept = "; the version that was live still answers" if not deployed else "; its earlier deployment still answers"
+        kept = "; the version that was live still answers" if live is None else "; its earlier deployment still answers"
         return f"The rollout failed in phase {latest.phase}{kept}"
     if latest.deployment_type == "batch_only":
         return "Deployed for batches only; usable in collections, without a realtime endpoint"
     if latest.status in UNDER_WAY:
         return f"Rollout under way, in phase {latest.phase}"
-    return "Ready for realtime inference" if deployed else "Not deployed: superseded or undeployed"
+    return "Not deployed: superseded or undeployed" if live is None else describe_share(live)
 
 
 def _answer(deployment: Deployment, message: str | None) -> dict[str, Any]:

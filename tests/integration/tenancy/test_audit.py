@@ -24,6 +24,7 @@ NOT_AUDITED = {
     "tasks": "work that was asked for: what asks for it and what it changes are recorded",
     "processes": "heartbeats",
     "replicas": "what each process has running",
+    "shadow_reports": "what each process has counted",
     "collection_generations": "made and replaced with their collection",
     "segments": "where documents are kept",
     "document_keys": "where documents are kept",

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from local_server import LocalServer
 
-from conftest import Mix
+from factories.commands import Command
+from factories.local_server import LocalServer
 
 ANSWER = {
     "status": "success",
@@ -28,7 +28,7 @@ ANSWER = {
     ],
 )
 def test_a_plugin_is_asked_and_its_output_alone_is_printed(
-    mix: Mix, server: LocalServer, tmp_path: Path, name: str, sent: dict[str, str]
+    mix: Command, server: LocalServer, tmp_path: Path, name: str, sent: dict[str, str]
 ) -> None:
     server.on("POST /v1/namespaces/demo/inference", ANSWER)
     (tmp_path / "inputs.json").write_text('{"text": "hello"}')
@@ -42,7 +42,7 @@ def test_a_plugin_is_asked_and_its_output_alone_is_printed(
 
 
 @pytest.mark.parametrize("inputs", ["{text: hello}", "[1]", "@nowhere.json"])
-def test_inputs_that_are_no_json_object_are_a_wrong_call(mix: Mix, inputs: str) -> None:
+def test_inputs_that_are_no_json_object_are_a_wrong_call(mix: Command, inputs: str) -> None:
     ran = mix("infer", "words", inputs, "--namespace", "demo")
 
     assert ran.code == 2

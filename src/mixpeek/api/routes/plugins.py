@@ -35,6 +35,7 @@ from mixpeek.db.pool import Connection
 from mixpeek.deployments import service as deployments
 from mixpeek.deployments.failure import describe_failure
 from mixpeek.deployments.replica import Answer
+from mixpeek.deployments.traffic import split_from
 from mixpeek.errors import Conflict, InvalidRequest, MixpeekError, PluginReplyInvalid
 from mixpeek.execution.needs import with_needs
 from mixpeek.execution.port import HostSpec
@@ -83,6 +84,9 @@ class RealtimeTest(WireModel):
     inputs: dict[str, Any] = Field(default_factory=dict)
     parameters: dict[str, Any] = Field(default_factory=dict)
 
+
+TRAFFIC = "Percent of the requests that follow the plugin's name: 1 to 99 for a canary; default all of them."
+SHADOW = "Mirror live requests to the version and compare its answers; goes with `traffic=0`, or none."
 
 # The form is read by `publish_form`, which knows its errors better than FastAPI.
 UPLOAD_FORM = {
@@ -293,26 +297,35 @@ def remove_version(connection: Connection, version: PluginVersion, *, actor: str
     return bool(state["was_deployed"])
 
 
-@router.post("/{plugin_id}/deploy", **answers(DeploymentQueued, checked=True))
+@router.post("/{plugin_id}/deploy", **answers(DeploymentQueued, 409, checked=True))
 def deploy_plugin(
     platform: PlatformDep,
     namespace: PathNamespace,
     caller: Writer,
     plugin_id: str,
     deployment_type: Annotated[Literal["realtime", "batch_only"], Query()] = "realtime",
+    traffic: Annotated[int | None, Query(ge=0, le=100, description=TRAFFIC)] = None,
+    shadow: Annotated[bool, Query(description=SHADOW)] = False,
     body: Deploy | None = None,
 ) -> dict[str, Any]:
-    """Deploy or redeploy a version; `batch_only` leaves the realtime endpoint out."""
+    """Deploy or redeploy a version; `batch_only` leaves the realtime endpoint out.
+
+    With `traffic` from 1 to 99 it becomes a canary beside the stable version, with `shadow` a shadow; `promote` makes
+    either the stable one, `undeploy` ends it. Without, it takes all requests, and ends a canary or shadow there was.
+    """
+    batch_only = deployment_type == "batch_only"
+    split = split_from(traffic, shadow, batch_only=batch_only)
     with platform.database.transaction() as connection:
         version = platform.registry.get(connection, namespace.namespace_id, plugin_id)
         return deployments.deploy(
             connection,
             namespace,
             version,
-            batch_only=deployment_type == "batch_only",
+            batch_only=batch_only,
             message=body.message if body else None,
             actor=caller.name,
             warnings=platform.registry.execution.grants.foresee(_declared_needs(version)),
+            split=split,
         )
 
 

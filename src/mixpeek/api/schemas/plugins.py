@@ -226,12 +226,12 @@ class PluginDeleted(Answer):
 
 
 class DeploymentQueued(Answer):
-    """A rollout is queued, or was already; a deployment for batches only is done."""
+    """A rollout is queued, or was already; a deployment for batches only is done, and so is a changed share."""
 
     success: Literal[True]
     plugin_id: str
     deployment_id: str
-    status: Literal["queued", "batch_only"]
+    status: Literal["queued", "batch_only", "changed"]
     deployment_type: Literal["realtime", "batch_only"]
     deployment_status: Status
     route_prefix: str

@@ -12,6 +12,7 @@ from mixpeek.cli.plugin.listing import list_plugins
 from mixpeek.cli.plugin.publish import publish, push
 from mixpeek.cli.plugin.pull import pull
 from mixpeek.cli.plugin.test import test
+from mixpeek.cli.plugin.traffic import deployment, promote, undeploy
 
 app = typer.Typer(help="Create, test, publish, deploy and compare plugins.", no_args_is_help=True)
 app.command("init")(init)
@@ -26,3 +27,6 @@ app.command("log")(log)
 app.command("diff")(diff)
 app.command("rollback")(rollback)
 app.command("deploy")(deploy)
+app.command("deployment")(deployment)
+app.command("promote")(promote)
+app.command("undeploy")(undeploy)

@@ -20,14 +20,24 @@ def deploy(
     *,
     plugin_id: Annotated[str, typer.Argument(metavar="PLUGIN_ID", help="Version, as in `text_embed_1_0_0`.")],
     batch_only: BatchOnly = False,
+    traffic: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=100, help="Percent of the requests it answers beside the stable version.", show_default=False
+        ),
+    ] = None,
+    shadow: Annotated[bool, typer.Option("--shadow", help="Mirror requests to it, and only compare answers.")] = False,
     no_wait: NoWait = False,
     message: Message = None,
 ) -> None:
-    """Deploy a version and wait until it answers."""
+    """Deploy a version and wait until it answers.
+
+    Without `--traffic` and `--shadow` it takes all requests of its plugin, and ends what shared them.
+    """
     from mixpeek.cli.deploying import follow, has_failed, show_deployment
 
     client, output = session.client, session.output
-    client.plugins.deploy(plugin_id, batch_only=batch_only, message=message)
+    client.plugins.deploy(plugin_id, batch_only=batch_only, traffic=traffic, shadow=shadow, message=message)
     status = follow(client, output, plugin_id, wait=not no_wait)
     failed = has_failed(status, batch_only=batch_only)
     output.document({"success": not failed, **{key: value for key, value in status.items() if key != "success"}})

@@ -1,0 +1,455 @@
+"""Canaries and shadows on a real database: every order of operations ends in a legal sharing of requests.
+
+Rollouts run as they are, but for the steps that start hosts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from mixpeek.contract.manifest import Manifest
+from mixpeek.db.pool import Connection, Database, dict_rows, scalar
+from mixpeek.deployments import overview, queries, service, sharing
+from mixpeek.deployments.comparison import Difference
+from mixpeek.deployments.models import Phase, Role, Status
+from mixpeek.deployments.replica_set import ReplicaSet
+from mixpeek.deployments.rollout import Rollout
+from mixpeek.deployments.shadowing import Shadowing
+from mixpeek.deployments.traffic import EVERYTHING, Split
+from mixpeek.errors import Conflict
+from mixpeek.execution.blocking import BlockingExecution
+from mixpeek.registry import queries as registry_queries
+from mixpeek.registry.models import PluginVersion
+from mixpeek.registry.service import Registry
+from mixpeek.tenancy.models import Namespace
+from mixpeek.tenancy.queries import find_namespace
+from mixpeek.tenancy.service import bootstrap
+
+NUMBERS = ("1.0.0", "1.1.0", "1.2.0")
+CANARY, SHADOW = Split(Role.CANARY, 10), Split(Role.SHADOW, 0)
+namespaces = itertools.count(1)
+
+
+class WithoutHosts:
+    """Carries out the steps of a rollout; those that start a host only enter their phase."""
+
+    entered: ClassVar = {
+        "build": (Status.PENDING, Phase.BUILDING),
+        "gate": (Status.IN_PROGRESS, Phase.GATE),
+        "start": (Status.IN_PROGRESS, Phase.START),
+    }
+
+    def __init__(self, database: Database, deployment_id: str) -> None:
+        self._database = database
+        self._deployment_id = deployment_id
+
+    def step(self, name: str, act: Callable[[], Any]) -> Any:
+        if name not in self.entered:
+            return act()
+        with self._database.transaction() as connection:
+            queries.enter_phase(connection, self._deployment_id, *self.entered[name])
+        return []
+
+    def repeatable(self, name: str, act: Callable[[], Any]) -> Any:
+        return act()
+
+
+class Versions:
+    """As much of the registry as a rollout reads after its gate."""
+
+    def get(self, connection: Connection, namespace_id: str, plugin_id: str) -> PluginVersion:
+        found = registry_queries.find_version(connection, namespace_id, plugin_id)
+        assert found is not None
+        return found
+
+
+@dataclass
+class Plugin:
+    """A plugin of three published versions, and what can be done with it."""
+
+    database: Database
+    namespace: Namespace
+
+    @property
+    def namespace_id(self) -> str:
+        return self.namespace.namespace_id
+
+    def version(self, connection: Connection, number: str) -> PluginVersion:
+        return Versions().get(connection, self.namespace_id, plugin_id(number))
+
+    def declare(self, number: str, features: list[dict[str, Any]]) -> None:
+        """Have a version declare features."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "UPDATE plugin_versions SET manifest = manifest || %s WHERE namespace_id = %s AND plugin_id = %s",
+                [Jsonb({"features": features}), self.namespace_id, plugin_id(number)],
+            )
+
+    def queue(self, number: str, split: Split = EVERYTHING) -> dict[str, Any]:
+        """Ask for a deployment."""
+        with self.database.transaction() as connection:
+            version = self.version(connection, number)
+            return service.deploy(
+                connection, self.namespace, version, batch_only=False, message=None, actor="ci", split=split
+            )
+
+    def carry_out(self, deployment_id: str) -> str:
+        """Roll a deployment out; return the status it ends in."""
+        rollout = Rollout(self.database, cast("Registry", Versions()), cast("BlockingExecution", None))
+        with self.database.transaction() as connection:
+            deployment = queries.find_deployment(connection, deployment_id)
+        assert deployment is not None
+        rollout.run(
+            WithoutHosts(self.database, deployment_id), deployment.task_id or "", {"deployment_id": deployment_id}
+        )
+        with self.database.transaction() as connection:
+            ended = queries.find_deployment(connection, deployment_id)
+        assert ended is not None
+        return ended.status
+
+    def deploy(self, number: str, split: Split = EVERYTHING) -> str:
+        answer = self.queue(number, split)
+        return str(answer["status"]) if answer["status"] == "changed" else self.carry_out(answer["deployment_id"])
+
+    def roll_back(self, number: str) -> str:
+        with self.database.transaction() as connection:
+            version = self.version(connection, number)
+            deployment = service.roll_back(connection, self.namespace, version, message=None, actor="ci")
+        return self.carry_out(deployment.deployment_id)
+
+    def promote(self, number: str) -> list[str]:
+        with self.database.transaction() as connection:
+            return sharing.promote(connection, self.version(connection, number), message=None, actor="ci")
+
+    def undeploy(self, number: str) -> dict[str, Any]:
+        with self.database.transaction() as connection:
+            return service.undeploy(connection, self.version(connection, number), actor="ci")
+
+    def shares(self) -> list[tuple[str, str, int]]:
+        with self.database.transaction() as connection:
+            found = queries.list_shares(connection, self.namespace_id, "words")
+        return [(share.plugin_id, share.role, share.traffic) for share in found]
+
+    def active(self) -> str | None:
+        with self.database.transaction() as connection:
+            found = registry_queries.find_version_by_name(connection, self.namespace_id, "words", None)
+        return found.plugin_id if found else None
+
+    def describe_traffic(self, number: str) -> dict[str, Any]:
+        with self.database.transaction() as connection:
+            return overview.describe_traffic(connection, self.version(connection, number))
+
+    def ledger(self) -> list[tuple[str, str, str]]:
+        with self.database.transaction() as connection:
+            rows = registry_queries.list_deployments(connection, self.namespace_id, "words")
+        return [(row["plugin_id"], row["action"], row["status"]) for row in reversed(rows)]
+
+    def audit(self) -> list[tuple[str, str]]:
+        """Return what was recorded of versions going live and ending."""
+        with self.database.transaction() as connection:
+            rows = dict_rows(
+                connection,
+                "SELECT resource_id, action FROM audit_events WHERE namespace_id = %s AND resource_type = 'plugin'"
+                " AND action IN ('go_live', 'undeploy') ORDER BY entry",
+                [self.namespace_id],
+            )
+        return [(row["resource_id"], row["action"]) for row in rows]
+
+    def everything(self) -> dict[str, Any]:
+        """Return every row of this plugin's that deploying may change."""
+        with self.database.transaction() as connection:
+            return {
+                table: dict_rows(
+                    connection, f"SELECT * FROM {table} WHERE namespace_id = %s ORDER BY 1, 2", [self.namespace_id]
+                )
+                for table in ("live_deployments", "deployments", "active_versions", "plugin_ledger", "tasks")
+            }
+
+
+def plugin_id(number: str) -> str:
+    return f"words_{number.replace('.', '_')}"
+
+
+def number_of(plugin_id: str) -> str:
+    return plugin_id.removeprefix("words_").replace("_", ".")
+
+
+ONE, TWO, THREE = map(plugin_id, NUMBERS)
+
+
+@pytest.fixture
+def plugin(database: Database) -> Plugin:
+    namespace_id = f"ns_sharing_{next(namespaces)}"
+    manifest = Manifest.model_validate({"feature_extractor_name": "words", "version": "1.0.0"}).model_dump(mode="json")
+    with database.transaction() as connection:
+        organization_id = bootstrap(connection, "sk_test_sharing")
+        connection.execute(
+            "INSERT INTO namespaces (namespace_id, organization_id, namespace_name) VALUES (%s, %s, %s)",
+            [namespace_id, organization_id, namespace_id],
+        )
+        for number in NUMBERS:
+            version = {
+                "namespace_id": namespace_id,
+                "plugin_id": plugin_id(number),
+                "name": "words",
+                "version": number,
+                "version_key": [int(part) for part in number.split(".")],
+                "code_hash": number,
+                "package": "words",
+                "archive_sha256": "0" * 64,
+                "archive_key": "archives/0",
+                "size_bytes": 1,
+                "files": [],
+                "manifest": manifest,
+            }
+            assert registry_queries.insert_version(connection, version)
+        namespace = find_namespace(connection, organization_id, namespace_id)
+    assert namespace is not None
+    return Plugin(database, namespace)
+
+
+def test_a_canary_takes_its_share_and_undeploying_it_gives_everything_back(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+
+    ended = plugin.deploy("1.1.0", CANARY)
+    sharing_now, active = plugin.shares(), plugin.active()
+    plugin.undeploy("1.1.0")
+
+    assert ended == "DEPLOYED"
+    assert sharing_now == [(ONE, "stable", 90), (TWO, "canary", 10)]
+    assert active == ONE
+    assert plugin.shares() == [(ONE, "stable", 100)]
+    assert plugin.ledger()[-2:] == [(TWO, "deploy", "canary"), (TWO, "undeploy", "undeployed")]
+
+
+def test_a_share_changes_at_once_and_a_shadow_becomes_a_canary_without_new_hosts(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    first = plugin.queue("1.1.0", SHADOW)
+    plugin.carry_out(first["deployment_id"])
+
+    changed = plugin.queue("1.1.0", CANARY)
+    again = plugin.queue("1.1.0", CANARY)
+
+    assert (changed["status"], changed["deployment_id"]) == ("changed", first["deployment_id"])
+    assert plugin.shares() == [(ONE, "stable", 90), (TWO, "canary", 10)]
+    assert again["status"] == "queued", "the same share again is a redeploy"
+    assert plugin.carry_out(again["deployment_id"]) == "DEPLOYED"
+    assert plugin.shares() == [(ONE, "stable", 90), (TWO, "canary", 10)]
+    with plugin.database.transaction() as connection:
+        before = queries.find_deployment(connection, first["deployment_id"])
+    assert before is not None
+    assert before.status == Status.NOT_DEPLOYED
+
+
+@pytest.mark.parametrize("split", [CANARY, SHADOW])
+def test_promoting_ends_the_stable_version_and_a_rollback_leads_back_to_it(plugin: Plugin, split: Split) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.1.0", split)
+
+    relieved = plugin.promote("1.1.0")
+    with plugin.database.transaction() as connection:
+        previous = registry_queries.find_previous(connection, plugin.namespace_id, "words")
+
+    assert (relieved, previous) == ([ONE], ONE)
+    assert (plugin.shares(), plugin.active()) == ([(TWO, "stable", 100)], TWO)
+    assert plugin.ledger()[-1] == (TWO, "promote", "deployed")
+    assert plugin.audit()[-2:] == [(ONE, "undeploy"), (TWO, "go_live")]
+
+
+def test_a_rollback_by_default_never_leads_to_a_canary(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.2.0")
+    plugin.deploy("1.1.0", CANARY)
+    plugin.undeploy("1.1.0")
+
+    with plugin.database.transaction() as connection:
+        assert registry_queries.find_previous(connection, plugin.namespace_id, "words") == ONE
+
+
+def test_a_canary_with_other_features_is_warned_of(plugin: Plugin) -> None:
+    vector = {"feature_type": "embedding", "feature_name": "vector", "embedding_dim": 8}
+    plugin.declare("1.0.0", [vector, {**vector, "feature_name": "title"}])
+    plugin.declare("1.1.0", [{**vector, "embedding_dim": 16}])
+    plugin.deploy("1.0.0")
+
+    plugin.deploy("1.1.0", CANARY)
+
+    with plugin.database.transaction() as connection:
+        warnings = service.status(connection, plugin.version(connection, "1.1.0"))["warnings"]
+    assert len(warnings) == 2
+    assert "'vector' has 16 numbers in words_1_1_0 and 8 in words_1_0_0" in warnings[0]
+    assert "no feature 'title'" in warnings[1]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_plain_deploy_takes_all_requests_whoever_shared_them(plugin: Plugin, number: str) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.1.0", CANARY)
+
+    assert plugin.deploy(number) == "DEPLOYED"
+
+    assert (plugin.shares(), plugin.active()) == ([(plugin_id(number), "stable", 100)], plugin_id(number))
+
+
+@pytest.mark.parametrize("number", ["1.1.0", "1.2.0"])
+def test_a_rollback_takes_all_requests_whoever_shared_them(plugin: Plugin, number: str) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.1.0", CANARY)
+
+    assert plugin.roll_back(number) == "DEPLOYED"
+
+    assert plugin.shares() == [(plugin_id(number), "stable", 100)]
+
+
+def test_what_cannot_share_is_refused_with_what_to_do_and_changes_nothing(plugin: Plugin) -> None:
+    with pytest.raises(Conflict, match="Nothing of words is live"):
+        plugin.queue("1.1.0", CANARY)
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.1.0", CANARY)
+    before = plugin.everything()
+
+    for split in (CANARY, SHADOW):
+        with pytest.raises(Conflict, match="no room for a third") as third:
+            plugin.queue("1.2.0", split)
+        assert "promote words_1_1_0" in (third.value.hint or "")
+        with pytest.raises(Conflict, match="cannot stand beside itself"):
+            plugin.queue("1.0.0", split)
+    with pytest.raises(Conflict, match="its canary") as stable:
+        plugin.undeploy("1.0.0")
+    with pytest.raises(Conflict, match="neither a canary nor a shadow"):
+        plugin.promote("1.2.0")
+    with pytest.raises(Conflict, match="stable version of words already"):
+        plugin.promote("1.0.0")
+    with pytest.raises(Conflict, match="active version already") as active:
+        plugin.roll_back("1.0.0")
+
+    assert "undeploy words_1_1_0" in (stable.value.hint or "")
+    assert "undeploy words_1_1_0" in (active.value.hint or "")
+    assert plugin.everything() == before
+
+
+def test_while_a_canary_is_rolled_out_there_is_no_room_for_another_nor_for_a_promotion(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    queued = plugin.queue("1.1.0", CANARY)
+
+    assert plugin.queue("1.1.0", CANARY)["deployment_id"] == queued["deployment_id"]
+    with pytest.raises(Conflict, match="is being deployed with 10 % of the requests"):
+        plugin.queue("1.1.0", SHADOW)
+    with pytest.raises(Conflict, match="to share the requests of words") as second:
+        plugin.queue("1.2.0", CANARY)
+    with pytest.raises(Conflict, match="is being deployed"):
+        plugin.promote("1.1.0")
+
+    assert "Wait until that ends" in (second.value.hint or "")
+
+
+def test_a_canary_whose_stable_version_is_gone_when_it_is_ready_fails_and_says_why(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    queued = plugin.queue("1.1.0", CANARY)
+    plugin.undeploy("1.0.0")
+
+    assert plugin.carry_out(queued["deployment_id"]) == "FAILED"
+
+    assert plugin.shares() == []
+    with plugin.database.transaction() as connection:
+        state = service.status(connection, plugin.version(connection, "1.1.0"))
+    assert "Nothing of words is live" in state["error"]
+
+
+def test_a_canary_stands_beside_whatever_is_stable_when_it_is_ready(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    queued = plugin.queue("1.1.0", CANARY)
+    plugin.deploy("1.2.0")
+
+    assert plugin.carry_out(queued["deployment_id"]) == "DEPLOYED"
+
+    assert plugin.shares() == [(THREE, "stable", 90), (TWO, "canary", 10)]
+
+
+def test_what_several_processes_counted_of_a_shadow_adds_up_and_outlives_them(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.1.0", SHADOW)
+    with plugin.database.transaction() as connection:
+        (shadow,) = (each for each in queries.list_shares(connection, plugin.namespace_id, "words") if not each.traffic)
+
+    async def count(process_id: str, numbers: list[int]) -> None:
+        shadowing = Shadowing(plugin.database, process_id)
+        mirror = shadowing.mirror_for(shadow.deployment_id, cast("ReplicaSet", None), (), ONE)
+        for number in numbers:
+            for _ in range(number):
+                mirror.report.note_difference(Difference(changed=["label"]))
+            await shadowing.flush()
+        assert shadowing.mirror_for(shadow.deployment_id, cast("ReplicaSet", None), (), ONE) is mirror
+        shadowing.keep(set())
+
+    asyncio.run(count("one", [2, 0, 3]))
+    asyncio.run(count("two", [10]))
+    found = plugin.describe_traffic("1.0.0")["shadow"]
+    plugin.promote("1.1.0")
+
+    assert (found["plugin_id"], found["compared_with"], found["compared"]) == (TWO, ONE, 15)
+    assert found["keys"] == [{"key": "label", "changed": 15, "missing": 0, "added": 0}]
+    assert plugin.describe_traffic("1.1.0")["shadow"] == found, "it can still be read after the promotion"
+    assert plugin.describe_traffic("1.0.0")["shadow"] is None
+
+
+def check_legal(plugin: Plugin) -> None:
+    """Check what must hold whatever was done."""
+    shares = plugin.shares()
+    assert sum(traffic for _, _, traffic in shares) == (100 if shares else 0), shares
+    assert [role for _, role, _ in shares][:1] in ([], ["stable"]), shares
+    assert len(shares) <= 2, shares
+    with plugin.database.transaction() as connection:
+        answering = scalar(
+            connection,
+            "SELECT count(*) FROM live_deployments l JOIN deployments d USING (deployment_id)"
+            " WHERE l.namespace_id = %s AND d.status = 'DEPLOYED' AND d.plugin_id = l.plugin_id",
+            [plugin.namespace_id],
+        )
+        deployed = scalar(
+            connection,
+            "SELECT count(*) FROM deployments WHERE namespace_id = %s AND status = 'DEPLOYED'",
+            [plugin.namespace_id],
+        )
+    assert answering == deployed == len(shares)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_whatever_is_done_in_whatever_order_the_sharing_stays_legal(plugin: Plugin, seed: int) -> None:
+    chance = random.Random(seed)
+    queued: list[str] = []
+    done: list[str] = []
+
+    def queue(number: str) -> None:
+        split = chance.choice([EVERYTHING, CANARY, Split(Role.CANARY, 60), SHADOW])
+        answer = plugin.queue(number, split)
+        if answer["status"] == "queued" and answer["deployment_id"] not in queued:
+            queued.append(answer["deployment_id"])
+
+    def carry_out(_: str) -> None:
+        if queued:
+            plugin.carry_out(queued.pop(chance.randrange(len(queued))))
+
+    def promote(_: str) -> None:
+        plugin.promote(chance.choice([number_of(found) for found, _, _ in plugin.shares()] or NUMBERS))
+
+    for _ in range(60):
+        act = chance.choice([queue, queue, carry_out, carry_out, carry_out, promote, plugin.undeploy, plugin.roll_back])
+        number, before = chance.choice(NUMBERS), plugin.everything()
+        try:
+            act(number)
+            done.append(act.__name__)
+        except Conflict as refused:
+            assert refused.hint
+            assert plugin.everything() == before, "a refusal changes nothing"
+        check_legal(plugin)
+
+    assert {"carry_out", "promote", "undeploy"} <= set(done)
