@@ -209,6 +209,8 @@ def test_a_batch_under_way_stops_cleanly_and_goes_on_after_the_next_start(furnis
 
 ANSWERS = "return {{'embedding': embed(request['text']).tolist(), 'answered_by': '{version}'}}"
 SLOW = "import time; time.sleep(1)"
+# A request waits as long as this for a host that starts, on however slow a machine.
+PATIENT = "serve_config = {'timeout_s': 60, 'start_timeout_s': 60}"
 
 
 @contextmanager
@@ -230,7 +232,11 @@ def test_a_rollout_killed_in_every_phase_goes_on_and_what_was_live_answers_after
     client, server = furnished.client, furnished.server
     headers = {"Authorization": f"Bearer {API_KEY}", "X-Namespace": client.namespace or ""}
     blue, green, broken = (
-        publish(client, write_plugin(tmp_path / version / "steady_words", version=version, **parts), version=version)
+        publish(
+            client,
+            write_plugin(tmp_path / version / "steady_words", version=version, manifest=PATIENT, **parts),
+            version=version,
+        )
         for version, parts in {
             "1.0.0": {"predict": ANSWERS.format(version="1.0.0")},
             "1.1.0": {"predict": ANSWERS.format(version="1.1.0"), "construct": SLOW},
@@ -242,7 +248,7 @@ def test_a_rollout_killed_in_every_phase_goes_on_and_what_was_live_answers_after
     def answers() -> str:
         """Ask once, on a connection of its own: a request that comes while hosts start waits for them."""
         body = {"inference_name": "steady_words", "inputs": {"text": "hello"}}
-        answer = httpx.post(f"{server.url}/v1/inference", json=body, headers=headers, timeout=60)
+        answer = httpx.post(f"{server.url}/v1/inference", json=body, headers=headers, timeout=90)
         assert answer.status_code == 200, answer.text
         version: str = answer.json()["output"]["answered_by"]
         return version
