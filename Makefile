@@ -60,7 +60,7 @@ pins: install  ## Write the versions installed now into constraints.txt
 
 bench: install  ## Measure; each benchmark prints ratios against a limit or a peer
 	@status=0; \
-	for file in benchmarks/*.py; do \
-	    echo "== $$file"; $(BIN)/python $$file || status=1; \
+	for line in benchmarks/*.py "benchmarks/soak.py --restart"; do \
+	    echo "== $$line"; $(BIN)/python $$line || status=1; \
 	done; \
 	exit $$status

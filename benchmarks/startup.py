@@ -32,15 +32,16 @@ def free_port() -> int:
     return port
 
 
-def start(data_dir: Path, port: int) -> tuple[subprocess.Popen[bytes], float]:
-    """Start a server and return it with the seconds until it was ready."""
+def start(data_dir: Path, port: int, log: Path | None = None) -> tuple[subprocess.Popen[bytes], float]:
+    """Start a server, which adds to `log`, and return it with the seconds until it was ready."""
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [MIXPEEK, "serve", "--port", str(port), "--data-dir", str(data_dir)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "MIXPEEK_BOOTSTRAP_API_KEY": "sk_bench"},
-    )
+    with Path(log or os.devnull).open("ab") as output:
+        process = subprocess.Popen(
+            [MIXPEEK, "serve", "--port", str(port), "--data-dir", str(data_dir)],
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "MIXPEEK_BOOTSTRAP_API_KEY": "sk_bench"},
+        )
     while True:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/health", timeout=1)

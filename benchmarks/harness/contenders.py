@@ -1,7 +1,9 @@
-"""Who is compared in `realtime.py`: how each is started in its own environment, and the request it takes.
+"""Who is compared: how each peer is started in its own environment, with which settings, and the request it takes.
 
-A peer's interpreter is `ENVIRONMENTS/<peer>/bin/python` where that exists (`peers/README.md` lists the packages), with
-`ENVIRONMENTS` from the variable PEER_ENVIRONMENTS; a peer without one is left out. FastAPI runs in ours, which has all.
+A peer's interpreter is `ENVIRONMENTS/<peer>/bin/python` (`peers/install` makes them), with `ENVIRONMENTS` from the
+variable PEER_ENVIRONMENTS; a peer without one is left out. FastAPI may run in ours, which has all it needs.
+All serve from one worker (one replica), as ours does, and the model from one thread: what is compared is what carries
+the requests. What is set for speed, and where their documentation says so, stands in each app's docstring.
 """
 
 from __future__ import annotations
@@ -9,8 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,126 +20,90 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from startup import free_port, start
+from harness import processes
+from harness.ours import serve_ours
+from harness.target import HERE, Target
+from startup import free_port
 
-from mixpeek import Mixpeek
-
-HERE = Path(__file__).resolve().parent
 PEERS = HERE.parent / "peers"
 ENVIRONMENTS = Path(os.environ.get("PEER_ENVIRONMENTS", PEERS / ".environments"))
-TEXT_EMBEDDING = HERE.parents[1] / "examples" / "plugins" / "text_embedding"
-KEY = "sk_bench"
-TRIVIAL = {
-    "manifest.py": 'metadata = {"feature_extractor_name": "trivial", "version": "1.0.0", "description": "A length"}\n'
-    "input_schema = output_schema = {}\nfeatures = []\n",
-    "pipeline.py": 'def build_steps(extractor_request, **known):\n    return {"steps": []}\n',
-    "realtime.py": "class RealtimeHandler:\n    def predict(self, request):\n"
-    '        return {"length": len(request["text"])}\n',
+RAY_VARIABLES = {
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # 15 by default: its actors would stand back behind whoever asks them
 }
 
 
-@dataclass(frozen=True)
-class Target:
-    """A server that is ready: where it takes the request, and the processes it consists of."""
-
-    port: int
-    path: str
-    body: bytes
-    headers: tuple[str, ...]
-    pid: int
+class DidNotStart(Exception):
+    """A peer ended, or did not answer in time; its own output is the message."""
 
 
 @dataclass(frozen=True)
-class Contender:
-    """Something that serves the handler `trivial` or `minilm`; `serve` is a context in which it is ready."""
+class Peer:
+    """A server that is one command: `command(interpreter, port, handler, mode)`, with `variables(handler, mode)` set.
+
+    `modes`: `plain`, `batching` or both.
+    """
 
     name: str
-    serve: Callable[[str, dict[str, Any]], contextlib.AbstractContextManager[Target]]
+    environment: str
+    command: Callable[[Path, int, str, str], list[str]]
+    variables: Callable[[str, str], dict[str, str]] = lambda handler, mode: {}  # noqa: ARG005
+    modes: tuple[str, ...] = ("plain", "batching")
+    is_listed: bool = False  # its batched route takes {"requests": [...]}
 
+    @property
+    def interpreter(self) -> Path | None:
+        """The interpreter of its environment, None if there is none."""
+        own = ENVIRONMENTS / self.environment / "bin" / "python"
+        if own.exists():
+            return own
+        return Path(sys.executable) if self.environment == "fastapi" else None
 
-@contextlib.contextmanager
-def serve_ours(handler: str, request: dict[str, Any]) -> Iterator[Target]:
-    """The whole platform: sandbox, key check, version headers."""
-    with tempfile.TemporaryDirectory() as folder:
-        port = free_port()
-        process, _ = start(Path(folder) / "data", port)
-        try:
-            namespace = _deploy(Path(folder), port, handler)
-            name = "trivial" if handler == "trivial" else "text_embedding"
-            body = json.dumps({"inference_name": name, "inputs": request}).encode()
-            headers = (f"authorization: Bearer {KEY}", f"x-namespace: {namespace}")
-            yield Target(port, "/v1/inference", body, headers, process.pid)
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _deploy(folder: Path, port: int, handler: str) -> str:
-    plugin = TEXT_EMBEDDING
-    if handler == "trivial":
-        plugin = folder / "trivial"
-        plugin.mkdir()
-        for name, text in TRIVIAL.items():
-            (plugin / name).write_text(text)
-    url = f"http://127.0.0.1:{port}"
-    with Mixpeek(api_key=KEY, base_url=url) as admin:
-        namespace: str = admin.namespaces.create("bench").namespace_id
-    with Mixpeek(api_key=KEY, base_url=url, namespace=namespace) as client:
-        plugin_id = client.plugins.upload(plugin).plugin_id
-        client.plugins.deploy(plugin_id)
-        status = client.plugins.wait(plugin_id, timeout_s=60, poll_s=0.1)
-        assert status.status == "DEPLOYED", status
-    return namespace
-
-
-def peer(
-    name: str,
-    command: Callable[[Path, int, str], list[str]],
-    *,
-    variables: Callable[[str], dict[str, str]] | None = None,
-) -> Contender:
-    """Return a peer that is one command: `command(interpreter, port, handler)`, with `variables(handler)` set."""
+    def body(self, request: dict[str, Any], mode: str) -> bytes:
+        """Return what it is sent for one request."""
+        return json.dumps({"requests": [request]} if self.is_listed and mode == "batching" else request).encode()
 
     @contextlib.contextmanager
-    def serve(handler: str, request: dict[str, Any]) -> Iterator[Target]:
-        interpreter, port = interpreter_of(name), free_port()
+    def serve(self, handler: str, mode: str, request: dict[str, Any], poll_s: float = 0.02) -> Iterator[Target]:
+        """Start it, yield it once it has answered a request, and end all its processes."""
+        interpreter, port = self.interpreter, free_port()
         assert interpreter is not None
-        process = subprocess.Popen(
-            command(interpreter, port, handler),
-            cwd=PEERS,
-            env={**os.environ, "OMP_NUM_THREADS": "1", **(variables(handler) if variables else {})},
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            wait_until_it_listens(port, process)
-            yield Target(port, "/predict", json.dumps(request).encode(), (), process.pid)
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(30)
-
-    return Contender(name, serve)
-
-
-def interpreter_of(name: str) -> Path | None:
-    """Return the interpreter of a peer's environment, None if there is none."""
-    own = ENVIRONMENTS / name / "bin" / "python"
-    if own.exists():
-        return own
-    return Path(sys.executable) if name == "fastapi" else None
+        with tempfile.NamedTemporaryFile(prefix=self.name, suffix=".log") as log:
+            process = subprocess.Popen(
+                self.command(interpreter, port, handler, mode),
+                cwd=PEERS,
+                env={**_surroundings(), **self.variables(handler, mode)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                target = Target(port, "/predict", self.body(request, mode), (), process.pid)
+                _wait_until_it_answers(self.name, target, process, Path(log.name), poll_s)
+                yield target
+            finally:
+                processes.end(process.pid)
+                process.wait(10)
 
 
-def wait_until_it_listens(port: int, process: subprocess.Popen[bytes], within_s: float = 90) -> None:
+def _surroundings() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MIXPEEK_", "PYTHONPATH"))}
+    return {**kept, "OMP_NUM_THREADS": "1"}
+
+
+def _wait_until_it_answers(
+    name: str, target: Target, process: subprocess.Popen[bytes], log: Path, poll_s: float, within_s: float = 120
+) -> None:
     deadline = time.monotonic() + within_s
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            assert process.poll() is None, f"{process.args!r} ended with {process.returncode}"
-            assert time.monotonic() < deadline, f"{process.args!r} does not listen"
-            time.sleep(0.02)
-        else:
-            return
+    while not target.answers():
+        ended = process.poll()
+        if ended is not None or time.monotonic() > deadline:
+            why = f"ended with {ended}" if ended is not None else f"did not answer within {within_s:g} s"
+            raise DidNotStart(f"{name} {why}; its output ends:\n{log.read_text(errors='replace')[-1500:]}")
+        time.sleep(poll_s)
 
 
 @contextlib.contextmanager
@@ -148,19 +112,59 @@ def serve_null() -> Iterator[Target]:
     port = free_port()
     process = subprocess.Popen([sys.executable, str(HERE / "load.py"), "null", str(port)])
     try:
-        wait_until_it_listens(port, process)
-        yield Target(port, "/", b"{}", (), process.pid)
+        target = Target(port, "/", b"{}", (), process.pid)
+        while not target.answers():
+            assert process.poll() is None, "the null server ended"
+            time.sleep(0.02)
+        yield target
     finally:
-        process.terminate()
+        processes.end(process.pid)
         process.wait(10)
 
 
-OURS = Contender("ours", serve_ours)
+def _ray(python: Path, port: int, handler: str, mode: str) -> list[str]:
+    return [str(python), "ray_app.py", str(port), handler, mode]
+
+
+def _bentoml(python: Path, port: int, handler: str, mode: str) -> list[str]:  # noqa: ARG001
+    return [str(python), "-m", "bentoml", "serve", "bentoml_app:Served", "--host", "127.0.0.1", "--port", str(port)]
+
+
 PEERS_KNOWN = [
-    peer("fastapi", lambda python, port, handler: [str(python), "fastapi_app.py", str(port), handler]),
+    Peer(
+        "fastapi",
+        "fastapi",
+        lambda python, port, handler, mode: [str(python), "fastapi_app.py", str(port), handler],  # noqa: ARG005
+        modes=("plain",),
+    ),
+    Peer(
+        "litserve",
+        "litserve",
+        lambda python, port, handler, mode: [str(python), "litserve_app.py", str(port), handler, mode],
+    ),
+    Peer(
+        "bentoml",
+        "bentoml",
+        _bentoml,
+        lambda handler, mode: {"PEER_HANDLER": handler, "PEER_BATCHING": mode, "BENTOML_DO_NOT_TRACK": "True"},
+        is_listed=True,
+    ),
+    Peer("ray", "ray", _ray, lambda handler, mode: RAY_VARIABLES),  # noqa: ARG005
+    Peer("ray_haproxy", "ray", _ray, lambda handler, mode: {**RAY_VARIABLES, "RAY_SERVE_ENABLE_HA_PROXY": "1"}),  # noqa: ARG005
 ]
 
 
-def peers() -> list[Contender]:
-    """Return the peers that can run here."""
-    return [each for each in PEERS_KNOWN if interpreter_of(each.name) is not None]
+def peers(names: list[str] | None = None) -> list[Peer]:
+    """Return the peers that can run here, of those named; print one line for each that cannot."""
+    found = []
+    for each in PEERS_KNOWN:
+        if names is not None and each.name not in names:
+            continue
+        if each.interpreter is None:
+            print(f"{each.name} is left out: no {ENVIRONMENTS / each.environment} (benchmarks/peers/install makes it)")
+        else:
+            found.append(each)
+    return found
+
+
+__all__ = ["DidNotStart", "Peer", "Target", "peers", "serve_null", "serve_ours"]

@@ -81,6 +81,13 @@ class Settings(BaseSettings):
     max_environment_bytes: int = Field(0, ge=0, description="Largest environment of one plugin; 0 is no limit.")
     environment_days: float = Field(30.0, gt=0, description="How long an unused environment is kept.")
     rules: str = Field("", description="Severities of rules, as in `security.threading=off,security.pickle=error`.")
+    metrics: Literal["key", "open", "off"] = Field(
+        "key", description="Who may read `GET /metrics`: `key` admin keys, `open` whoever reaches it, `off` nobody."
+    )
+    log_days: float = Field(14.0, gt=0, description="How long what plugins print and log is kept.")
+    log_bytes_per_plugin: int = Field(
+        64 * 1024**2, ge=1, description="About how many bytes of it each plugin version keeps, the newest."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
 
     @property

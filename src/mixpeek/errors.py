@@ -8,6 +8,7 @@
     │   ├── PluginTimedOut    it took longer than its limit
     │   ├── PluginCrashed     its host process died
     │   ├── PluginReplyInvalid  what it returned cannot be used
+    │   ├── ParityBroken      realtime and batch say different things, and its manifest forbids that
     │   ├── PluginOverLimit   it used more than a host may; one class per limit
     │   └── DependenciesRefused  the packages it declares cannot be installed
     └── PlatformError         ours: 500 503
@@ -146,6 +147,13 @@ class PluginReplyInvalid(PluginError):
     """The plugin returned something that cannot be used."""
 
     code = "plugin.reply_invalid"
+
+
+class ParityBroken(PluginError):
+    """Realtime and batch give different vectors, and the manifest says `parity = "strict"`."""
+
+    code = "plugin.parity_broken"
+    hint = 'Use one encoder for both, or drop `parity = "strict"` if queries are meant to be encoded in another way'
 
 
 class PluginOverLimit(PluginError):

@@ -1,4 +1,4 @@
-"""Which text PostgreSQL's JSON cannot hold: the NUL character and lone surrogates."""
+"""Which text PostgreSQL's JSON cannot hold (the NUL character and lone surrogates), and what to put in its place."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def fault_of_text(value: Any, path: str = "") -> str | None:
         places = ((f"{path}[{index}]", item) for index, item in enumerate(value))
         return next((fault for place, item in places if (fault := fault_of_text(item, place))), None)
     return None
+
+
+def storable(text: str) -> str:
+    """Return text with a question mark in place of what PostgreSQL cannot hold."""
+    return text.replace("\x00", "?").encode(errors="replace").decode()

@@ -1,4 +1,7 @@
-"""`kill -9` in the middle of a batch: whichever process it hits, the batch completes with every document once."""
+"""`kill -9` in the middle of a batch: whichever process it hits, the batch completes with every document once.
+
+And who follows the plugin's log meanwhile gets every line that was kept, once.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from factories.waiting import until
 from mixpeek import Mixpeek
 
 OBJECTS, CHUNK = 2000, 50
+PLUGIN = "slow_words_1_0_0"
 
 
 @dataclass
@@ -39,6 +43,7 @@ def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fragile]:
             import time
 
             time.sleep(0.001 * len(batch))
+            print("a chunk of", len(batch))
             batch[FEATURE] = column_of(batch['data'])
             batch["computed_at"] = time.monotonic_ns()
         """,
@@ -97,7 +102,9 @@ def test_a_batch_completes_with_every_document_once_after(crash: Callable[[Serve
     collection = collection_of(client, fragile.bucket_id, "slow_words")
     triggered = client.collections.trigger(collection.collection_id)
 
+    following = client.plugins.follow_logs(PLUGIN, limit=1)
     until(lambda: progress(client, triggered.task_id).get("chunks_committed", 0) >= 2, what="two chunks are committed")
+    before = next(following)
     stored = {d["document_id"]: d["computed_at"] for d in all_documents(client, collection)}
     crash(fragile.server)
     task = client.tasks.wait(triggered.task_id, timeout_s=90, poll_s=0.1)
@@ -111,6 +118,12 @@ def test_a_batch_completes_with_every_document_once_after(crash: Callable[[Serve
     assert all(len(document["words_vector"]) == 8 for document in documents)
     computed = {document["document_id"]: document["computed_at"] for document in documents}
     assert {key: computed[key] for key in stored} == stored, "what was committed before the crash is not done again"
+    kept = [line.id for line in client.plugins.logs(PLUGIN, limit=1000)["results"] if line.id >= before.id]
+    followed = [before.id]
+    followed += [next(following).id for _ in kept[1:]]
+    following.close()
+    assert before.id in kept, "a line that could be read was lost"
+    assert followed == kept, "who followed the log missed lines, or saw some twice"
 
 
 def counts_of(task: Any) -> dict[str, int]:

@@ -26,12 +26,13 @@ from mixpeek.collections.queries import is_used
 from mixpeek.db import processes
 from mixpeek.db.pool import Connection, Database, dict_rows, new_id
 from mixpeek.deployments import queries, rollout, service, sharing
+from mixpeek.deployments.failure import failure_from
 from mixpeek.deployments.models import UNDER_WAY, Phase, Role, Status
 from mixpeek.deployments.replicas import Replicas
 from mixpeek.deployments.rollout import Rollout
 from mixpeek.deployments.states import is_legal
 from mixpeek.deployments.traffic import EVERYTHING, Split
-from mixpeek.errors import MixpeekError
+from mixpeek.errors import MixpeekError, PluginCrashed
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.execution.environments.store import Environments
 from mixpeek.inspection.manifest import check_manifest
@@ -576,12 +577,12 @@ class Walk:
             return "nothing to report of"
         self.faults += 1
         deployment_id, api = self.random.choice(rows)["deployment_id"], self.random.choice(self.apis)
-        error = self.random.choice([None, "A host ended, long ago"])
+        error = self.random.choice([None, failure_from(PluginCrashed("A host ended, long ago"))])
         with self.database.transaction() as connection:
             processes.beat(connection, api.process_id, "api")
             for _ in range(2):
                 queries.report_replica(connection, deployment_id, api.process_id, None if error else "stale", error)
-        return f"{api.process_id} reports of {deployment_id}: {error}"
+        return f"{api.process_id} reports of {deployment_id}: {error and error['message']}"
 
     def _fail_starts(self) -> str:
         self.faults += 1

@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
 from mixpeek.errors import PluginCrashed, PluginRaised
 from mixpeek.execution.grants import Grants
 from mixpeek.execution.port import Awaiting, Description, HostSpec, Step
@@ -56,6 +58,10 @@ class StagedHost:
         if self._plugin.raises:
             raise PluginRaised("ValueError: never", exception="mixpeek.ModelUnavailable")
         return {"embedding": [1.0] * self._plugin.numbers}
+
+    async def run(self, table: pa.Table, steps: Any = None, **_: Any) -> pa.Table:
+        vectors = [[1.0] * self._plugin.numbers] * len(table)
+        return table.append_column("vector", pa.array(vectors, pa.list_(pa.float32(), self._plugin.numbers)))
 
     def post(self, body: bytes, answer: Awaiting, *, alone: bool = False, timeout_s: float = 1) -> None:
         result = json.dumps({"by": self._name}).encode()

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from factories.collector import Collector
+from mixpeek import tracing
 from mixpeek.db.embedded import EmbeddedPostgres
 from mixpeek.db.pool import Database
 from mixpeek.db.schema import migrate
@@ -30,3 +32,15 @@ def database(postgres: EmbeddedPostgres) -> Iterator[Database]:
     pool.open()
     yield pool
     pool.close()
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    """A collector that this process sends its traces to; `tracing.end()` sends what it still has."""
+    with Collector() as running:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", running.url)
+        tracing.begin("mixpeek-test")
+        try:
+            yield running
+        finally:
+            tracing.end()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixpeek.text import fault_of_text
+from mixpeek.text import fault_of_text, storable
 
 STORABLE_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 STORABLE = st.recursive(
@@ -50,3 +50,10 @@ def test_what_has_no_fault_is_utf_8(text: str) -> None:
     if fault_of_text(text) is None:
         assert json.loads(json.dumps(text).encode()) == text
         assert b"\x00" not in text.encode()
+
+
+@given(st.text(st.characters()))
+def test_any_text_can_be_made_storable_and_what_was_stays_as_it_is(text: str) -> None:
+    assert fault_of_text(storable(text)) is None
+    assert len(storable(text)) == len(text)
+    assert storable(text) == text or fault_of_text(text) is not None

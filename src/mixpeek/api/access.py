@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 
 from mixpeek.api.platform import Platform
 from mixpeek.db.origin import Origin, origin
-from mixpeek.errors import AccessError, InvalidRequest
+from mixpeek.errors import AccessError, InvalidRequest, NotFound
 from mixpeek.tenancy.models import PERMISSIONS, Namespace, Principal
 from mixpeek.tenancy.service import get_visible_namespace
 
@@ -86,6 +86,20 @@ def _requires(permission: str) -> Callable[..., Any]:
     return principal
 
 
+_admin = _requires("admin")
+
+
+async def _scraper(platform: PlatformDep, authorization: Annotated[str | None, Header()] = None) -> None:
+    """Let who reads the metrics pass: an admin's key, unless the operator opened or closed them."""
+    if platform.settings.metrics == "off":
+        raise NotFound("route", "/metrics", hint="MIXPEEK_METRICS=off closes it; `key` or `open` opens it")
+    if platform.settings.metrics == "key":
+        await _admin(await _caller(platform, authorization))
+
+
+_DEMANDS[_scraper] = "admin"
+
+
 def permission_of(dependant: Dependant) -> str | None:
     """Return the highest permission that a route's dependencies demand, None if they demand no key."""
     demanded = [_DEMANDS[dependant.call]] if dependant.call in _DEMANDS else []
@@ -102,7 +116,8 @@ def name_actor(cause: Origin, caller: Principal) -> None:
 Reader = Annotated[Principal, Depends(_requires("read"))]
 Writer = Annotated[Principal, Depends(_requires("write"))]
 Deleter = Annotated[Principal, Depends(_requires("delete"))]
-Admin = Annotated[Principal, Depends(_requires("admin"))]
+Admin = Annotated[Principal, Depends(_admin)]
+Scraper = Annotated[None, Depends(_scraper)]
 
 
 def _namespace_in_header(

@@ -11,6 +11,7 @@ from mixpeek.api import docs_page, errors
 from mixpeek.api.access import refuse_unknown_query
 from mixpeek.api.inference import Inference
 from mixpeek.api.middleware import RequestEnvelope
+from mixpeek.api.observing import observer
 from mixpeek.api.openapi import DescribedApp, operation_id, tags
 from mixpeek.api.rate_limit import Limit, RateLimit
 from mixpeek.api.recording import Recorder
@@ -25,10 +26,12 @@ from mixpeek.api.routes import (
     health,
     inference,
     keys,
+    metrics,
     models,
     namespaces,
     objects,
     plugin_library,
+    plugin_logs,
     plugin_sources,
     plugin_traffic,
     plugin_versions,
@@ -37,11 +40,13 @@ from mixpeek.api.routes import (
     secrets,
     tasks,
 )
+from mixpeek.deployments.tally import Requests
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 # Where two paths overlap the first wins: `/plugins/available` before `/plugins/{plugin_id}`.
 ROUTERS = (
     health.router,
+    metrics.router,
     keys.router,
     secrets.router,
     audit.router,
@@ -52,6 +57,8 @@ ROUTERS = (
     plugin_versions.router,
     plugins.router,
     plugin_sources.router,
+    plugin_logs.router,
+    plugin_logs.organization_router,
     models.router,
     inference.router,
     extractors.router,
@@ -69,7 +76,7 @@ ROUTERS = (
 
 def create_app(
     max_body_bytes: int, lifespan: Lifespan, *, rate_limit_per_minute: int = 0, rate_limit_burst: int = 0
-) -> FastAPI:
+) -> DescribedApp:
     """Return the application; `lifespan` puts the `Platform` into its state."""
     app = DescribedApp(
         title="Mixpeek",
@@ -86,7 +93,8 @@ def create_app(
     )
     app.described = ROUTERS
     limit = Limit(rate_limit_per_minute, rate_limit_burst) if rate_limit_per_minute else None
-    app.front = Inference(app.behind_front, app.state, max_body_bytes, limit)
+    app.state.unrouted = Requests()
+    app.front = Inference(app.behind_front, app.state, max_body_bytes, limit, observer(app.state.unrouted))
     # The last one added is the outermost.
     app.add_middleware(Recorder)
     if limit is not None:

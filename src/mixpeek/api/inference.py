@@ -7,49 +7,35 @@ the limits, the envelope of every error, the request id.
 
 from __future__ import annotations
 
-import itertools
-import secrets
 import time
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
-from urllib.parse import parse_qsl
 
-import orjson
 import psycopg
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import State
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mixpeek.api.access import unknown_query
-from mixpeek.api.errors import invalid_request, respond, unexpected
+from mixpeek.api.errors import respond, unexpected
+from mixpeek.api.inference_call import Call, Head, spoken, wanted_in
 from mixpeek.api.middleware import BodyTooLarge
 from mixpeek.api.platform import Platform
 from mixpeek.api.rate_limit import Limit
-from mixpeek.api.schemas.inference import AskInference
-from mixpeek.deployments.replica import Answer, Served
+from mixpeek.deployments.replica import Answer, Asker
 from mixpeek.deployments.replica_set import ReplicaSet
-from mixpeek.deployments.routing import Wanted, wanted_from_uri
-from mixpeek.errors import AccessError, InvalidRequest, MixpeekError, NotFound, ServiceUnavailable
+from mixpeek.errors import AccessError, InvalidRequest, MixpeekError, ServiceUnavailable
 from mixpeek.logging import request_id
 from mixpeek.tenancy.models import Principal
 from mixpeek.tenancy.service import key_in
 
 PATH = "/v1/inference"
 PARENT, LEAF = "/v1/namespaces/", "/inference"
-KEYS = frozenset(AskInference.model_fields)
 
-# Unique without asking the system for random bytes each time.
-_FIRST_HALF = secrets.token_hex(4)
-_numbers = itertools.count(int.from_bytes(secrets.token_bytes(2)))
-
-Headers = list[tuple[bytes, bytes]]
-# (plugin id, HTTP status, seconds, requests that shared the call); the plugin is "" where none was reached.
-Observe = Callable[[str, int, float, int], None]
+# (the set that was asked, HTTP status, seconds, requests that shared the call); the set is None where none was reached.
+Observe = Callable[[ReplicaSet | None, int, float, int], None]
 
 
-def observe_nothing(plugin_id: str, status: int, seconds: float, batch: int) -> None:
+def observe_nothing(target: ReplicaSet | None, status: int, seconds: float, batch: int) -> None:
     """Take note of one answered request: where metrics are kept, they are kept by another function."""
 
 
@@ -66,7 +52,8 @@ class Inference:
     ) -> None:
         self._app = app
         self._state = state
-        self._max_body_bytes = max_body_bytes
+        self._platform: Platform | None = None
+        self.max_body_bytes = max_body_bytes
         self._limit = limit
         self._observe = observe
 
@@ -81,196 +68,125 @@ class Inference:
                 return
         await self._app(scope, receive, send)
 
+    def begin(self, call: Call, body: bytes, asker: Asker) -> bool:
+        """Send a request on at once; return False, having done nothing, if the database must be asked about it first.
+
+        Raises: MixpeekError: the request is refused.
+        """
+        head, platform = call.head, self._platform
+        if platform is None:  # asked of the state once, not each time
+            platform = self._platform = self._state.platform
+        if head.key_hash is None or head.query or not head.namespace:
+            return False
+        caller = platform.keyring.recall_hash(head.key_hash)
+        if caller is None or not caller.may("read"):
+            return False
+        namespace_id = platform.addresses.recall(caller, head.namespace)
+        if namespace_id is None:
+            return False
+        try:
+            wanted = wanted_in(body)
+        except InvalidRequest:
+            return False  # it costs a token all the same, which is not taken yet
+        route = platform.replicas.table.find(namespace_id, wanted)
+        if route is None or route.tap is not None:
+            return False
+        if self._limit is not None:
+            self._take_token(self._limit, call)
+        target = route.pick()
+        call.aim(target, wanted)
+        target.ask(body, asker)
+        return True
+
+    def refusal(self, error: Exception, call: Call) -> Response:
+        """Return the answer that tells an error; one that nobody foresaw is logged with its trace."""
+        token = request_id.set(call.request_id)
+        try:
+            if isinstance(error, MixpeekError):
+                response = respond(error)
+            elif isinstance(error, psycopg.OperationalError):
+                away = ServiceUnavailable("The database does not answer right now", hint="Send the request again")
+                response = respond(away)
+            else:
+                response = unexpected(error)
+        finally:
+            request_id.reset(token)
+        for name, value in (*call.headers, (b"x-request-id", call.request_id.encode())):
+            response.headers[name.decode()] = value.decode()
+        return response
+
+    def note(self, call: Call, status: int) -> None:
+        """Hear how a request was answered."""
+        self._observe(call.target, status, time.perf_counter() - call.began, call.batch)
+
     async def _answer(self, scope: Scope, receive: Receive, send: Send, namespace: str | None) -> None:
-        began = time.perf_counter()
-        call = _Call(scope, namespace)
+        call = Call(Head(scope["headers"], scope["query_string"], namespace))
         token = request_id.set(call.request_id)
         try:
             try:
-                answer, feature = await self._ask(self._state.platform, call, receive)
-            except MixpeekError as error:
-                status = await self._refuse(error, call, scope, receive, send)
-            except psycopg.OperationalError:
-                away = ServiceUnavailable("The database does not answer right now", hint="Send the request again")
-                status = await self._refuse(away, call, scope, receive, send)
+                answer = await self._ask(self._state.platform, call, receive)
             except Exception as error:  # the edge of a request
-                response = unexpected(error)
-                response.headers["x-request-id"] = call.request_id
+                response = self.refusal(error, call)
+                status = response.status_code
                 await response(scope, receive, send)
-                status = 500
             else:
-                call.plugin_id, call.batch, status = answer.served.plugin_id, answer.batch, 200
-                await _send(send, answer, feature, call)
+                status = 200
+                _, own, body = call.answered(answer)
+                headers = spoken(answer.served, call.feature)[2] + own
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+                await send({"type": "http.response.body", "body": body})
         finally:
             request_id.reset(token)
-        self._observe(call.plugin_id, status, time.perf_counter() - began, call.batch)
+        self.note(call, status)
 
-    async def _ask(self, platform: Platform, call: _Call, receive: Receive) -> tuple[Answer, str | None]:
-        if self._limit is not None and (key := key_in(call.authorization)) is not None:
-            headers, refusal = self._limit.take(key)
-            call.headers += headers
-            if refusal is not None:
-                raise refusal
+    async def _ask(self, platform: Platform, call: Call, receive: Receive) -> Answer:
+        head = call.head
+        if self._limit is not None:
+            self._take_token(self._limit, call)
         keyring = platform.keyring
-        caller = keyring.recall(call.authorization)
+        caller = None if head.key_hash is None else keyring.recall_hash(head.key_hash)
         if caller is None:
-            caller = await run_in_threadpool(keyring.authenticate, call.authorization)
+            caller = await run_in_threadpool(keyring.authenticate, head.authorization)
         if not caller.may("read"):
             raise AccessError(f"Key {caller.name!r} may not read here", hint="Use a key with the `read` permission")
-        namespace_id = await _namespace_id(platform, caller, call)
-        body = await self._read(receive, call.content_length)
-        wanted = _wanted(body)
+        namespace_id = await _namespace_id(platform, caller, head.named_namespace())
+        body = await self._read(receive, head.content_length)
+        wanted = wanted_in(body)
         route = platform.replicas.table.find(namespace_id, wanted)
         target = await platform.replicas.locate(namespace_id, wanted) if route is None else route.pick()
-        call.plugin_id = target.served.plugin_id
-        feature = None if wanted.feature is None else _feature_uri(target, wanted.feature)
+        call.aim(target, wanted)
         answering = target.submit(body)
         if route is not None and route.tap is not None:
             route.tap(body, answering)
-        return await answering, feature
+        return await answering
+
+    @staticmethod
+    def _take_token(limit: Limit, call: Call) -> None:
+        """Count a request against the limit of its key; raise TooManyRequests."""
+        key = key_in(call.head.authorization)
+        if key is not None:
+            headers, refusal = limit.take(key)
+            call.headers += headers
+            if refusal is not None:
+                raise refusal
 
     async def _read(self, receive: Receive, announced: int) -> bytes:
-        if announced > self._max_body_bytes:
+        if announced > self.max_body_bytes:
             raise BodyTooLarge(f"{announced} bytes were announced")
         message = await receive()
         body: bytes = message.get("body", b"")
         while message.get("more_body"):
             message = await receive()
             body += message.get("body", b"")
-            if len(body) > self._max_body_bytes:
+            if len(body) > self.max_body_bytes:
                 raise BodyTooLarge
-        if len(body) > self._max_body_bytes:
+        if len(body) > self.max_body_bytes:
             raise BodyTooLarge
         return body
 
-    @staticmethod
-    async def _refuse(error: MixpeekError, call: _Call, scope: Scope, receive: Receive, send: Send) -> int:
-        response = respond(error)
-        for name, value in (*call.headers, (b"x-request-id", call.request_id.encode())):
-            response.headers[name.decode()] = value.decode()
-        await response(scope, receive, send)
-        return error.status
 
-
-class _Call:
-    """What the head of one request says, and what is known of it when it has been answered."""
-
-    __slots__ = (
-        "authorization", "batch", "content_length", "headers", "is_nested", "namespace", "plugin_id", "query",
-        "request_id",
-    )  # fmt: skip
-
-    def __init__(self, scope: Scope, namespace: str | None) -> None:
-        self.authorization: str | None = None
-        self.content_length = 0
-        self.namespace = namespace
-        self.is_nested = namespace is not None
-        self.query: bytes = b""
-        self.plugin_id, self.batch = "", 0
-        self.headers: Headers = []
-        given = ""
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                self.authorization = value.decode("latin-1")
-            elif name == b"x-namespace" and namespace is None:
-                self.namespace = value.decode("latin-1")
-            elif name == b"content-length" and value.isdigit():
-                self.content_length = int(value)
-            elif name == b"x-request-id":
-                given = value.decode("ascii", "ignore")
-        if scope["query_string"]:
-            self.query = scope["query_string"]
-        is_usable = 0 < len(given) <= 100 and given.isprintable()
-        self.request_id = given if is_usable else f"req_{_FIRST_HALF}{next(_numbers):08x}"
-
-
-async def _namespace_id(platform: Platform, caller: Principal, call: _Call) -> str:
-    identifier = call.namespace
-    if call.query:
-        identifier = _namespace_in_query(call, identifier)
-    if not identifier:
-        raise InvalidRequest("No namespace was named", hint="Send the header `X-Namespace: <namespace id or name>`")
+async def _namespace_id(platform: Platform, caller: Principal, identifier: str) -> str:
     found = platform.addresses.recall(caller, identifier)
     if found is None:
         found = await run_in_threadpool(platform.addresses.find, caller, identifier)
     return found
-
-
-def _namespace_in_query(call: _Call, given: str | None) -> str | None:
-    known: set[str] = set() if call.is_nested else {"namespace"}
-    query = dict(parse_qsl(call.query.decode("latin-1"), keep_blank_values=True))
-    for name in query:
-        if name not in known:
-            raise unknown_query(name, known)
-    return given or query.get("namespace")
-
-
-def _wanted(body: bytes) -> Wanted:
-    """Return which plugin a body asks; raise InvalidRequest for one that the schema does not allow."""
-    try:
-        asked = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        fault = {"type": "json_invalid", "loc": ("body", error.pos), "msg": f"JSON decode error: {error.msg}"}
-        raise invalid_request([fault]) from error
-    name = asked.get("inference_name") if type(asked) is dict else None
-    # The common case at a glance; the model judges, and words, all others.
-    if (
-        type(name) is not str
-        or not 0 < len(name) <= 200
-        or asked.keys() - KEYS
-        or type(asked.get("inputs")) is not dict
-        or asked.get("feature_uri") is not None
-        or type(asked.get("parameters") or {}) is not dict
-    ):
-        return _checked(asked)
-    return Wanted(name)
-
-
-def _checked(asked: Any) -> Wanted:
-    try:
-        request = AskInference.model_validate(asked)
-        return Wanted(request.inference_name) if request.inference_name else wanted_from_uri(request.feature_uri or "")
-    except ValidationError as error:
-        lines = [{**line, "loc": ("body", *line["loc"])} for line in error.errors(include_url=False)]
-        raise invalid_request(lines) from error
-    except ValueError as error:
-        line = {"type": "value_error", "loc": ("body", "feature_uri"), "msg": f"Not a feature URI: {error}"}
-        raise invalid_request([line]) from error
-
-
-def _feature_uri(target: ReplicaSet, feature: str) -> str:
-    served = target.served
-    if feature not in served.features:
-        known = ", ".join(served.features.values()) or "none"
-        raise NotFound("feature", feature, hint=f"{served.plugin_id} has: {known}")
-    return served.features[feature]
-
-
-@lru_cache(maxsize=1024)
-def _spoken(served: Served, feature: str | None) -> tuple[bytes, Headers]:
-    """Return what every answer of a version begins with, and its headers."""
-    head = orjson.dumps(
-        {
-            "status": "success",
-            "inference_name": served.plugin_id,
-            "feature_uri": feature or served.feature_uri,
-            "version": served.version,
-            "code_hash": served.code_hash,
-        }
-    )
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"x-plugin-version", served.version.encode()),
-        (b"x-code-hash", served.code_hash.encode()),
-    ]
-    return head[:-1] + b',"output":', headers
-
-
-async def _send(send: Send, answer: Answer, feature: str | None, call: _Call) -> None:
-    head, headers = _spoken(answer.served, feature)
-    body = b"%b%b}" % (head, answer.result)
-    own = [(b"content-length", b"%d" % len(body)), (b"x-request-id", call.request_id.encode())]
-    if answer.batch > 1:
-        own.append((b"x-batch-size", b"%d" % answer.batch))
-    await send({"type": "http.response.start", "status": 200, "headers": headers + own + call.headers})
-    await send({"type": "http.response.body", "body": body})

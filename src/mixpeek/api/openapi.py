@@ -23,6 +23,7 @@ REFERENCE = "#/components/schemas/{model}"
 ENVELOPE = {"application/json": {"schema": {"$ref": REFERENCE.format(model=ErrorEnvelope.__name__)}}}
 TAGS = {
     "health": "Whether the server is ready.",
+    "metrics": "What Prometheus reads.",
     "api keys": "Keys of the organization. Only keys with the `admin` permission manage keys.",
     "secrets": "Values kept encrypted for the namespaces they are granted to. No answer holds a value.",
     "audit": "Who changed what, and who was refused.",

@@ -13,8 +13,10 @@ from mixpeek.deployments.replicas import Replicas
 from mixpeek.documents.port import DocumentStore
 from mixpeek.execution.grants import EgressStatus
 from mixpeek.execution.sandbox import SandboxStatus
+from mixpeek.metrics.exposition import Exposition
 from mixpeek.objects.signing import Signer
 from mixpeek.objects.store import ObjectStore
+from mixpeek.plugin_logs.followers import Followers
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.retrieval.service import Executor
@@ -36,8 +38,10 @@ class Platform:
     registry: Registry
     documents: DocumentStore
     replicas: Replicas
+    log_followers: Followers
     sandbox: SandboxStatus
     egress: EgressStatus
+    metrics: Exposition
     loop: asyncio.AbstractEventLoop
 
     @property
@@ -50,5 +54,5 @@ class Platform:
 
     def ask(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Answer:
         """Ask a plugin from a worker thread, and return its answer with the version that gave it."""
-        call = self.replicas.ask(version, inputs, parameters)
+        call = self.replicas.ask(version, inputs, parameters, source="retriever")
         return asyncio.run_coroutine_threadsafe(call, self.loop).result()

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mixpeek import tracing
 from mixpeek.api.access import name_actor, permission_of
 from mixpeek.api.platform import Platform
 from mixpeek.audit.queries import insert_refusal
@@ -40,6 +41,7 @@ class Recorder:
             ip_address=client[0] if client else None,
             user_agent=_printable(headers.get(b"user-agent", b"")),
             request_id=request_id.get(),
+            traceparent=tracing.traceparent(),
         )
         token = origin.set(cause)
 

@@ -19,6 +19,7 @@ from mixpeek.deployments.failure import describe_failure
 from mixpeek.deployments.hosting import host_spec
 from mixpeek.documents.port import Index
 from mixpeek.errors import MixpeekError, PlatformError
+from mixpeek.execution.port import LogOrigin
 from mixpeek.registry.environments import prepare_environment
 from mixpeek.registry.service import Registry
 from mixpeek.workflows import tasks
@@ -86,13 +87,15 @@ class BatchWorkflow:
             work = [(c, queries.list_open_chunks(connection, batch_id, c.collection_id)) for c in found]
         for collection, chunks in work:
             if chunks:
-                self._runner.run(self._job(collection, task_id), batch_id, chunks)
+                self._runner.run(self._job(collection, task_id, batch_id), batch_id, chunks)
 
-    def _job(self, collection: Collection, task_id: str) -> Job:
+    def _job(self, collection: Collection, task_id: str, batch_id: str) -> Job:
         with self._database.transaction() as connection:
             version = self._registry.get(connection, collection.plugin_namespace, collection.plugin_id)
         extractor = collection.feature_extractor
         manifest = version.parsed_manifest
+        # Under the namespace whose objects are read, also where it shares the plugin with others.
+        origin = LogOrigin(collection.namespace_id, version.plugin_id, "batch", batch_id=batch_id)
         return Job(
             task_id=task_id,
             recipe=Recipe(
@@ -106,7 +109,7 @@ class BatchWorkflow:
             index=Index(collection.collection_id, collection.live_generation),
             manifest=manifest,
             parameters=extractor["parameters"],
-            spec=host_spec(self._registry, version),
+            spec=host_spec(self._registry, version, origin),
         )
 
     def _reconcile(self, batch_id: str, task_id: str) -> None:

@@ -68,6 +68,13 @@ class Output:
             sys.stdout.write(_NOT_PLAIN.sub(_json_escape, text) + "\n")
             sys.stdout.flush()
 
+    def record(self, value: Mapping[str, Any]) -> None:
+        """Print one of the documents of JSON mode, each on a line, where there is no last one."""
+        if self.json_mode:
+            text = json.dumps(value, default=str, allow_nan=False)
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+
     def check(self, name: str, status: str, detail: str = "") -> None:
         """Print how one check ended: passed, failed, warned or skipped."""
         if self.json_mode:

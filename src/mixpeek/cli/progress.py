@@ -30,7 +30,7 @@ def upload_bar(output: Output, size_bytes: int) -> Iterator[Callable[[int], None
 def status_bar(output: Output, what: str) -> Iterator[Report]:
     """Show the status of a task or a deployment, with a bar where the server says how far it is.
 
-    Where stderr is no terminal, each change of status is one line.
+    Where stderr is no terminal, each change of status, or of a deployment's phase, is one line.
     """
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -42,7 +42,8 @@ def status_bar(output: Output, what: str) -> Iterator[Report]:
 
         def report(answer: Mapping[str, Any]) -> None:
             nonlocal last
-            text = f"{what}: {escape(str(answer.get('status')))}"
+            phase = f", {escape(str(answer['phase']))}" if answer.get("phase") else ""
+            text = f"{what}: {escape(str(answer.get('status')))}{phase}"
             done, total = counts_of(answer)
             count = "" if total is None else f"{done:,} of {total:,}"
             progress.update(bar, description=text, total=total, completed=done, count=count)

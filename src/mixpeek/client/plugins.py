@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mixpeek.client.errors import ApiError
+from mixpeek.client.plugin_logs import follow_lines
 from mixpeek.client.resource import Resource, without_none
 from mixpeek.client.response import Response
 from mixpeek.client.transport import segment
@@ -245,6 +247,52 @@ class Plugins(Resource):
             poll_s=poll_s,
         )
 
+    def logs(
+        self,
+        plugin_id: str,
+        *,
+        deployment_id: str | None = None,
+        level: str | None = None,
+        source: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        namespace: str | None = None,
+    ) -> Response:
+        """Return the latest lines that a version's hosts printed and logged, oldest first.
+
+        Args:
+            level: the least one of debug, info, warning, error, critical.
+            source: realtime, gate, batch or test.
+            since: a time with its zone.
+            cursor: `pagination.next_cursor` of a page, for the lines before it.
+        """
+        query = {**_log_query(deployment_id, level, source, since, limit), "cursor": cursor}
+        return self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/logs", query=query)
+
+    def follow_logs(
+        self,
+        plugin_id: str,
+        *,
+        deployment_id: str | None = None,
+        level: str | None = None,
+        source: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
+        patience_s: float = 300.0,
+        namespace: str | None = None,
+    ) -> Iterator[Response]:
+        """Yield the latest `limit` lines as `logs` does, then every new one; never ends by itself.
+
+        Goes on where it was when the server comes back within `patience_s`.
+        """
+        return follow_lines(
+            self._transport,
+            f"{self._plugin_path(plugin_id, namespace)}/logs",
+            _log_query(deployment_id, level, source, since, limit),
+            patience_s=patience_s,
+        )
+
     def undeploy(self, plugin_id: str, *, namespace: str | None = None) -> Response:
         """Take down the deployment of a version; the version stays. A canary's share goes back to the stable one."""
         return self._transport.request("POST", f"{self._plugin_path(plugin_id, namespace)}/undeploy")
@@ -269,6 +317,20 @@ class Plugins(Resource):
 
     def _shared_path(self, plugin_id: str, namespace: str | None) -> str:
         return f"{self._namespace_path(namespace)}/plugins/org/{segment(plugin_id)}"
+
+
+def _log_query(
+    deployment_id: str | None, level: str | None, source: str | None, since: datetime | None, limit: int | None
+) -> dict[str, Any]:
+    if since is not None and since.tzinfo is None:
+        raise InvalidRequest("`since` has no time zone", hint="Pass an aware datetime, as `datetime.now(UTC)` is")
+    return {
+        "deployment_id": deployment_id,
+        "level": level,
+        "source": source,
+        "since": None if since is None else since.isoformat(),
+        "limit": limit,
+    }
 
 
 def archive_from(path: str | Path | bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -60,6 +61,27 @@ class Transport:
         """Return what `/v1{path}` answers in the media type `accept`."""
         return self._ask("GET", path, accept=accept).content
 
+    @contextmanager
+    def stream(
+        self, path: str, *, query: Mapping[str, Any], headers: Mapping[str, str], silence_s: float
+    ) -> Iterator[Iterator[str]]:
+        """Yield the lines of the event stream that `/v1{path}` answers with.
+
+        Raises: ApiError: the server refuses. ServerUnreachable: no answer, the connection broke, or nothing came for
+        `silence_s`; also while the lines are read.
+        """
+        url = f"{self.base_url}/v1{path}"
+        sent = {**self._headers(None), **headers, "Accept": "text/event-stream"}
+        timeout = httpx.Timeout(silence_s, connect=10.0)
+        with (
+            _reachable(url),
+            self._http.stream("GET", url, headers=sent, params=_given(query), timeout=timeout) as answer,
+        ):
+            if not answer.is_success:
+                answer.read()
+                raise _error_from(answer)
+            yield answer.iter_lines()
+
     def fetch(self, url: str) -> bytes:
         """Return what is behind a presigned `url`, which needs no key."""
         return self._send("GET", url).content
@@ -81,7 +103,7 @@ class Transport:
             method,
             f"{self.base_url}/v1{path}",
             headers={**self._headers(namespace), "Accept": accept},
-            params={key: value for key, value in (query or {}).items() if value is not None},
+            params=_given(query or {}),
             **content,
             **extra,
         )
@@ -118,20 +140,31 @@ class Transport:
         return headers
 
     def _send(self, method: str, url: str, **arguments: Any) -> httpx.Response:
-        try:
+        with _reachable(url):
             answer = self._http.request(method, url, **arguments)
-        except httpx.TimeoutException as error:
-            raise ServerUnreachable(
-                f"{_origin(url)} did not answer in time", hint="Try again, or look at the server's log"
-            ) from error
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise ServerUnreachable(
-                f"No server answers at {_origin(url)}: {error}",
-                hint="Start one with `mixpeek serve`, or name another with `--base-url` or MIXPEEK_BASE_URL",
-            ) from error
         if not answer.is_success:
             raise _error_from(answer)
         return answer
+
+
+@contextmanager
+def _reachable(url: str) -> Iterator[None]:
+    """Say of a connection that fails which server it was to."""
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise ServerUnreachable(
+            f"{_origin(url)} did not answer in time", hint="Try again, or look at the server's log"
+        ) from error
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise ServerUnreachable(
+            f"No server answers at {_origin(url)}: {error}",
+            hint="Start one with `mixpeek serve`, or name another with `--base-url` or MIXPEEK_BASE_URL",
+        ) from error
+
+
+def _given(query: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in query.items() if value is not None}
 
 
 def root_url(base_url: str) -> str:

@@ -28,6 +28,7 @@ class Origin:
     user_agent: str | None = None
     request_id: str | None = None
     namespace_id: str | None = None
+    traceparent: str | None = None
     writes: bool = False
 
     def json(self) -> str:

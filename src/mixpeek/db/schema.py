@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -16,6 +17,7 @@ from mixpeek.errors import PlatformError
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Serialises servers that start together on one database; any constant that nothing else uses.
 LOCK = 7_204_651_118
+_POLL_S = 0.02
 
 
 def head() -> str:
@@ -29,12 +31,16 @@ def revisions() -> set[str]:
 
 def current(url: str) -> str | None:
     """Return the revision the database is at, or None when it has no schema yet."""
-    with psycopg.connect(url) as connection:
-        exists = connection.execute("SELECT to_regclass('public.alembic_version')").fetchone()
-        if exists is None or exists[0] is None:
-            return None
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        return None if row is None else str(row[0])
+    with psycopg.connect(url, autocommit=True) as connection:
+        return _revision(connection)
+
+
+def _revision(connection: psycopg.Connection[Any]) -> str | None:
+    exists = connection.execute("SELECT to_regclass('public.alembic_version')").fetchone()
+    if exists is None or exists[0] is None:
+        return None
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if row is None else str(row[0])
 
 
 def migrate(url: str) -> None:
@@ -57,16 +63,20 @@ def migrate(url: str) -> None:
 def wait_until_migrated(url: str, timeout_s: float = 60.0) -> None:
     """Return once the database is at `head()`; another process is migrating it."""
     deadline = time.monotonic() + timeout_s
+    wanted = head()
     while True:
         try:
-            if current(url) == head():
+            # One connection for all questions: making one costs both sides more than asking does.
+            with psycopg.connect(url, autocommit=True) as connection:
+                while _revision(connection) != wanted:
+                    if time.monotonic() > deadline:
+                        raise PlatformError(f"The database did not reach schema revision {wanted} in {timeout_s:.0f} s")
+                    time.sleep(_POLL_S)
                 return
         except psycopg.OperationalError:
             if time.monotonic() > deadline:
                 raise
-        if time.monotonic() > deadline:
-            raise PlatformError(f"The database did not reach schema revision {head()} in {timeout_s:.0f} s")
-        time.sleep(0.02)
+        time.sleep(_POLL_S)
 
 
 def _upgrade(url: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mixpeek.contract.manifest import Feature
-from mixpeek.deployments.gate import vector_from_reply
+from mixpeek.examination.vectors import vector_from_reply
 from mixpeek.inspection.findings import escape
 
 # Numbers that agree so closely are the same: another order of the same additions does not count as a change.

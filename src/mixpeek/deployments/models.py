@@ -67,6 +67,7 @@ class Deployment:
     status: str
     phase: str
     error: str | None
+    failure: dict[str, Any] | None
     message: str | None
     warnings: list[str]
     timeline: list[dict[str, Any]]

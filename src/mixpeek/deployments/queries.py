@@ -16,7 +16,7 @@ CHANNEL = "mixpeek_deployments"
 HEARTBEAT_LIMIT = "10 seconds"
 COLUMNS = (
     "deployment_id, namespace_id, plugin_id, name, deployment_type, role, traffic, action, status, phase, error,"
-    " message, warnings, timeline, actor, task_id, queued_at, finished_at"
+    " failure, message, warnings, timeline, actor, task_id, queued_at, finished_at"
 )
 # The stable version of a name answers what its canary does not.
 SHARES = (
@@ -70,7 +70,8 @@ def enter_phase(connection: Connection, deployment_id: str, status: Status, phas
     before = list_before((status, phase))
     moved = connection.execute(
         "UPDATE deployments SET status = %(status)s, phase = %(phase)s, timeline = timeline || jsonb_build_array("
-        " jsonb_build_object('phase', %(phase)s::text, 'at', clock_timestamp())) WHERE deployment_id = %(id)s"
+        " jsonb_build_object('phase', %(phase)s::text, 'status', %(status)s::text, 'at', clock_timestamp()))"
+        " WHERE deployment_id = %(id)s"
         " AND (status, phase) IN (SELECT * FROM unnest(%(statuses)s::text[], %(phases)s::text[]))",
         {
             "id": deployment_id,
@@ -113,15 +114,21 @@ def finish(
     phase: Phase,
     *,
     error: str | None = None,
+    failure: dict[str, Any] | None = None,
     warnings: list[str] | None = None,
 ) -> bool:
     """Move a deployment to how it ended, or to live; as `enter_phase`."""
     if not enter_phase(connection, deployment_id, status, phase):
         return False
     connection.execute(
-        "UPDATE deployments SET error = %s, warnings = COALESCE(%s, warnings), finished_at = now()"
+        "UPDATE deployments SET error = %s, failure = %s, warnings = COALESCE(%s, warnings), finished_at = now()"
         " WHERE deployment_id = %s",
-        [error, None if warnings is None else Jsonb(warnings), deployment_id],
+        [
+            error,
+            None if failure is None else Jsonb(failure),
+            None if warnings is None else Jsonb(warnings),
+            deployment_id,
+        ],
     )
     return True
 
@@ -256,27 +263,38 @@ def list_shadow_reports(connection: Connection, deployment_id: str) -> list[dict
 
 
 def report_replica(
-    connection: Connection, deployment_id: str, process_id: str, code_hash: str | None, error: str | None
+    connection: Connection, deployment_id: str, process_id: str, code_hash: str | None, failure: dict[str, Any] | None
 ) -> None:
-    """Record that a process has its host for a deployment ready and which code it runs, or why it has none."""
+    """Record that a process has its host for a deployment ready and which code it runs, or why it has none.
+
+    Args:
+        failure: as `failure.failure_from` makes it.
+    """
     connection.execute(
-        "INSERT INTO replicas (deployment_id, process_id, state, code_hash, error)"
-        " VALUES (%(d)s, %(p)s, %(s)s, %(c)s, %(e)s)"
+        "INSERT INTO replicas (deployment_id, process_id, state, code_hash, error, failure)"
+        " VALUES (%(d)s, %(p)s, %(s)s, %(c)s, %(e)s, %(f)s)"
         " ON CONFLICT (deployment_id, process_id) DO UPDATE SET state = %(s)s, code_hash = %(c)s,"
-        " error = %(e)s, updated_at = now()",
-        {"d": deployment_id, "p": process_id, "s": "FAILED" if error else "READY", "c": code_hash, "e": error},
+        " error = %(e)s, failure = %(f)s, updated_at = now()",
+        {
+            "d": deployment_id,
+            "p": process_id,
+            "s": "FAILED" if failure else "READY",
+            "c": code_hash,
+            "e": failure["message"] if failure else None,
+            "f": Jsonb(failure) if failure else None,
+        },
     )
 
 
 def list_replica_states(connection: Connection, deployment_id: str) -> list[dict[str, Any]]:
-    """Return, per living API process, its replica's state and error; state is None while it starts.
+    """Return, per living API process, its replica's state and failure; state is None while it starts.
 
     A process lives while it beats and while the connection on which it listens for changes, named after it, is open:
     one that was killed is gone at once, one that hangs or that the network has cut off after some heartbeats.
     """
     return dict_rows(
         connection,
-        "SELECT p.process_id, r.state, r.code_hash, r.error FROM processes p"
+        "SELECT p.process_id, r.state, r.code_hash, r.failure FROM processes p"
         " LEFT JOIN replicas r ON r.process_id = p.process_id AND r.deployment_id = %s"
         f" WHERE p.role = 'api' AND p.heartbeat_at > now() - interval '{HEARTBEAT_LIMIT}'"
         " AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = p.process_id)",

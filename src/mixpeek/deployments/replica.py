@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -33,8 +33,7 @@ class Served:
     embeddings: tuple[Feature, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A plugin's result, valid JSON, with the version that gave it and how many requests shared its call."""
 
     result: bytes
@@ -47,6 +46,19 @@ class Answer:
             return json.loads(self.result)
         except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
             raise PluginReplyInvalid(f"The plugin's result cannot be read: {error}") from error
+
+
+class Asker(Protocol):
+    """Whoever waits for the answer to one request, told at once when it comes; a future is one."""
+
+    def done(self) -> bool:
+        """Whether it has been told."""
+
+    def set_result(self, result: Answer, /) -> None:
+        """Hear the answer."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Hear what went wrong instead."""
 
 
 class Keeper(Protocol):
@@ -64,7 +76,7 @@ class Request:
 
     __slots__ = ("alone", "answer", "attempts", "body", "deadline", "replica", "sent_at", "urgent")
 
-    def __init__(self, body: bytes, answer: asyncio.Future[Answer], deadline: float, *, urgent: bool = False) -> None:
+    def __init__(self, body: bytes, answer: Asker, deadline: float, *, urgent: bool = False) -> None:
         self.body = body
         self.answer = answer
         self.deadline = deadline

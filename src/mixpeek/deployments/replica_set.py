@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixpeek.deployments.errors import InferenceUnavailable
-from mixpeek.deployments.replica import Answer, Replica, Request, Served
+from mixpeek.deployments.replica import Answer, Asker, Replica, Request, Served
 from mixpeek.deployments.scaling import STABLE_S, Pressure, ServePlan, backoff_s, retry_after_s, scale
+from mixpeek.deployments.tally import Tally
 from mixpeek.errors import MixpeekError, PluginError, PluginTimedOut
 from mixpeek.execution.port import Host
 
@@ -36,13 +37,36 @@ class Started:
 Start = Callable[[], Awaitable[Started]]
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A set at one moment: requests that wait or are under way, replicas, and the processes of their hosts."""
+
+    waiting: int
+    under_way: int
+    ready: int
+    starting: int
+    wanted: int
+    pids: tuple[int, ...]
+
+
 class ReplicaSet:
     """Answers the requests of one version; used from the server's loop only, and needs `tick` a few times a second."""
 
-    def __init__(self, served: Served, plan: ServePlan, start: Start, *, on_demand: bool = False) -> None:
+    def __init__(
+        self,
+        served: Served,
+        plan: ServePlan,
+        start: Start,
+        *,
+        on_demand: bool = False,
+        tally: Tally | None = None,
+        request_class: type[Request] = Request,
+    ) -> None:
         self.served = served
         self.plan = plan
+        self.tally = tally or Tally()
         self._start = start
+        self._request_class = request_class
         self._loop = asyncio.get_running_loop()
         self._replicas: list[Replica] = []
         self._starting: set[asyncio.Task[None]] = set()
@@ -63,9 +87,15 @@ class ReplicaSet:
         self._last_failure: Exception | None = None
 
     def submit(self, body: bytes, *, urgent: bool = False, once: bool = False) -> asyncio.Future[Answer]:
-        """Send a request, or queue it, and return the future of its answer.
+        """Send a request, or queue it, and return the future of its answer; see `ask`."""
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        self.ask(body, answer, urgent=urgent, once=once)
+        return answer
 
-        The future raises PluginError or InferenceUnavailable. Sent once more if its host ends before it answers.
+    def ask(self, body: bytes, asker: Asker, *, urgent: bool = False, once: bool = False) -> None:
+        """Send a request, or queue it; `asker` hears the answer, or a PluginError or InferenceUnavailable.
+
+        Sent once more if its host ends before it answers.
 
         Args:
             body: JSON with `inputs` and `parameters`.
@@ -74,8 +104,7 @@ class ReplicaSet:
 
         Raises: InferenceUnavailable: the queue is full, or replicas keep crashing.
         """
-        deadline = self._loop.time() + self.plan.timeout_s
-        request = Request(body, self._loop.create_future(), deadline, urgent=urgent)
+        request = self._request_class(body, asker, self._loop.time() + self.plan.timeout_s, urgent=urgent)
         if once:
             request.attempts = ATTEMPTS
         replica = None if self._waiting else self._with_room()
@@ -83,7 +112,12 @@ class ReplicaSet:
             replica.send(request)
         else:
             self._queue(request)
-        return request.answer
+
+    def linger(self) -> None:
+        """Wait on the spot, for a moment at most, for the answer to the one request under way."""
+        busy = [replica for replica in self._replicas if replica.under_way]
+        if len(busy) == 1:
+            busy[0].host.linger()
 
     async def open(self) -> None:
         """Start the first replicas; raise what kept one from starting."""
@@ -151,6 +185,18 @@ class ReplicaSet:
     def pids(self) -> list[int]:
         """The processes of the replicas."""
         return [replica.host.pid for replica in self._replicas if replica.host.alive]
+
+    def stand(self) -> Standing:
+        """Return how the set stands, those of its replicas included that only finish what they have taken."""
+        replicas = [replica for replica in (*self._replicas, *self._leaving) if replica.host.alive]
+        return Standing(
+            waiting=len(self._waiting) + len(self._returned),
+            under_way=sum(len(replica.under_way) for replica in replicas),
+            ready=len([replica for replica in self._replicas if replica.host.alive]),
+            starting=self._under_start,
+            wanted=0 if self._is_closed else self._wanted,
+            pids=tuple(replica.host.pid for replica in replicas),
+        )
 
     # called by replicas
 
@@ -247,6 +293,7 @@ class ReplicaSet:
             self._replicas.remove(replica)
             self._note_crash(replica.host.ended or "The plugin's host ended")
             self.restarts += 1
+            self.tally.restarts += 1
             self._part(replica)
         if self._loop.time() >= self._not_before or any(request.urgent for request in self._waiting):
             for _ in range(self._wanted - len(self._replicas) - self._under_start):
@@ -270,6 +317,7 @@ class ReplicaSet:
         task.add_done_callback(lambda _: self._leaving.pop(replica, None))
 
     async def _start_one(self) -> None:
+        began = self._loop.time()
         try:
             try:
                 started = await self._start()
@@ -282,6 +330,7 @@ class ReplicaSet:
                 await started.host.close()
                 return
             self._last_failure = None
+            self.tally.starts.note(self._loop.time() - began)
             self._replicas.append(Replica(started.host, self.served, self.plan, self, started.batch_size))
             self.note_room()
         finally:
@@ -289,6 +338,7 @@ class ReplicaSet:
 
     def _note_start_failure(self, error: Exception) -> None:
         self._last_failure = error
+        self.tally.start_failures += 1
         message = error.named if isinstance(error, MixpeekError) else f"{type(error).__name__}: {error}"
         log.warning("no replica of %s: %s", self.served.plugin_id, message)
         self._note_crash(message)

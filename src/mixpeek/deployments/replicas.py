@@ -13,6 +13,7 @@ import functools
 import json
 import logging
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,17 +26,18 @@ from mixpeek.db import processes
 from mixpeek.db.pool import Connection, Database
 from mixpeek.deployments import queries
 from mixpeek.deployments.errors import NotDeployed
-from mixpeek.deployments.failure import describe_failure
+from mixpeek.deployments.failure import failure_from
 from mixpeek.deployments.hosting import host_spec
 from mixpeek.deployments.models import Role
-from mixpeek.deployments.replica import Answer, Served
+from mixpeek.deployments.replica import Answer, Request, Served
 from mixpeek.deployments.replica_set import ReplicaSet, Started
 from mixpeek.deployments.routing import Route, RouteTable, Wanted
 from mixpeek.deployments.scaling import ServePlan, plan_from_manifest
 from mixpeek.deployments.shadowing import Shadowing
-from mixpeek.errors import InvalidRequest, MixpeekError, NotFound
+from mixpeek.deployments.tally import Source, Tally
+from mixpeek.errors import InvalidRequest, MixpeekError, NotFound, PlatformError
 from mixpeek.execution.needs import start_built
-from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution
+from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution, LogOrigin
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
@@ -64,6 +66,7 @@ class Replicas:
         idle_s: float,
         *,
         is_used: IsUsed,
+        request_class: type[Request] = Request,
     ) -> None:
         self._database = database
         self._is_used = is_used
@@ -71,6 +74,7 @@ class Replicas:
         self._execution = execution
         self._process_id = process_id
         self._idle_s = idle_s
+        self._request_class = request_class
         self.table = RouteTable()
         self._deployed: dict[str, ReplicaSet] = {}  # by deployment id
         self._on_demand: dict[Key, ReplicaSet] = {}
@@ -84,14 +88,28 @@ class Replicas:
         self.wake = asyncio.Event()
 
     async def ask(
-        self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any], *, urgent: bool = False
+        self,
+        version: PluginVersion,
+        inputs: dict[str, Any],
+        parameters: dict[str, Any],
+        *,
+        urgent: bool = False,
+        source: Source = "test",
     ) -> Answer:
         """Return one version's answer to one request, wherever it is deployed; see `ReplicaSet.submit`."""
         try:
             body = json.dumps({"inputs": inputs, "parameters": parameters}, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             raise InvalidRequest(f"The inputs are not strict JSON: {error}") from error
-        return await self._set_for(version).submit(body, urgent=urgent)
+        asked = self._set_for(version)
+        requests, began = asked.tally.requests(source), time.perf_counter()
+        try:
+            answer = await asked.submit(body, urgent=urgent)
+        except MixpeekError as error:
+            requests.note(error.status, time.perf_counter() - began, 0)
+            raise
+        requests.note(200, time.perf_counter() - began, answer.batch)
+        return answer
 
     async def locate(self, namespace_id: str, wanted: Wanted) -> ReplicaSet:
         """Return the set that answers for a name, or for one version of it, asking the database.
@@ -147,6 +165,10 @@ class Replicas:
     def describe(self) -> dict[str, int]:
         return {"deployed": len(self._deployed), "on_demand": len(self._on_demand)}
 
+    def sets(self) -> list[ReplicaSet]:
+        """Return every set of this process, those that only finish what they have taken included."""
+        return [*self._deployed.values(), *self._on_demand.values(), *self._draining]
+
     def status_of(self, namespace_id: str, plugin_id: str) -> dict[str, Any] | None:
         """Return how the replicas of one version stand in this process, None if it has none."""
         route = self.table.by_plugin.get((namespace_id, plugin_id))
@@ -162,15 +184,30 @@ class Replicas:
             self._on_demand[key] = self._make_set(version, on_demand=True)
         return self._on_demand[key]
 
-    def _make_set(self, version: PluginVersion, *, on_demand: bool = False) -> ReplicaSet:
+    def _make_set(
+        self, version: PluginVersion, deployment_id: str | None = None, *, on_demand: bool = False
+    ) -> ReplicaSet:
         plan = plan_from_manifest(version.parsed_manifest, idle_s=self._idle_s)
         if on_demand:
             plan = dataclasses.replace(plan, initial=1, fewest=0, most=1)
-        return ReplicaSet(served_from(version), plan, lambda: self._start(version, plan), on_demand=on_demand)
+        origin = LogOrigin(version.namespace_id, version.plugin_id, "realtime", deployment_id)
+        return ReplicaSet(
+            served_from(version),
+            plan,
+            lambda: self._start(version, plan, origin),
+            on_demand=on_demand,
+            tally=self._tally_of((version.namespace_id, version.plugin_id)),
+            request_class=self._request_class,
+        )
 
-    async def _start(self, version: PluginVersion, plan: ServePlan) -> Started:
+    def _tally_of(self, key: Key) -> Tally:
+        """Return what is counted of a version already, a fresh tally for one that has no set."""
+        tallies = (each.tally for each in self.sets() if (each.served.namespace_id, each.served.plugin_id) == key)
+        return next(tallies, None) or Tally()
+
+    async def _start(self, version: PluginVersion, plan: ServePlan, origin: LogOrigin) -> Started:
         loop = asyncio.get_running_loop()
-        spec = await loop.run_in_executor(self._preparing, host_spec, self._registry, version)
+        spec = await loop.run_in_executor(self._preparing, host_spec, self._registry, version, origin)
         # Its time limits begin with its turn.
         async with self._starting:
             built = await start_built(
@@ -179,7 +216,7 @@ class Replicas:
                 {},
                 version=version.version,
                 timeout_s=plan.start_timeout_s,
-                build_timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s),
+                build_timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s),  # as `scaling.start_limit_s` counts it
             )
             try:
                 size = await built.host.warmup(batch_size=plan.batch_size, timeout_s=plan.start_timeout_s)
@@ -206,10 +243,11 @@ class Replicas:
 
     async def _add(self, deployment_id: str, version: PluginVersion) -> None:
         try:
-            made = self._make_set(version)
+            made = self._make_set(version, deployment_id)
         except ValueError as error:  # a manifest that this program no longer reads; the others go on
             log.warning("no hosts for deployment %s: %s", deployment_id, error)
-            await asyncio.to_thread(self._report, deployment_id, None, f"Its manifest cannot be read: {error}")
+            unreadable = failure_from(PlatformError(f"Its manifest cannot be read: {error}"))
+            await asyncio.to_thread(self._report, deployment_id, None, unreadable)
         else:
             self._deployed[deployment_id] = made
             self._open(deployment_id, made, version.code_hash)
@@ -245,14 +283,14 @@ class Replicas:
         """Start a set's first replicas and report how that went."""
 
         async def open_and_report() -> None:
-            error: str | None = None
+            failure: dict[str, Any] | None = None
             try:
                 await opened.open()
             except Exception as raised:  # a full disk, say: it is the rollout's to know
-                error = describe_failure(raised)
-                log.warning("no host for deployment %s: %s", deployment_id, error)
+                failure = failure_from(raised)
+                log.warning("no host for deployment %s: %s", deployment_id, failure["message"])
             # The files of a host were checked against the code hash when they were unpacked.
-            report = functools.partial(self._report, deployment_id, None if error else code_hash, error)
+            report = functools.partial(self._report, deployment_id, None if failure else code_hash, failure)
             while self._deployed.get(deployment_id) is opened:  # a rollout may wait for it
                 try:
                     await asyncio.to_thread(report)
@@ -335,10 +373,10 @@ class Replicas:
             )
         return version, live_id, is_used
 
-    def _report(self, deployment_id: str, code_hash: str | None, error: str | None) -> None:
+    def _report(self, deployment_id: str, code_hash: str | None, failure: dict[str, Any] | None) -> None:
         with self._database.transaction() as connection:
             processes.beat(connection, self._process_id, "api")  # who reports is alive, and must be known to be
-            queries.report_replica(connection, deployment_id, self._process_id, code_hash, error)
+            queries.report_replica(connection, deployment_id, self._process_id, code_hash, failure)
 
 
 def served_from(version: PluginVersion) -> Served:

@@ -11,9 +11,10 @@ from typing import Any
 
 from mixpeek.db.pool import Connection, Database
 from mixpeek.deployments import queries, sharing
-from mixpeek.deployments.failure import describe_failure
+from mixpeek.deployments.failure import describe_failure, failure_from
 from mixpeek.deployments.hosting import list_models
 from mixpeek.deployments.models import UNDER_WAY, Deployment, Phase, Role, Status
+from mixpeek.deployments.scaling import plan_from_manifest, start_limit_s
 from mixpeek.deployments.service import ROLL_OUT
 from mixpeek.deployments.trial import Trial
 from mixpeek.errors import Conflict, MixpeekError, NotFound, PlatformError, PluginError
@@ -27,7 +28,6 @@ from mixpeek.workflows.port import Steps, Workflow
 
 log = logging.getLogger(__name__)
 
-START_LIMIT_S = 60.0
 START_POLL_S = 0.05
 
 
@@ -51,9 +51,9 @@ class Rollout:
             # The edge of a workflow: whatever it was, the deployment must not stay under way for ever.
             if not isinstance(error, MixpeekError):
                 log.exception("the rollout of deployment %s failed", deployment_id)
-            failure = describe_failure(error)
+            text, failure = describe_failure(error), failure_from(error)
             # Not a step: after a crash the workflow may fail at another place than it did before.
-            steps.repeatable("fail", lambda: self._fail(deployment_id, failure, task_id))
+            steps.repeatable("fail", lambda: self._fail(deployment_id, text, failure, task_id))
 
     def _carry_out(self, steps: Steps, task_id: str, deployment_id: str) -> None:
         deployment, version = steps.repeatable("load", lambda: self._load(deployment_id))
@@ -78,8 +78,7 @@ class Rollout:
         with self._database.transaction() as connection:
             queries.enter_phase(connection, deployment.deployment_id, Status.PENDING, Phase.BUILDING)
         prepared = prepare_environment(self._registry, version)
-        with self._database.transaction() as connection:
-            queries.note(connection, deployment.deployment_id, prepared.summary)
+        self._note(deployment, prepared.summary)
 
     def _fetch_models(self, deployment: Deployment, version: PluginVersion) -> None:
         with self._database.transaction() as connection:
@@ -89,25 +88,40 @@ class Rollout:
     def _gate(self, deployment: Deployment, version: PluginVersion) -> list[str]:
         with self._database.transaction() as connection:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.GATE)
-        return self._trial.run(version, batch_only=deployment.deployment_type == "batch_only")
+        return self._trial.run(
+            version,
+            batch_only=deployment.deployment_type == "batch_only",
+            deployment_id=deployment.deployment_id,
+            note=lambda detail: self._note(deployment, detail),
+        )
+
+    def _note(self, deployment: Deployment, detail: str) -> None:
+        with self._database.transaction() as connection:
+            queries.note(connection, deployment.deployment_id, detail)
 
     def _start_green(self, deployment: Deployment, version: PluginVersion) -> None:
         with self._database.transaction() as connection:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.START)
-        deadline = time.monotonic() + START_LIMIT_S
+        plan = plan_from_manifest(version.parsed_manifest, idle_s=0)
+        limit_s = start_limit_s(plan)
+        deadline = time.monotonic() + limit_s
         while True:
             with self._database.transaction() as connection:
                 states = queries.list_replica_states(connection, deployment.deployment_id)
             failed = [state for state in states if state["state"] == "FAILED"]
             if failed:
-                raise PluginError(f"A green host did not start: {failed[0]['error']}")
+                raise _green_failed(failed[0]["failure"])
             if states and all(state["state"] == "READY" for state in states):
                 other = [state["code_hash"] for state in states if state["code_hash"] != version.code_hash]
                 if other:
                     raise PlatformError(f"A green host runs code {other[0]}, not {version.code_hash}")
                 return
             if time.monotonic() > deadline:
-                raise PlatformError(f"No API process had a green host ready within {START_LIMIT_S:.0f} s")
+                raise PlatformError(
+                    f"No API process had a green host ready, or said why not, within {limit_s:.0f} s; starting and"
+                    f" warming up may take {plan.start_timeout_s:g} s each",
+                    hint="See in the server's log whether its API process runs, then deploy again",
+                )
             time.sleep(START_POLL_S)
 
     def _activate(self, deployment: Deployment, version: PluginVersion, warnings: list[str], task_id: str) -> None:
@@ -144,12 +158,12 @@ class Rollout:
             self._record(connection, deployment, outcome, {"code_hash": version.code_hash, **details})
             tasks.update_task(connection, task_id, "COMPLETED", outputs={"plugin_id": deployment.plugin_id})
 
-    def _fail(self, deployment_id: str, text: str, task_id: str) -> None:
+    def _fail(self, deployment_id: str, text: str, failure: dict[str, Any], task_id: str) -> None:
         with self._database.transaction() as connection:
             current = queries.find_deployment(connection, deployment_id)
             if current is not None and current.status in UNDER_WAY:
                 phase = Phase(current.phase)
-                queries.finish(connection, deployment_id, Status.FAILED, phase, error=text)
+                queries.finish(connection, deployment_id, Status.FAILED, phase, error=text, failure=failure)
                 self._record(connection, current, "failed", {"phase": phase, "error": text})
             tasks.update_task(connection, task_id, "FAILED", error=text)
 
@@ -185,3 +199,14 @@ def _refuse_if_overtaken(connection: Connection, deployment: Deployment) -> None
             f"{other.plugin_id} was deployed after this and answers already",
             hint="Deploy again if this is to replace it",
         )
+
+
+def _green_failed(failure: dict[str, Any] | None) -> PluginError:
+    """Return the error of a rollout whose green host reported this."""
+    known = failure or {"code": PluginError.code, "message": "it did not say why", "hint": None, "frames": []}
+    return PluginError(
+        f"A green host did not start: {known['message']}",
+        hint=known["hint"],
+        frames=known["frames"],
+        cause_code=known["code"],
+    )

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 
 from mixpeek.contract.manifest import Manifest, ServeConfig
-from mixpeek.execution.port import CALL_TIMEOUT_S, GIB, START_TIMEOUT_S
+from mixpeek.execution.port import CALL_TIMEOUT_S, DESCRIBE_TIMEOUT_S, GIB, START_TIMEOUT_S
 
 DEFAULT_BATCH_SIZE = 16
 DEFAULT_QUEUE = 256
@@ -20,6 +20,8 @@ AHEAD_S = 0.005
 MOST_AHEAD = 64
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
+# By when an API process has heard that a green host is wanted, and unpacked what it runs.
+HEARD_OF_WITHIN_S = 30.0
 # A replica that lived this long has not crashed "again".
 STABLE_S = 30.0
 
@@ -67,6 +69,15 @@ def plan_from_manifest(manifest: Manifest, *, idle_s: float, cores: int | None =
         memory_bytes=int((serve.memory_gb or profile.actor_memory_gb) * GIB),
         idle_s=idle_s,
     )
+
+
+def start_limit_s(plan: ServePlan) -> float:
+    """Return how long a green replica may be waited for, in seconds: somewhat longer than its own limits allow.
+
+    It is started and built, once more if its steps need a network or a GPU, then warmed up.
+    """
+    build_s = max(DESCRIBE_TIMEOUT_S, plan.timeout_s)
+    return 2 * (plan.start_timeout_s + build_s) + plan.start_timeout_s + HEARD_OF_WITHIN_S
 
 
 @dataclass(frozen=True)

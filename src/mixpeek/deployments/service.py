@@ -8,6 +8,7 @@ from typing import Any
 from mixpeek.db.pool import Connection, new_id
 from mixpeek.deployments import queries, sharing
 from mixpeek.deployments.models import UNDER_WAY, Deployment, Phase, Role, Share, Status
+from mixpeek.deployments.timeline import timeline_of
 from mixpeek.deployments.traffic import EVERYTHING, Split, beside, check_beside, describe_share, share_of, ways_out
 from mixpeek.errors import Conflict, NotFound
 from mixpeek.registry import queries as registry_queries
@@ -229,8 +230,21 @@ def status(connection: Connection, version: PluginVersion) -> dict[str, Any]:
         "error": latest.error if latest else None,
         "phase": latest.phase if latest else None,
         "warnings": latest.warnings if latest else [],
-        "timeline": latest.timeline if latest else [],
+        "failure": _failure(latest) if latest else None,
+        "timeline": timeline_of(latest) if latest else [],
         "code_hash": version.code_hash,
+    }
+
+
+def _failure(latest: Deployment) -> dict[str, Any] | None:
+    """Return why a rollout failed, in parts, and where its log is."""
+    if latest.status != Status.FAILED or latest.failure is None:
+        return None
+    plugin = f"/v1/namespaces/{latest.namespace_id}/plugins/{latest.plugin_id}"
+    return {
+        "phase": latest.phase,
+        **latest.failure,
+        "logs_url": f"{plugin}/logs?deployment_id={latest.deployment_id}",
     }
 
 

@@ -24,7 +24,7 @@ from mixpeek.examination.environment import (
 )
 from mixpeek.examination.failures import finding_from_failure
 from mixpeek.examination.package_name import package_name
-from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution, Host, HostSpec, Step
+from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution, Host, HostSpec, LogOrigin, Step
 from mixpeek.inspection.archive import ArchivedFile, UnpackedArchive
 from mixpeek.inspection.findings import Finding, Severity, error, has_errors, in_order, warning
 from mixpeek.inspection.manifest import PATH, check_manifest, check_manifest_text
@@ -74,6 +74,7 @@ async def examine(
     timeout_s: float = DESCRIBE_TIMEOUT_S,
     is_built_later: bool = False,
     overrides: Overrides = NO_OVERRIDES,
+    origin: LogOrigin | None = None,
 ) -> Examination:
     """Return everything found in an unpacked plugin.
 
@@ -85,6 +86,7 @@ async def examine(
         timeout_s: how long each of manifest.py, `build_steps` and realtime.py may take.
         is_built_later: whether declared packages that are not installed here will be, before the plugin is used.
         overrides: the severities of rules that do not have their own.
+        origin: where the host's output is kept; None keeps none of it.
     Raises: PlatformError: a host could not be started for a reason that is not the plugin's.
     """
     # Parsing is work for the processor; the loop this runs on answers others meanwhile.
@@ -95,7 +97,7 @@ async def examine(
     structure, code, secrets = await asyncio.to_thread(_read, unpacked, overrides)
     seen.findings += [*structure, *code, *secrets]
     if execution is not None and text is not None and not has_errors(code):
-        spec = HostSpec(plugin_dir=unpacked.root, name=name, uid=uid, extra_paths=extra_paths)
+        spec = HostSpec(plugin_dir=unpacked.root, name=name, uid=uid, extra_paths=extra_paths, origin=origin)
         await seen.ask_host(_Hosts(execution, spec, timeout_s), is_whole=not has_errors(structure))
     await seen.read_text()
     seen.compare(expected_name, expected_version)

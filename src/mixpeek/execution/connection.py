@@ -18,6 +18,7 @@ from mixpeek.errors import (
     ServiceUnavailable,
 )
 from mixpeek.execution.port import Awaiting, Reply
+from mixpeek.execution.prompt import Lingerer, write_now
 from mixpeek.execution.replies import error_from
 from mixpeek.host.frames import (
     MAX_BODY_BYTES,
@@ -40,6 +41,15 @@ MAX_WAITING_CALLS = 4096
 # What the reply to a call may bring beside its header, in bytes: a table, or a result as JSON; nothing otherwise.
 _BODIES = {"run": MAX_BODY_BYTES, "infer": MAX_REPLY_BYTES}
 
+# What to do about a call that ran out of time.
+_REPAIRS = {
+    "warmup": "Load less before the first call, or raise `start_timeout_s` in serve_config",
+    "health": "Start again; if the machine is slow, raise `start_timeout_s` in serve_config",
+    "predict": "Do the slow part once and keep it, or raise `timeout_s` in serve_config",
+    "infer": "Do the slow part once and keep it, or raise `timeout_s` in serve_config",
+    "run": "Do the slow part once and keep it, or raise `timeout_s` in compute_profile",
+}
+
 
 @dataclass(slots=True)
 class _Call:
@@ -57,20 +67,24 @@ class Connection(asyncio.Protocol):
         self._reader.max_body_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._outgoing: list[bytes] = []
         self._next_id = 0
+        self._last_begun = 0
         self._calls: dict[int, _Call] = {}
         self._probes: dict[int, _Call] = {}
         self._bodies_due = dict.fromkeys(_BODIES, 0)
         self._running_since = 0.0
         self._watch: asyncio.TimerHandle | None = None
+        self._fd = -1
+        self._lingerer = Lingerer()
         self._end: PluginError | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own classes do not inherit from it
+        own = transport.get_extra_info("socket")
+        self._fd = -1 if own is None else own.fileno()
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         """Match replies to the calls that wait for them."""
         if self._end is not None:
             return
@@ -83,6 +97,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Report the end; who watches the process knows how it died."""
+        self._fd = -1
         if self._end is None:
             self._on_broken(PluginCrashed("The plugin's host closed its socket"))
 
@@ -109,6 +124,8 @@ class Connection(asyncio.Protocol):
         frame = encode({"id": self._next_id, "verb": verb, **fields}, body)
         call = _Call(verb, timeout_s, answer)
         if verb == "health":
+            if not self._calls:
+                self._reader.max_body_bytes = 0
             self._probes[self._next_id] = call
             self._loop.call_later(timeout_s, self._expire_probe, self._next_id)
             self._send(frame)
@@ -133,18 +150,35 @@ class Connection(asyncio.Protocol):
         self._begin(_Call("infer", timeout_s, answer), frame(head % self._next_id, body))
 
     def _begin(self, call: _Call, frame: bytes) -> None:
-        if not self._calls:
-            self._running_since = self._loop.time()
+        is_next, most = not self._calls, _BODIES.get(call.verb, 0)
+        now = self._loop.time()
+        if is_next:
+            self._running_since = now
         self._calls[self._next_id] = call
-        self._expect_body(call.verb, 1)
-        self._arm(call.timeout_s)
+        self._last_begun = self._next_id
+        if most:
+            self._bodies_due[call.verb] += 1
+        if is_next or most > self._reader.max_body_bytes:
+            self._reader.max_body_bytes = most
+        self._arm(now, call.timeout_s)
         self._send(frame)
 
     def _send(self, frame: bytes) -> None:
-        if not self._outgoing:
-            # Requests made in one turn of the loop leave in one write.
-            self._loop.call_soon(self._flush)
-        self._outgoing.append(frame)
+        if self._transport is not None and not self._transport.is_closing():
+            if self._fd >= 0 and len(self._calls) == 1:
+                write_now(self._transport, self._fd, frame)  # the host has nothing else to do
+            else:
+                self._transport.write(frame)  # uvloop joins what is written in one turn of it
+
+    def linger(self) -> None:
+        """Wait on the spot, for a moment at most, for the reply to the one call under way."""
+        transport = self._transport
+        if len(self._calls) == 1 and self._fd >= 0 and transport is not None and not transport.is_closing():
+            self._lingerer.read(self._fd, self._hear)
+
+    def _hear(self, data: memoryview) -> bool:
+        self.data_received(data)
+        return not self._calls
 
     def fail(self, end: PluginError) -> None:
         """Refuse every call, now and later, with this error."""
@@ -173,16 +207,16 @@ class Connection(asyncio.Protocol):
             return None
         return identifier, call.timeout_s
 
+    @property
+    def calls_begun(self) -> int:
+        """The number of the call begun last; safe from any thread."""
+        return self._last_begun
+
     def _is_choked(self, more_bytes: int) -> bool:
         if self._transport is None or len(self._calls) >= MAX_WAITING_CALLS:
             return self._transport is not None
-        unread = self._transport.get_write_buffer_size() + sum(map(len, self._outgoing))
+        unread = self._transport.get_write_buffer_size()
         return unread > 0 and unread + more_bytes > MAX_UNREAD_BYTES
-
-    def _flush(self) -> None:
-        outgoing, self._outgoing = self._outgoing, []
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
 
     def _settle(self, reply: dict[str, Any], body: bytes) -> None:
         identifier = reply.get("id")
@@ -202,12 +236,12 @@ class Connection(asyncio.Protocol):
         if not self._calls and not self._probes:
             raise FrameInvalid("it sent something that nobody asked for")
 
-    def _expect_body(self, verb: str, change: int) -> None:
-        if verb in self._bodies_due:
-            due = self._bodies_due
-            due[verb] += change
-            if due[verb] <= 1:  # else nothing is different
-                self._reader.max_body_bytes = max((_BODIES[each] for each in due if due[each]), default=0)
+    def _note_body(self, verb: str) -> None:
+        """Note that a body has come; the last of its kind lowers what may come, where anything may."""
+        due = self._bodies_due
+        due[verb] -= 1
+        if not due[verb] and (self._calls or self._probes):
+            self._reader.max_body_bytes = max((_BODIES[each] for each in due if due[each]), default=0)
 
     def _take_running(self, identifier: int, body: bytes) -> _Call:
         """Return the call that a reply is for; calls are carried out in order, so it must be the first."""
@@ -218,14 +252,15 @@ class Connection(asyncio.Protocol):
             check_reply_header(body)
         del self._calls[identifier]
         self._running_since = self._loop.time()
-        self._expect_body(call.verb, -1)
+        if call.verb in _BODIES:
+            self._note_body(call.verb)
         return call
 
-    def _arm(self, timeout_s: float) -> None:
+    def _arm(self, now: float, timeout_s: float) -> None:
         """Watch the running call with one timer that looks again, rather than one timer per call."""
         if self._watch is None:
             self._watch = self._loop.call_later(timeout_s, self._check_running)
-        elif self._watch.when() > self._loop.time() + timeout_s:
+        elif self._watch.when() > now + timeout_s:
             self._watch.cancel()
             self._watch = self._loop.call_later(timeout_s, self._check_running)
 
@@ -249,7 +284,9 @@ class Connection(asyncio.Protocol):
         """End the host because of a call that was taken off the table."""
         error = PluginTimedOut(
             f"The plugin did not answer `{call.verb}` within {call.timeout_s:g} s, so it was stopped",
-            hint="Do the slow part once (load models lazily, keep them), or raise `timeout_s` in the manifest",
+            hint=_REPAIRS.get(
+                call.verb, "Do the slow part in the processor or the handler, not while a module is imported"
+            ),
             verb=call.verb,
             timeout_s=call.timeout_s,
         )

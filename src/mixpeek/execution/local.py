@@ -29,6 +29,8 @@ from mixpeek.execution.egress.handover import Handover
 from mixpeek.execution.egress.policy import EgressPolicy
 from mixpeek.execution.egress.proxy import Proxy
 from mixpeek.execution.grants import Grants
+from mixpeek.execution.host_log import HostLog
+from mixpeek.execution.output import readable
 from mixpeek.execution.port import (
     CALL_TIMEOUT_S,
     DESCRIBE_TIMEOUT_S,
@@ -39,6 +41,7 @@ from mixpeek.execution.port import (
     Description,
     Health,
     HostSpec,
+    LogSink,
     PytestResult,
     Step,
 )
@@ -52,6 +55,8 @@ if TYPE_CHECKING:
 _TAIL_BYTES = 64 * 1024
 _TESTS_OUTPUT_BYTES = 1024 * 1024
 _CLOSE_GRACE_S = 1.0
+# What a host that has ended printed last is read within this; a process of its own may hold the pipe for longer.
+_DRAIN_S = 0.25
 # What a host may print at once, and what it earns back a second: reading it costs the loop that answers everybody.
 _PRINT_BYTES = 32 * 1024**2
 _PRINT_BYTES_PER_S = 1024**2
@@ -63,8 +68,13 @@ class _Process(asyncio.SubprocessProtocol):
     """Keeps the end of what a host prints, and tells when it prints far too much and when it exits."""
 
     def __init__(
-        self, keep_bytes: int, on_exit: Callable[[], None] | None, on_flood: Callable[[PluginError], None]
+        self,
+        keep_bytes: int,
+        on_exit: Callable[[], None] | None,
+        on_flood: Callable[[PluginError], None],
+        log: HostLog | None = None,
     ) -> None:
+        self._log = log
         self._printed = bytearray()
         self._keep_bytes = keep_bytes
         self._on_exit = on_exit
@@ -85,6 +95,8 @@ class _Process(asyncio.SubprocessProtocol):
         self._printed += data
         if len(self._printed) > 2 * self._keep_bytes:
             del self._printed[: -self._keep_bytes]
+        if self._log is not None:
+            self._log.receive(data)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002
         self.drained.set()
@@ -94,18 +106,25 @@ class _Process(asyncio.SubprocessProtocol):
         if self._on_exit is not None:
             self._on_exit()
 
+    async def read_to_the_end(self) -> None:
+        """Return once everything that was printed has been read; the process must have ended."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.drained.wait(), _DRAIN_S)
+
     def tail(self) -> str:
-        return bytes(self._printed[-self._keep_bytes :]).decode(errors="replace")
+        return readable(bytes(self._printed[-self._keep_bytes :]))
 
 
 class LocalHost:
     """A host that is a child process of this one; see `Host` in `execution.port`."""
 
-    def __init__(self) -> None:
-        self._process = _Process(_TAIL_BYTES, self._note_exit, self._end_for)
+    def __init__(self, log: HostLog | None = None) -> None:
+        self._log = log
+        self._process = _Process(_TAIL_BYTES, self._note_exit, self._end_for, log)
         self._connection = Connection(self._note_broken)
         self._transport: asyncio.SubprocessTransport | None = None
         self._burial: asyncio.Task[None] | None = None
+        self._is_closed = False
         self._gate: Gate | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -125,16 +144,26 @@ class LocalHost:
         finally:
             theirs.close()
         ours.setblocking(False)
-        await self._loop.create_connection(lambda: self._connection, sock=ours)
         try:
+            await self._loop.create_connection(lambda: self._connection, sock=ours)
             await self.health(timeout_s=timeout_s)
-        except BaseException:
+            await self._have_watched(spec)
+        except BaseException:  # also if whoever asked has given up
             await self.close()
             raise
+
+    async def _have_watched(self, spec: HostSpec) -> None:
         # It has answered and runs no plugin code yet: its processes are all there, and will stay the same.
-        await asyncio.to_thread(
+        watch = asyncio.to_thread(
             _watchdog.watch, self, self.pid, memory_bytes=spec.memory_bytes, background=spec.background
         )
+        watching = asyncio.ensure_future(watch)
+        try:
+            await asyncio.shield(watching)
+        except asyncio.CancelledError:
+            # Only a host that is watched can be forgotten again.
+            await watching
+            raise
 
     @property
     def pid(self) -> int:
@@ -149,12 +178,19 @@ class LocalHost:
     @property
     def ended(self) -> str | None:
         """How it ended, None while it is alive."""
+        if self._connection.ended is None and self._process.ended.is_set():
+            return f"The plugin's host {_ending(self._exit_status)}"  # what it printed last is still being read
         return self._connection.ended
 
     @property
     def running_call(self) -> tuple[int, float] | None:
         """The call under way, as a number and its time limit in seconds; None while nobody waits."""
         return self._connection.running_call
+
+    @property
+    def calls_begun(self) -> int:
+        """A number that grows with each call."""
+        return self._connection.calls_begun
 
     def stop(self, reason: PluginError) -> None:
         """End the host for this reason, from any thread; calls that wait, and later ones, fail with it."""
@@ -218,6 +254,10 @@ class LocalHost:
         """Send one realtime request without waiting; see `Host.post`."""
         self._connection.post(body, answer, alone=alone, timeout_s=timeout_s)
 
+    def linger(self) -> None:
+        """Wait on the spot for the one reply that is due; see `Host.linger`."""
+        self._connection.linger()
+
     async def warmup(self, *, batch_size: int = 1, timeout_s: float = START_TIMEOUT_S) -> int:
         """Load everything the first call would load; return how many requests one call will answer at most."""
         result, _ = await self._ask("warmup", {"batch_size": batch_size}, b"", timeout_s)
@@ -230,11 +270,16 @@ class LocalHost:
 
     async def close(self) -> None:
         """End the host; calls that wait fail with PluginCrashed."""
+        if self._burial is not None:
+            await asyncio.wait([self._burial])
+        self._is_closed = self._is_closed or self._connection.ended is None
         self._connection.fail(PluginCrashed("The plugin's host was closed"))
         if self._transport is not None:
             self._kill()
             await self._process.ended.wait()
+            await self._process.read_to_the_end()
             self._transport.close()
+        self._end_log()
         if self._gate is not None:
             await self._gate.close()
 
@@ -273,38 +318,49 @@ class LocalHost:
         else:
             self._kill()
 
+    def _note_exit(self) -> None:
+        _watchdog.forget(self)
+        if self._gate is not None:
+            self._gate.end()
+        if self._burial is None:
+            self._burial = asyncio.get_running_loop().create_task(self._bury())
+
     async def _bury(self) -> None:
         try:
             await asyncio.wait_for(self._process.ended.wait(), _CLOSE_GRACE_S)
         except TimeoutError:
             self._kill()
             await self._process.ended.wait()
-        self._note_exit()
-
-    def _note_exit(self) -> None:
-        _watchdog.forget(self)
-        if self._gate is not None:
-            self._gate.end()
-        code = None if self._transport is None else self._transport.get_returncode()
+        await self._process.read_to_the_end()
+        self._end_log()
         tail = self.stderr_tail()
         last = tail.rstrip().rpartition("\n")[2][:300]
         told = f"; it last printed: {last}" if last else ""
-        error = PluginCrashed(f"The plugin's host {_ending(code)}{told}", exit_status=code, stderr=tail[-4000:])
-        self._connection.fail(error)
+        message = f"The plugin's host {_ending(self._exit_status)}{told}"
+        self._connection.fail(PluginCrashed(message, exit_status=self._exit_status, stderr=tail[-4000:]))
+
+    def _end_log(self) -> None:
+        if self._log is not None:
+            self._log.end(None if self._is_closed else self.ended)
+
+    @property
+    def _exit_status(self) -> int | None:
+        return None if self._transport is None else self._transport.get_returncode()
 
 
 class LocalExecution:
     """Starts hosts on this machine; see `Execution` in `execution.port`."""
 
-    def __init__(self, grants: Grants | None = None) -> None:
+    def __init__(self, grants: Grants | None = None, logs: LogSink | None = None) -> None:
         self.grants = grants or Grants.here()
+        self._logs = logs
         self._hosts: list[LocalHost] = []
 
     async def start(self, spec: HostSpec, *, timeout_s: float = START_TIMEOUT_S) -> LocalHost:
         """Start a host and return it once it answers."""
         spec, _ = self.grants.decide(spec)
         mode = await _mode(spec)
-        host = LocalHost()
+        host = LocalHost(HostLog(self._logs, spec.origin) if self._logs and spec.origin else None)
         await host.start(spec, mode, timeout_s, self.grants.egress)
         self._hosts = [known for known in self._hosts if known.alive]
         self._hosts.append(host)

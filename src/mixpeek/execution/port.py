@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -51,6 +52,39 @@ class ModelMount:
     format: str
 
 
+LogSource = Literal["realtime", "gate", "batch", "test"]
+
+
+@dataclass(frozen=True)
+class LogOrigin:
+    """What a host works for, by which its output is found again; without it, its output is not kept."""
+
+    namespace_id: str
+    plugin_id: str
+    source: LogSource
+    deployment_id: str | None = None
+    batch_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a host's log: of what it printed (`output`), of a `logging` record, or said of it by the platform."""
+
+    at: datetime
+    stream: Literal["output", "logging", "platform"]
+    level: str
+    message: str
+    logger: str | None = None
+    exception: str | None = None
+
+
+class LogSink(Protocol):
+    """Where the lines of hosts go."""
+
+    def write(self, origin: LogOrigin, host_id: str, lines: Sequence[LogLine]) -> None:
+        """Take lines of one host, in order; called on the event loop, so it never waits."""
+
+
 @dataclass(frozen=True)
 class HostSpec:
     """Which plugin to start, as whom, and with how much.
@@ -58,7 +92,7 @@ class HostSpec:
     `name` is the package name the plugin's modules see; `uid` is used only where the server runs as root;
     `scratch_bytes` caps the private /tmp, which counts as memory; `network` and `gpu` are given only to those who
     declare that they need them (`execution.needs`); `label` says in logs whose host it is; one that works in the
-    `background` leaves the processor to everybody else first.
+    `background` leaves the processor to everybody else first; with an `origin`, what it prints is kept.
     """
 
     plugin_dir: Path
@@ -73,6 +107,7 @@ class HostSpec:
     models: tuple[ModelMount, ...] = ()
     label: str = ""
     background: bool = True
+    origin: LogOrigin | None = None
 
 
 @dataclass(frozen=True)
@@ -172,6 +207,12 @@ class Host(Protocol):
 
         `body` is JSON with `inputs` and `parameters`; the result is unchecked bytes. Requests that wait in the host
         together may be answered by one call of the plugin, but for those sent `alone`.
+        """
+
+    def linger(self) -> None:
+        """Wait on the spot, 0.1 ms at most, for the reply to a posted request, if only one is under way.
+
+        For a caller who has nothing else to do: a loop that sleeps until the reply comes is woken later than that.
         """
 
     async def warmup(self, *, batch_size: int = 1, timeout_s: float = START_TIMEOUT_S) -> int:

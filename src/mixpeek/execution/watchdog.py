@@ -51,6 +51,10 @@ class Watched(Protocol):
     def running_call(self) -> tuple[int, float] | None:
         """The call under way, as a number of its own and its time limit in seconds; None when nobody waits."""
 
+    @property
+    def calls_begun(self) -> int:
+        """A number that grows with each call it is sent."""
+
     def stop(self, reason: PluginError) -> None:
         """End the host for this reason; called from the watchdog's thread."""
 
@@ -61,21 +65,28 @@ class Judge:
 
     memory_bytes: int
     call: int | None = None
+    begun: int = 0
     spent_idle_s: float = 0.0
     spent_in_call_s: float = 0.0
     cpu_s: float | None = None
 
-    def verdict(self, usage: Usage, call: tuple[int, float] | None, elapsed_s: float) -> PluginError | None:
+    def verdict(
+        self, usage: Usage, call: tuple[int, float] | None, elapsed_s: float, *, begun: int = 0
+    ) -> PluginError | None:
         """Return why the host must be stopped, None if it may go on.
 
         Args:
             call: number and time limit of the call under way. elapsed_s: seconds since the last look.
+            begun: a number that grows with each call.
         """
         used = 0.0 if self.cpu_s is None else max(0.0, usage.cpu_s - self.cpu_s)
         self.cpu_s = usage.cpu_s
         number = None if call is None else call[0]
-        # Time used in a tick that saw a call end or begin is nobody's: it may belong to either side.
-        settled, self.call = number == self.call, number
+        # Time used in a tick that saw a call end or begin is nobody's: it may belong to either side. A host that is
+        # asked briefly and often is mostly seen between two calls.
+        is_new = number != self.call
+        settled = not is_new and begun == self.begun
+        self.call, self.begun = number, begun
         if usage.memory_bytes > self.memory_bytes + MEMORY_SLACK_BYTES:
             held, allowed = usage.memory_bytes // 1024**2, self.memory_bytes // 1024**2
             return PluginOutOfMemory(f"The plugin held {held:,} MiB in memory and scratch, {allowed:,} are allowed")
@@ -83,7 +94,7 @@ class Judge:
             return PluginTooManyThreads(f"The plugin ran {usage.threads} threads, {MAX_THREADS} are allowed")
         if call is None:
             return self._idle(used if settled else 0.0, elapsed_s)
-        return self._in_call(used, call[1], is_new=not settled)
+        return self._in_call(used, call[1], is_new=is_new)
 
     def _idle(self, used_s: float, elapsed_s: float) -> PluginError | None:
         self.spent_idle_s = max(0.0, self.spent_idle_s + used_s - IDLE_SHARE * elapsed_s)
@@ -156,7 +167,7 @@ class Watchdog:
             return
         now = time.monotonic()
         elapsed_s, watch.seen_at = now - watch.seen_at, now
-        reason = watch.judge.verdict(usage, watch.host.running_call, elapsed_s)
+        reason = watch.judge.verdict(usage, watch.host.running_call, elapsed_s, begun=watch.host.calls_begun)
         with self._lock:
             is_watched = self._watches.get(id(watch.host)) is watch
             if reason is not None and is_watched:

@@ -38,6 +38,7 @@ def main(arguments: list[str]) -> int:
         tighten(limits)
         return run_tests(package)
 
+    from mixpeek.host import records
     from mixpeek.host.server import Server
 
     connection = socket.socket(fileno=int(os.environ.pop(SOCKET_VARIABLE)))
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> int:
         hand_over(int(options["--egress"]))
     close_others(connection.fileno())
     tighten(limits)
-    Server(connection, package).serve()
+    Server(connection, package, records.install()).serve()
     return 0
 
 

@@ -93,10 +93,11 @@ def answer_group(
             yield from zip(group, [len(group)] * len(group), results, strict=True)
             return
     for asked in group:
-        yield asked, 1, _ask_one(plugin, asked, encode)
+        yield asked, 1, ask_one(plugin, asked, encode)
 
 
-def _ask_one(plugin: Batching, asked: Asked, encode: Callable[[Any], bytes]) -> bytes | BaseException:
+def ask_one(plugin: Batching, asked: Asked, encode: Callable[[Any], bytes]) -> bytes | BaseException:
+    """Return the encoded result of one request, or what it raised."""
     # Of its own: a frame that kept the error in a variable would keep all that the failed call held, in a circle.
     try:
         return encode(plugin.predict_one(*asked.read()))

@@ -9,14 +9,15 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from mixpeek.host.failures import Failure, failure_from, invalid, too_large
 from mixpeek.host.frames import MAX_BODY_BYTES, FrameTooLarge, check_reply_header, frame
 from mixpeek.host.inbox import Inbox
-from mixpeek.host.inference import Asked, answer_group, take_together
+from mixpeek.host.inference import Asked, answer_group, ask_one, take_together
 from mixpeek.host.loader import PluginPackage
+from mixpeek.host.records import RecordHandler
 from mixpeek.host.verbs import Plugin, plain
 
 # Finished replies leave together, but none waits for slow calls behind it.
@@ -36,8 +37,9 @@ _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_def
 class Server:
     """Serves one plugin over one connected socket until it is closed or told to shut down."""
 
-    def __init__(self, connection: socket.socket, package: PluginPackage) -> None:
+    def __init__(self, connection: socket.socket, package: PluginPackage, records: RecordHandler) -> None:
         self._connection = connection
+        self._records = records
         self._package = package
         self._plugin = plugin = Plugin(package)
         self._verbs = {
@@ -55,6 +57,7 @@ class Server:
     def serve(self) -> None:
         """Answer requests until `shutdown`; must run on the main thread."""
         inbox = self._inbox
+        waiting = inbox.waiting
         replies: list[bytes] = []
         unsent_since = 0.0
         while not self._is_told_to_end:
@@ -65,7 +68,7 @@ class Server:
             for reply in self._carry_out():
                 replies.append(reply)
                 self._answered += 1
-                is_last = not inbox.waiting or self._is_told_to_end
+                is_last = not waiting or self._is_told_to_end
                 if is_last or time.monotonic() - unsent_since > _FLUSH_AFTER_S:
                     if is_last:
                         inbox.end()  # before the reply is out: who reads it may ask at once
@@ -73,22 +76,26 @@ class Server:
                     replies.clear()
             inbox.end()
 
-    def _carry_out(self) -> Iterator[bytes]:
-        """Take the next call, or the next inference requests that go together, and yield the reply to each."""
+    def _carry_out(self) -> Iterable[bytes]:
+        """Take the next call, or the next inference requests that go together, and return the reply to each."""
         plugin, waiting = self._plugin, self._inbox.waiting
         first = waiting[0]
         if not isinstance(first, Asked):
             waiting.popleft()
-            yield self._answer(*first)
-            return
-        if 1 < plugin.batch_size > len(waiting):
+            return (self._answer(*first),)
+        if plugin.batch_size == 1:
+            waiting.popleft()
+            return (self._told(first, 1, ask_one(plugin, first, _encoded)),)
+        if plugin.batch_size > len(waiting):
             self._inbox.top_up()
         group = take_together(waiting, plugin.batch_size, same_keys=plugin.batches_by_keys())
-        for asked, size, result in answer_group(plugin, group, _encoded):
-            if isinstance(result, bytes):
-                yield frame(b'{"id":%d,"ok":true,"result":%d}' % (asked.identifier, size), result)
-            else:
-                yield _refusal(asked.identifier, failure_from(result, self._package.root))
+        return (self._told(*each) for each in answer_group(plugin, group, _encoded))
+
+    def _told(self, asked: Asked, size: int, result: bytes | BaseException) -> bytes:
+        if isinstance(result, bytes):
+            return frame(b'{"id":%d,"ok":true,"result":%d}' % (asked.identifier, size), result)
+        self._records.note_failure("predict", result)
+        return _refusal(asked.identifier, failure_from(result, self._package.root))
 
     def _answer_health(self, request: dict[str, Any]) -> None:
         inbox = self._inbox
@@ -104,6 +111,7 @@ class Server:
                 return _reply(request, {})
             return _reply(request, *self._verbs[str(verb)](request, body))
         except BaseException as error:  # SystemExit too: whatever plugin code raises is an answer, not our end
+            self._records.note_failure(request.get("verb"), error)
             return _refusal(request.get("id"), failure_from(error, self._package.root))
 
     def _send(self, data: bytes) -> None:

@@ -15,6 +15,7 @@ from mixpeek.db.pool import Connection, Database, new_id
 from mixpeek.errors import Conflict, NotFound
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.execution.environments.store import Environments
+from mixpeek.execution.port import LogOrigin
 from mixpeek.inspection.archive import ArchiveRefused
 from mixpeek.inspection.severities import NO_OVERRIDES, Overrides
 from mixpeek.model_store.service import ModelStore
@@ -158,6 +159,9 @@ class Registry:
                     expected_name=upload.name,
                     expected_version=upload.version if upload.version_given else None,
                     overrides=self.overrides,
+                    origin=LogOrigin(
+                        namespace.namespace_id, plugin_id_from(upload.name, upload.version), source="test"
+                    ),
                 )
         except ArchiveRefused as refused:
             raise PluginRejected(refused.findings, upload.upload_id) from refused

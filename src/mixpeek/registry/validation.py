@@ -12,6 +12,7 @@ from mixpeek.contract.manifest import Manifest
 from mixpeek.errors import PlatformError
 from mixpeek.examination.examine import examine
 from mixpeek.execution.blocking import BlockingExecution
+from mixpeek.execution.port import LogOrigin
 from mixpeek.inspection.archive import read_archive
 from mixpeek.inspection.findings import Finding
 from mixpeek.inspection.severities import NO_OVERRIDES, Overrides
@@ -61,6 +62,7 @@ def validate_archive(
     expected_name: str | None,
     expected_version: str | None,
     overrides: Overrides = NO_OVERRIDES,
+    origin: LogOrigin | None = None,
 ) -> Validated:
     """Examine `archive` in a host of its own, gathering every finding.
 
@@ -79,6 +81,7 @@ def validate_archive(
                 uid=uid,
                 is_built_later=True,
                 overrides=overrides,
+                origin=origin,
             )
         )
     finally:

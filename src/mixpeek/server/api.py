@@ -18,21 +18,33 @@ import psycopg  # noqa: E402
 import uvicorn  # noqa: E402
 from fastapi import FastAPI  # noqa: E402
 
+from mixpeek import tracing  # noqa: E402
 from mixpeek.api.app import create_app  # noqa: E402
+from mixpeek.api.inference import Inference  # noqa: E402
 from mixpeek.api.platform import Platform  # noqa: E402
+from mixpeek.api.traced import Traced  # noqa: E402
 from mixpeek.collections.queries import is_used  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments import queries as deployments  # noqa: E402
+from mixpeek.deployments.replica import Request  # noqa: E402
 from mixpeek.deployments.replicas import Replicas  # noqa: E402
+from mixpeek.deployments.tally import Requests  # noqa: E402
+from mixpeek.deployments.traced_request import TracedRequest  # noqa: E402
 from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
 from mixpeek.execution.local import LocalExecution  # noqa: E402
 from mixpeek.execution.sandbox import probe  # noqa: E402
+from mixpeek.metrics.exposition import Exposition  # noqa: E402
+from mixpeek.metrics.platform import PlatformReader  # noqa: E402
 from mixpeek.objects.signing import Signer  # noqa: E402
+from mixpeek.plugin_logs import queries as plugin_logs  # noqa: E402
+from mixpeek.plugin_logs.followers import Followers  # noqa: E402
+from mixpeek.plugin_logs.writer import LogWriter  # noqa: E402
 from mixpeek.secrets.keys import key_source  # noqa: E402
 from mixpeek.secrets.service import Vault  # noqa: E402
 from mixpeek.server.datadir import DataDir  # noqa: E402
+from mixpeek.server.direct import direct_protocol  # noqa: E402
 from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
 from mixpeek.server.responses import JoinedProtocol  # noqa: E402
 from mixpeek.tenancy import queries as tenancy  # noqa: E402
@@ -43,12 +55,14 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     settings, data_dir, process_id = begin("api")
+    tracing.begin("mixpeek-api")
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        platform = await _build(settings, data_dir, process_id)
+        platform, logs = await _build(settings, data_dir, process_id, app.state.unrouted)
         app.state.platform = platform
         serving = asyncio.create_task(platform.replicas.run_forever())
+        logs.start()
         _listen_for_changes(platform, process_id)
         gc.freeze()
         gc.enable()
@@ -60,9 +74,11 @@ def main() -> None:
             serving.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await serving
+            await asyncio.to_thread(logs.close)
             with platform.database.transaction() as connection:
                 processes.retire(connection, process_id)
             platform.database.close()
+            await asyncio.to_thread(tracing.end)
 
     app = create_app(
         settings.max_body_bytes,
@@ -70,23 +86,38 @@ def main() -> None:
         rate_limit_per_minute=settings.rate_limit_per_minute,
         rate_limit_burst=settings.rate_limit_burst,
     )
+    assert isinstance(app.front, Inference)
     config = uvicorn.Config(
-        app,
+        Traced(app) if tracing.is_on() else app,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=15,
         server_header=False,
         loop="uvloop",
         proxy_headers=False,  # read behind the inference route, which asks nobody's address
-        http=JoinedProtocol,
+        # What is answered from within the protocol passes no application, and would leave no trace.
+        http=JoinedProtocol if tracing.is_on() else direct_protocol(app.front),
     )
     # Given the bare descriptor, uvicorn takes it for a unix socket: answers then wait 40 ms for TCP's delayed ACK.
     listener = socket.socket(fileno=int(os.environ["MIXPEEK_LISTEN_FD"]))
     listener.set_inheritable(False)  # uvloop closes nothing in the hosts that it starts
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config).run(sockets=[listener])
 
 
-async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Platform:
+class _Server(uvicorn.Server):
+    """uvicorn's server, which waits for requests under way when it stops: followed logs would go on for ever."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Have those who follow logs stop, then stop."""
+        platform: Platform | None = getattr(self.config.app.state, "platform", None)  # type: ignore[union-attr]
+        if platform is not None:
+            platform.log_followers.close()
+        await super().shutdown(sockets)
+
+
+async def _build(
+    settings: Settings, data_dir: DataDir, process_id: str, unrouted: Requests
+) -> tuple[Platform, LogWriter]:
     loop = asyncio.get_running_loop()
     database = await asyncio.to_thread(connect, settings, max_connections=20)
     key, _ = data_dir.admin_key(settings.bootstrap_api_key)
@@ -96,12 +127,23 @@ async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Plat
         for fault in vault.prepare(connection):
             log.error("%s", fault)
     objects = object_store(settings)
-    execution = LocalExecution()
+    logs = LogWriter(database, keep_bytes=settings.log_bytes_per_plugin)
+    execution = LocalExecution(logs=logs)
     plugins = registry(settings, database, objects, BlockingExecution(execution, loop=loop))
     sandbox = await asyncio.to_thread(probe)
     if sandbox.mode != "bubblewrap":
         log.warning("plugins are not isolated: %s", sandbox.detail)
-    return Platform(
+    request_class = TracedRequest if tracing.is_on() else Request
+    replicas = Replicas(
+        database,
+        plugins,
+        execution,
+        process_id,
+        settings.replica_idle_s,
+        is_used=is_used,
+        request_class=request_class,
+    )
+    platform = Platform(
         settings=settings,
         database=database,
         objects=objects,
@@ -111,11 +153,14 @@ async def _build(settings: Settings, data_dir: DataDir, process_id: str) -> Plat
         vault=vault,
         registry=plugins,
         documents=PostgresDocuments(),
-        replicas=Replicas(database, plugins, execution, process_id, settings.replica_idle_s, is_used=is_used),
+        log_followers=Followers(),
+        replicas=replicas,
         sandbox=sandbox,
         egress=execution.grants.egress_status(sandbox.mode),
+        metrics=Exposition(PlatformReader(database), unrouted),
         loop=loop,
     )
+    return platform, logs
 
 
 def _listen_for_changes(platform: Platform, process_id: str) -> None:
@@ -124,25 +169,29 @@ def _listen_for_changes(platform: Platform, process_id: str) -> None:
     Its connection bears the name of this process: while it is open, rollouts wait for hosts here.
     """
 
-    def note(channel: str) -> None:
-        if channel == deployments.CHANNEL:
+    def note(channel: str, about: str = "") -> None:
+        if channel == plugin_logs.CHANNEL:
+            platform.loop.call_soon_threadsafe(platform.log_followers.note, about)
+        elif channel == deployments.CHANNEL:
             platform.loop.call_soon_threadsafe(platform.replicas.wake.set)
         else:
             platform.keyring.forget()
             platform.addresses.forget()
+            # Who follows a log may have lost the right to.
+            platform.loop.call_soon_threadsafe(platform.log_followers.note, "")
 
     def follow() -> None:
         while True:
             try:
                 url = platform.database.url
                 with psycopg.connect(url, autocommit=True, application_name=process_id) as connection:
-                    for channel in (deployments.CHANNEL, tenancy.CHANNEL):
+                    for channel in (deployments.CHANNEL, tenancy.CHANNEL, plugin_logs.CHANNEL):
                         connection.execute(f"LISTEN {channel}")
                     # What changed while nobody listened was not heard.
                     note(deployments.CHANNEL)
                     note(tenancy.CHANNEL)
                     for notice in connection.notifies():
-                        note(notice.channel)
+                        note(notice.channel, notice.payload)
             except psycopg.OperationalError as error:
                 log.warning("lost the connection that listens for changes, trying again: %s", error)
                 threading.Event().wait(1.0)

@@ -39,6 +39,7 @@ class Child:
 
     name: str
     command: list[str]
+    inherited: tuple[int, ...]
     process: subprocess.Popen[bytes] | None = None
     delay_s: float = RESTART_S
     restart_at: float = 0.0
@@ -64,7 +65,6 @@ class Supervisor:
     _stopping: bool = False
     _wake: threading.Event = field(default_factory=threading.Event)
     _environment: dict[str, str] = field(default_factory=dict)
-    _inherited: tuple[int, ...] = ()
 
     @classmethod
     def from_settings(cls, host: str | None, port: int | None, data_dir: Path | None) -> Supervisor:
@@ -85,16 +85,20 @@ class Supervisor:
         listener = self._listen()
         postgres = None if self.settings.database_url else EmbeddedPostgres(self.data_dir.path)
         try:
-            self._prepare(postgres, listener, lock)
+            self._prepare(postgres, listener)
             migration = self._start_migration(postgres)
-            self._add("api")
+            self._add("api", lock, listener.fileno())
             if postgres is not None:
                 postgres.start()
             _check_migration(migration)
-            self._add("worker")  # last: nobody waits for it, and it would take a processor from those one waits for
+            self._add(
+                "worker", lock
+            )  # last: nobody waits for it, and it would take a processor from those one waits for
             self._announce(listener, key, fresh=fresh)
             return self._watch(postgres)
         finally:
+            # Connections waited here for a process that is started again; from here on they would for none.
+            listener.close()
             self._end_children()
             if postgres is not None:
                 with contextlib.suppress(MixpeekError):
@@ -117,8 +121,7 @@ class Supervisor:
         listener.set_inheritable(True)
         return listener
 
-    def _prepare(self, postgres: EmbeddedPostgres | None, listener: socket.socket, lock: int) -> None:
-        self._inherited = (listener.fileno(), lock)
+    def _prepare(self, postgres: EmbeddedPostgres | None, listener: socket.socket) -> None:
         url = postgres.url if postgres else str(self.settings.database_url)
         self._environment = {
             **os.environ,
@@ -134,8 +137,8 @@ class Supervisor:
         environment = {**self._environment, **({"MIXPEEK_DATABASE_IS_NEW": "1"} if is_new else {})}
         return subprocess.Popen([sys.executable, "-m", "mixpeek.db"], env=environment)
 
-    def _add(self, name: str) -> None:
-        child = Child(name, [sys.executable, "-m", f"mixpeek.server.{name}"])
+    def _add(self, name: str, *inherited: int) -> None:
+        child = Child(name, [sys.executable, "-m", f"mixpeek.server.{name}"], inherited)
         self.children.append(child)
         self._start(child)
 
@@ -143,7 +146,7 @@ class Supervisor:
         child.process = subprocess.Popen(
             child.command,
             env=self._environment,
-            pass_fds=self._inherited,
+            pass_fds=child.inherited,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C is ours to handle, in order
         )

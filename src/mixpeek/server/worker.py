@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta  # noqa: E402
 
 import psycopg  # noqa: E402
 
+from mixpeek import tracing  # noqa: E402
 from mixpeek.batches.runner import ChunkRunner  # noqa: E402
 from mixpeek.batches.workflow import BatchWorkflow  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
@@ -22,8 +23,11 @@ from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments.rollout import Rollout  # noqa: E402
 from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
+from mixpeek.execution.local import LocalExecution  # noqa: E402
 from mixpeek.model_store.retention import clear_models  # noqa: E402
 from mixpeek.model_store.service import ModelStore  # noqa: E402
+from mixpeek.plugin_logs.retention import clear_logs  # noqa: E402
+from mixpeek.plugin_logs.writer import LogWriter  # noqa: E402
 from mixpeek.registry.retention import Retention  # noqa: E402
 from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
 from mixpeek.workflows.engine import WorkflowEngine  # noqa: E402
@@ -37,11 +41,13 @@ HEARTBEAT_S = 2.0
 
 def main() -> None:
     settings, _, process_id = begin("worker")
+    tracing.begin("mixpeek-worker")
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     signal.signal(signal.SIGINT, lambda *_: stopping.set())
     database = connect(settings, max_connections=12)
-    execution = BlockingExecution()
+    logs = LogWriter(database, keep_bytes=settings.log_bytes_per_plugin).start()
+    execution = BlockingExecution(LocalExecution(logs=logs))
     objects = object_store(settings)
     plugins = registry(settings, database, objects, execution)
     runner = ChunkRunner(database, PostgresDocuments(), execution, settings.batch_hosts)
@@ -78,6 +84,8 @@ def main() -> None:
         processes.retire(connection, process_id)
     # Workflows still running stop at their last commit and go on at the next start; waiting for them could take hours.
     # Their hosts end with this process, never before it: to a batch, a host that dies is a fault of its rows.
+    logs.close()
+    tracing.end()
     logging.shutdown()
     os._exit(0)
 
@@ -89,6 +97,7 @@ def _clear_forever(
         try:
             retention.clear()
             clear_models(models, settings.model_days)
+            clear_logs(models.database, settings.log_days, settings.log_bytes_per_plugin)
             engine.forget_finished(datetime.now(UTC) - timedelta(days=settings.workflow_days))
         except Exception:
             # The edge of a loop that must not end: what could not be cleared now is met again at the next turn.

@@ -36,6 +36,8 @@ class Keyring:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._principals: Memory[str, Principal] = Memory(self._look_up)
+        # As `recall`, for a key whose hash is at hand.
+        self.recall_hash = self._principals.recall
 
     def authenticate(self, authorization: str | None) -> Principal:
         """Return who sent `Authorization: Bearer <key>`.

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import psycopg
 from dbos import DBOS, SetWorkflowID
 
+from mixpeek import tracing
 from mixpeek.db.origin import caused_by
 from mixpeek.db.pool import Database
 from mixpeek.errors import MixpeekError
@@ -36,7 +37,11 @@ class DurableSteps:
     """Steps recorded by DBOS."""
 
     def step(self, name: str, action: Callable[[], Result]) -> Result:
-        return DBOS.run_step({"name": name}, lambda: despite_outages(name, action))
+        def traced() -> Result:
+            with tracing.span(name):
+                return despite_outages(name, action)
+
+        return DBOS.run_step({"name": name}, traced)
 
     def repeatable(self, name: str, action: Callable[[], Result]) -> Result:
         return despite_outages(name, action)
@@ -106,7 +111,9 @@ class WorkflowEngine:
         def carry_out(task_id: str, inputs: dict[str, Any]) -> None:
             try:
                 # The worker acts in the name of whoever asked for the task.
-                with caused_by(despite_outages("origin", lambda: self._origin(task_id))):
+                origin = despite_outages("origin", lambda: self._origin(task_id))
+                asked_by, told = (origin or {}).get("traceparent"), {"mixpeek.task_id": task_id}
+                with caused_by(origin), tracing.span(workflow.name, parent=asked_by, attributes=told):
                     workflow.run(DurableSteps(), task_id, inputs)
             except MixpeekError as error:
                 self._fail(task_id, error.message)

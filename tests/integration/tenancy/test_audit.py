@@ -33,6 +33,7 @@ NOT_AUDITED = {
     "batch_chunks": "as documents",
     "version_models": "what a rollout resolved; the deployment that asked for it is recorded",
     "row_outcomes": "as documents",
+    "plugin_logs": "written by the hosts of plugins, not asked for by anybody",
 }
 KEY = {
     "actor_type": "api_key",

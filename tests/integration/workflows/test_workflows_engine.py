@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from factories.collector import Collector
 from factories.waiting import until
+from mixpeek import tracing
+from mixpeek.db.origin import caused_by
 from mixpeek.db.pool import Database, scalar
 from mixpeek.errors import MixpeekError, NotFound
 from mixpeek.tenancy.service import bootstrap, create_namespace
@@ -188,6 +191,24 @@ def test_a_task_that_cannot_be_carried_out_fails_with_the_reason(
 
     assert task.status == "FAILED"
     assert words in str(task.error)
+
+
+def test_a_workflow_and_its_steps_are_traced_below_the_request_that_asked_for_them(
+    submit: SubmitTask, ended: Callable[[str], tasks.Task], collector: Collector
+) -> None:
+    asked = f"00-{'ab' * 16}-{'cd' * 8}-01"
+    with caused_by({"traceparent": asked}):
+        task = ended(submit("two_steps", second="x"))
+    ended(submit("broken"))
+    tracing.end()
+
+    (workflow,) = collector.named("two_steps")
+    assert (workflow.trace, workflow.parent) == ("ab" * 16, "cd" * 8)
+    assert workflow.attributes == {"mixpeek.task_id": task.task_id}
+    assert [step.name for step in collector.below(workflow)] == ["first", "second"]
+    (broken,) = collector.named("broken")
+    assert (broken.parent, broken.is_error, broken.events) == ("", True, ["exception"])
+    assert workflow.service == "mixpeek-test"
 
 
 def test_a_step_that_lost_its_database_connection_is_tried_again(

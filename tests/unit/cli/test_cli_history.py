@@ -299,6 +299,60 @@ def test_a_deployment_that_fails_exits_1_with_its_cause(mix: Command, server: Lo
     assert (ran.code, ran.json["success"], ran.json["error"]) == (1, False, "realtime.py:3 KeyError")
 
 
+FAILURE = {
+    "phase": "gate",
+    "code": "plugin.raised",
+    "message": "KeyError: 'text'",
+    "hint": "Look twice",
+    "frames": [{"file": "realtime.py", "line": 3, "function": "predict", "code": "return request['text']"}],
+    "logs_url": "/v1/namespaces/ns_1/plugins/small_one_1_0_0/logs?deployment_id=dep_1",
+}
+
+
+def test_deploy_tells_each_phase_once_as_it_passes_then_what_failed_in_the_plugins_own_code(
+    mix: Command, server: LocalServer
+) -> None:
+    building = {"phase": "building", "duration_s": 0.02, "detail": None}
+    gate = {"phase": "gate", "duration_s": 1.5, "detail": "Asked with a made-up sentence"}
+    now = {"phase": "gate", "duration_s": None}
+    deploying(
+        server,
+        {"status": "PENDING", "phase": "building", "timeline": [{**building, "duration_s": None}]},
+        {"status": "IN_PROGRESS", "phase": "gate", "timeline": [building, now]},
+        {"status": "FAILED", "phase": "gate", "timeline": [building, gate, now], "failure": FAILURE, "warnings": ["w"]},
+    )
+
+    ran = run(mix, server, "deploy", "small_one_1_0_0")
+
+    assert ran.code == 1
+    assert ran.err.splitlines() == [
+        "  Deploying small_one_1_0_0: PENDING, building",
+        "  building    0.02 s",
+        "  Deploying small_one_1_0_0: IN_PROGRESS, gate",
+        "  gate        1.50 s  Asked with a made-up sentence",
+        "  Deploying small_one_1_0_0: FAILED, gate",
+        "✗ Deployed        FAILED",
+        "  warning: w",
+        "  in phase gate: KeyError: 'text'",
+        "    realtime.py:3 in predict",
+        "        return request['text']",
+        "    Look twice",
+        "    log: /v1/namespaces/ns_1/plugins/small_one_1_0_0/logs?deployment_id=dep_1",
+    ]
+
+
+def test_status_says_why_the_newest_version_is_not_deployed(mix: Command, server: LocalServer) -> None:
+    entries = [version("1.0.1", deployment_status="FAILED"), THIRD]
+    server.on(f"GET {NAMED}/versions", {**HISTORY, "versions": entries})
+    server.on(f"GET {BASE}/small_one_1_0_1/status", {"status": "FAILED", "failure": FAILURE})
+
+    ran = run(mix, server, "status", "small_one")
+
+    assert ran.code == 0
+    assert "The rollout of 1.0.1 failed\n  in phase gate: KeyError: 'text'\n    realtime.py:3 in predict" in ran.err
+    assert run(mix, server, "status", "small_one", "--json").json["failure"] == FAILURE
+
+
 @pytest.mark.parametrize("verb", [["log", "x"], ["push"], ["pull", "x"], ["deploy", "x"]])
 def test_without_a_namespace_nothing_is_asked(mix: Command, server: LocalServer, verb: list[str]) -> None:
     ran = mix("plugin", *verb, "--base-url", server.url)

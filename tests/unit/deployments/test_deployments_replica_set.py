@@ -14,6 +14,7 @@ from mixpeek.deployments.errors import InferenceUnavailable
 from mixpeek.deployments.replica import Answer, Served
 from mixpeek.deployments.replica_set import ReplicaSet, Started
 from mixpeek.deployments.scaling import ServePlan
+from mixpeek.deployments.tally import Tally
 from mixpeek.errors import (
     PluginCrashed,
     PluginError,
@@ -312,6 +313,32 @@ async def test_a_first_replica_that_cannot_start_is_the_reason_that_opening_give
     stage = Stage(faults=[PluginRaised("RuntimeError: no weights here")])
 
     assert str(await error_of(opened(stage))) == "RuntimeError: no weights here"  # type: ignore[arg-type]
+
+
+@on_loop
+async def test_sets_of_one_version_share_what_is_counted_and_tell_how_they_stand() -> None:
+    tally = Tally()
+    blue = ReplicaSet(SERVED, PLAN, (stage := Stage()).start, tally=tally)
+    await blue.open()
+    stage.faults.append(PluginRaised("RuntimeError: no weights here"))
+    stage.hosts[0].end()
+    blue.tick(0)
+    await settled()
+    green = ReplicaSet(SERVED, PLAN, (beside := Stage()).start, tally=tally)
+    await green.open()
+    asked = [green.submit(b"{}") for _ in range(3)]
+
+    standing, before = green.stand(), blue.stand()
+
+    assert (tally.restarts, tally.start_failures, sum(tally.starts.counts)) == (1, 1, 2)
+    assert (standing.ready, standing.wanted, standing.starting) == (1, 1, 0)
+    assert (standing.under_way, standing.waiting) == (2, 1)
+    assert (before.ready, before.wanted, before.pids) == (0, 1, ())
+    for _ in asked:
+        beside.hosts[0].answer()
+    await asyncio.gather(*asked)
+    await asyncio.gather(green.close(), blue.close())
+    assert green.stand().wanted == 0
 
 
 @on_loop

@@ -19,6 +19,7 @@ from mixpeek.deployments.scaling import (
     plan_from_manifest,
     retry_after_s,
     scale,
+    start_limit_s,
 )
 
 
@@ -127,3 +128,10 @@ def test_who_is_refused_hears_when_the_queue_will_have_moved_on() -> None:
     assert retry_after_s(waiting=100, replicas=2, seconds=0.1) == 5.0
     assert retry_after_s(waiting=1, replicas=1, seconds=0.0) == 1.0
     assert retry_after_s(waiting=10_000, replicas=0, seconds=1.0) == 30.0
+
+
+def test_a_green_replica_is_waited_for_longer_than_its_own_limits_let_it_take() -> None:
+    slow = ServePlan(start_timeout_s=900.0, timeout_s=60.0)
+
+    assert start_limit_s(ServePlan(start_timeout_s=1.0, timeout_s=1.0)) > 1.0 + 10.0 + 1.0
+    assert start_limit_s(slow) > 2 * (900.0 + 60.0) + 900.0

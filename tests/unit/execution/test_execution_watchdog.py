@@ -27,9 +27,15 @@ CALL = (7, 10.0)
 
 
 def look(
-    judge: Judge, cpu_s: float, *, call: tuple[int, float] | None = None, mib: int = 10, threads: int = 2
+    judge: Judge,
+    cpu_s: float,
+    *,
+    call: tuple[int, float] | None = None,
+    mib: int = 10,
+    threads: int = 2,
+    begun: int = 0,
 ) -> PluginError | None:
-    return judge.verdict(Usage(mib * MIB, cpu_s, threads), call, 1.0)
+    return judge.verdict(Usage(mib * MIB, cpu_s, threads), call, 1.0, begun=begun)
 
 
 def test_memory_over_the_limit_and_its_slack_ends_a_host() -> None:
@@ -69,6 +75,12 @@ def test_time_used_inside_calls_is_not_counted_as_idle() -> None:
     for number in range(100):
         assert look(judge, number * 2.0, call=(number, 10.0)) is None
         assert look(judge, number * 2.0 + 0.9) is None
+
+
+def test_time_used_by_calls_too_short_to_be_seen_is_not_counted_as_idle() -> None:
+    judge = Judge(100 * MIB)
+
+    assert [look(judge, second * 0.9, begun=5000 * second) for second in range(100)] == [None] * 100
 
 
 def test_a_call_may_use_several_cores_for_as_long_as_it_may_take_and_no_more() -> None:

@@ -41,6 +41,7 @@ from mixpeek.execution.needs import with_needs
 from mixpeek.execution.port import HostSpec
 from mixpeek.objects.signing import Grant
 from mixpeek.objects.store import COPY_BYTES, ObjectTooLarge
+from mixpeek.plugin_logs.queries import delete_lines
 from mixpeek.registry import queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.tenancy.models import Namespace, Principal
@@ -291,6 +292,7 @@ def remove_version(connection: Connection, version: PluginVersion, *, actor: str
         )
     state = deployments.undeploy(connection, version, actor=actor)
     queries.delete_version(connection, version.namespace_id, version.name, version.plugin_id)
+    delete_lines(connection, version.namespace_id, version.plugin_id)
     queries.append_ledger(
         connection, version.namespace_id, version.name, version.plugin_id, "delete", "deleted", actor=actor
     )

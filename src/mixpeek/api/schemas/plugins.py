@@ -132,11 +132,34 @@ class PluginLock(Answer):
 
 
 class TimelineEntry(Answer):
-    """When a rollout entered a phase."""
+    """One phase of a rollout."""
 
     phase: Phase
+    status: Status
     at: datetime
+    started_at: datetime = Field(description="The same as `at`.")
+    duration_s: float | None = Field(description="Null for the last one, which goes on or is how the rollout ended.")
     detail: str | None = Field(None, description="How it went, where there is more to say than that it did.")
+
+
+class FailureFrame(Answer):
+    """A line of the plugin's own code that was being carried out."""
+
+    file: str = Field(description="Relative to the plugin's folder.")
+    line: int
+    function: str
+    code: str | None = Field(description="The line itself, where it can be read.")
+
+
+class DeploymentFailure(Answer):
+    """Why a rollout failed."""
+
+    phase: Phase
+    code: str
+    message: str
+    hint: str | None
+    frames: list[FailureFrame] = Field(description="The plugin's own, the innermost last; none if it did not raise.")
+    logs_url: str = Field(description="GET what its hosts printed.")
 
 
 class Serving(Answer):
@@ -169,7 +192,8 @@ class DeploymentState(Answer):
     feature_uri: str
     features: list[str] = Field(description="URIs of the embeddings.")
     deployed_at: datetime | None
-    error: str | None
+    error: str | None = Field(description="Why the last rollout failed, as text; `failure` has it in parts.")
+    failure: DeploymentFailure | None
     phase: Phase | None
     warnings: list[str]
     timeline: list[TimelineEntry]

@@ -9,6 +9,7 @@ from mixpeek.cli.plugin.history import diff, log, rollback, status
 from mixpeek.cli.plugin.init import init
 from mixpeek.cli.plugin.lint import lint
 from mixpeek.cli.plugin.listing import list_plugins
+from mixpeek.cli.plugin.logs import logs
 from mixpeek.cli.plugin.publish import publish, push
 from mixpeek.cli.plugin.pull import pull
 from mixpeek.cli.plugin.test import test
@@ -24,6 +25,7 @@ app.command("push")(push)
 app.command("pull")(pull)
 app.command("status")(status)
 app.command("log")(log)
+app.command("logs")(logs)
 app.command("diff")(diff)
 app.command("rollback")(rollback)
 app.command("deploy")(deploy)

@@ -33,15 +33,18 @@ def log(
 
 @in_namespace
 def status(session: Session, *, name: Name) -> None:
-    """Show which version of a plugin is active, and how it is deployed."""
+    """Show which version of a plugin is active, how it is deployed, and why the last rollout failed, if it did."""
+    from mixpeek.cli.deploying import show_failure
+
     client, output = session.client, session.output
     history = client.plugins.versions(name)
     versions = history["versions"]
     active = next((version for version in versions if version.get("active")), None)
     newest = versions[0] if versions else None
-    output.document(
-        {"success": True, "name": history["name"], "active": active, "newest": newest, "total": history.get("total")}
-    )
+    failed = next((each for each in (newest, active) if each and each.get("deployment_status") == "FAILED"), None)
+    failure = client.plugins.status(failed["plugin_id"]).get("failure") if failed else None
+    document = {"success": True, "name": history["name"], "active": active, "newest": newest}
+    output.document({**document, "total": history.get("total"), "failure": failure})
     if active is None:
         output.show(f"{history['name']}  no version is active")
     else:
@@ -51,6 +54,9 @@ def status(session: Session, *, name: Name) -> None:
     if newest is not None and newest is not active:
         output.show(f"  {'newest':<10}{newest['version']}, {newest['deployment_status']}, not active")
     output.show(f"  {'versions':<10}{len(versions)}")
+    if failed is not None and failure is not None:
+        output.say(f"The rollout of {failed['version']} failed", "bold red")
+        show_failure(output, failure)
 
 
 @in_namespace

@@ -14,8 +14,8 @@ from mixpeek.errors import InvalidRequest
 if TYPE_CHECKING:
     from mixpeek.cli.packing import PackedPlugin
     from mixpeek.cli.report import Report
-    from mixpeek.cli.samples import Row
     from mixpeek.examination.examine import Examination
+    from mixpeek.examination.samples import Row
     from mixpeek.execution.local import LocalExecution
     from mixpeek.execution.port import HostSpec
 
@@ -40,7 +40,7 @@ def test(
 
     from mixpeek.cli.packing import packed, plugin_folder
     from mixpeek.cli.report import Report
-    from mixpeek.cli.samples import read_samples
+    from mixpeek.examination.samples import read_samples
     from mixpeek.inspection.limits import ArchiveRefused
 
     output = output_for(context, json, verbose=verbose, report_on_stdout=True)

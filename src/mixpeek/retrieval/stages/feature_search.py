@@ -12,9 +12,9 @@ from pydantic import Field, model_validator
 from mixpeek.collections.models import Collection
 from mixpeek.contract.features import FeatureUri
 from mixpeek.contract.versions import normalise_version
-from mixpeek.deployments.gate import fault_of_vector, vector_from_reply
 from mixpeek.documents.port import Index
 from mixpeek.errors import InvalidRequest, PluginReplyInvalid
+from mixpeek.examination.vectors import fault_of_vector, vector_from_reply
 from mixpeek.registry.models import PluginVersion
 from mixpeek.retrieval.models import Context, Result
 from mixpeek.wire import WireModel

@@ -1,0 +1,141 @@
+"""Our platform as a contender: a real server with all it has on, and the plugins that it serves."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from harness import processes
+from harness.target import Target
+from startup import free_port, start
+
+from mixpeek import Mixpeek
+
+TEXT_EMBEDDING = Path(__file__).resolve().parents[2] / "examples" / "plugins" / "text_embedding"
+KEY = "sk_bench"  # as `startup.start` gives it
+
+
+@dataclass
+class Platform:
+    """A running server, a namespace of it, and a folder for plugins."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+    client: Mixpeek
+
+    @property
+    def log(self) -> Path:
+        """What the server said."""
+        return self.folder / "server.log"
+
+    def restart(self) -> int:
+        """End the server, start it again at the same place once it has ended, and return how it ended."""
+        self.process.terminate()
+        code = self.process.wait(60)
+        self.process, _ = start(self.folder / "data", self.port, self.log)
+        return code
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        return (f"authorization: Bearer {KEY}", f"x-namespace: {self.client.namespace}")
+
+    def publish(self, source: Path, version: str = "1.0.0") -> str:
+        """Publish a plugin's folder and return its plugin id."""
+        plugin_id: str = self.client.plugins.upload(source, version=version).plugin_id
+        return plugin_id
+
+    def deploy(self, plugin_id: str) -> None:
+        """Deploy a version; raise if it is not live afterwards."""
+        self.client.plugins.deploy(plugin_id)
+        status = self.client.plugins.wait(plugin_id, timeout_s=120, poll_s=0.05)
+        if status.status != "DEPLOYED":
+            raise RuntimeError(f"{plugin_id} is {status.status}: {status.error}")
+
+    def target(self, name: str, request: dict[str, Any]) -> Target:
+        """Return where a deployed plugin answers."""
+        body = json.dumps({"inference_name": name, "inputs": request}).encode()
+        return Target(self.port, "/v1/inference", body, self.headers, self.process.pid)
+
+    def hosts(self) -> list[list[psutil.Process]]:
+        """Return the processes of each host that may answer: its sandbox's and the plugin's own, innermost last."""
+        api = next(each for each in tree_of(self) if "mixpeek.server.api" in each.cmdline())
+        return [members for child in api.children() if is_host(members := processes.tree(child.pid))]
+
+
+def tree_of(platform: Platform) -> list[psutil.Process]:
+    """Return every process of a server: supervisor, API, worker, PostgreSQL and hosts."""
+    members = processes.tree(platform.process.pid)
+    pid_file = platform.folder / "data" / "postgres" / "postmaster.pid"
+    postmaster = processes.tree(int(pid_file.read_text().split()[0]))
+    return [*members, *(each for each in postmaster if each not in members)]
+
+
+def is_host(members: list[psutil.Process]) -> bool:
+    """Return whether processes are those of a plugin's host."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(members) and "mixpeek.host" in members[-1].cmdline()
+    return False
+
+
+def write_trivial(
+    folder: Path,
+    *,
+    name: str = "trivial",
+    version: str = "1.0.0",
+    takes_s: float = 0.0,
+    construct: str = "pass",
+) -> Path:
+    """Write the plugin that answers with the length of a text, after `takes_s`, and return its folder."""
+    place = folder / f"{name}_{version}" / name
+    place.mkdir(parents=True)
+    files = {
+        "manifest.py": f'metadata = {{"feature_extractor_name": "{name}", "version": "{version}", '
+        '"description": "A length"}\ninput_schema = output_schema = {}\nfeatures = []\n',
+        "pipeline.py": 'def build_steps(extractor_request, **known):\n    return {"steps": []}\n',
+        "realtime.py": "import time\n\n\nclass RealtimeHandler:\n"
+        f"    def __init__(self, config=None):\n        {construct}\n\n"
+        "    def predict(self, request):\n"
+        + (f"        time.sleep({takes_s})\n" if takes_s else "")
+        + '        return {"length": len(request["text"])}\n',
+    }
+    for path, text in files.items():
+        (place / path).write_text(text)
+    return place
+
+
+@contextlib.contextmanager
+def running_platform() -> Iterator[Platform]:
+    """Start a server on a data directory of its own, with a namespace."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, port = Path(name), free_port()
+        process, _ = start(folder / "data", port, folder / "server.log")
+        platform: Platform | None = None
+        url = f"http://127.0.0.1:{port}"
+        try:
+            with Mixpeek(api_key=KEY, base_url=url) as admin:
+                namespace = admin.namespaces.create("bench").namespace_id
+            with Mixpeek(api_key=KEY, base_url=url, namespace=namespace) as client:
+                platform = Platform(folder, port, process, client)
+                yield platform
+        finally:
+            process = platform.process if platform else process
+            processes.thaw(process.pid)
+            process.terminate()
+            process.wait(40)
+
+
+@contextlib.contextmanager
+def serve_ours(handler: str, request: dict[str, Any]) -> Iterator[Target]:
+    """The whole platform with `trivial` or `minilm` deployed."""
+    with running_platform() as platform:
+        source = write_trivial(platform.folder) if handler == "trivial" else TEXT_EMBEDDING
+        platform.deploy(platform.publish(source))
+        yield platform.target(source.name, request)

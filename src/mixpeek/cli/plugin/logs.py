@@ -1,0 +1,137 @@
+"""`mixpeek plugin logs`: what the hosts of a version printed and logged, as it was or as it comes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mixpeek.cli.options import ApiKey, BaseUrl, Json, connect_to_namespace
+from mixpeek.cli.output import Output, output_for
+from mixpeek.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from mixpeek.client import Mixpeek, Response
+
+INTERRUPTED = 130
+_MOST_ON_A_PAGE = 1000
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_STYLES = {"warning": "yellow", "error": "red", "critical": "bold red", "debug": "dim"}
+
+
+class Level(StrEnum):
+    """The least severe lines shown."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+class LogSource(StrEnum):
+    """What a host was for."""
+
+    REALTIME = "realtime"
+    GATE = "gate"
+    BATCH = "batch"
+    TEST = "test"
+
+
+def logs(
+    context: typer.Context,
+    *,
+    plugin_id: Annotated[str, typer.Argument(metavar="PLUGIN_ID", help="Version, as in `text_embed_1_0_0`.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay, and print lines as they come.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Lines to show, the latest.")] = 100,
+    level: Annotated[Level | None, typer.Option(help="The least severe lines shown.", show_default=False)] = None,
+    source: Annotated[
+        LogSource | None,
+        typer.Option(help="What the host was for: `gate` tries a version, `test` an upload.", show_default=False),
+    ] = None,
+    deployment: Annotated[
+        str | None, typer.Option(help="Only the hosts of this deployment.", show_default=False)
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="A time such as `2026-01-31T12:00Z`, or as long ago as `10m`.", show_default=False),
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", help="Namespace, by ID or name; default MIXPEEK_NAMESPACE.", show_default=False),
+    ] = None,
+    api_key: ApiKey = None,
+    base_url: BaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Show what a version's hosts printed and logged; with `--follow --json`, one JSON object a line."""
+    output = output_for(context, json)
+    wanted = {
+        "deployment_id": deployment,
+        "level": None if level is None else level.value,
+        "source": None if source is None else source.value,
+        "since": None if since is None else _moment(since),
+    }
+    with connect_to_namespace(context, api_key, base_url, namespace) as client:
+        if follow:
+            _follow(client, output, plugin_id, min(lines, _MOST_ON_A_PAGE), wanted)
+        found = _latest(client, plugin_id, lines, wanted)
+    output.document({"success": True, "plugin_id": plugin_id, "lines": found})
+    for line in found:
+        _show(output, line)
+    if not found:
+        output.say("No lines")
+
+
+def _follow(client: Mixpeek, output: Output, plugin_id: str, lines: int, wanted: Mapping[str, Any]) -> None:
+    try:
+        for line in client.plugins.follow_logs(plugin_id, limit=lines, **wanted):
+            output.record(line)
+            _show(output, line)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _latest(client: Mixpeek, plugin_id: str, lines: int, wanted: Mapping[str, Any]) -> list[Response]:
+    """Return so many of the latest lines, page by page from the newest."""
+    found: list[Response] = []
+    cursor: str | None = None
+    while len(found) < lines:
+        page = client.plugins.logs(plugin_id, limit=min(lines - len(found), _MOST_ON_A_PAGE), cursor=cursor, **wanted)
+        found = page["results"] + found
+        cursor = page["pagination"]["next_cursor"]
+        if cursor is None:
+            break
+    return found
+
+
+def _show(output: Output, line: Mapping[str, Any]) -> None:
+    text = str(line["message"])
+    if line.get("exception"):
+        text += f"\n{line['exception']}"
+    first, *more = text.expandtabs().splitlines() or [""]
+    moment = str(line["at"])[:23].replace("T", " ")
+    logger = f"{line['logger']}: " if line.get("logger") else ""
+    said = "mixpeek: " if line["stream"] == "platform" else logger
+    style = _STYLES.get(str(line["level"]), "")
+    output.show(f"{moment} {line['source']:<8} {line['level']:<8} {said}{first}", style)
+    for rest in more:
+        output.show(f"    {rest}", style)
+
+
+def _moment(given: str) -> datetime:
+    """Return the time that is meant by one, or by how long ago it was."""
+    ago = re.fullmatch(r"(\d{1,6})([smhd])", given)
+    if ago is not None:
+        return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"`--since {given}` is no time", hint="Write `10m`, `2h` or `3d`, or a time as in `2026-01-31T12:00Z`"
+        ) from error
+    return moment.astimezone() if moment.tzinfo is None else moment

@@ -1,0 +1,62 @@
+"""Writing and reading at once, beside a transport: for bytes that somebody waits for to be woken.
+
+A transport of uvloop writes at the end of the loop's turn, and a loop that sleeps is woken by the kernel: each costs a
+short call more than its own time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+
+# As long as a call may take that is waited for on the spot.
+LINGER_S = 0.0001
+_MOST_SKIPPED = 1023
+_READ_BYTES = 64 * 1024
+# On a single core the other side could not even run meanwhile.
+_HAS_CORES = (os.cpu_count() or 1) > 1
+
+
+def write_now(transport: asyncio.WriteTransport, fd: int, data: bytes) -> None:
+    """Write to a transport's own, non-blocking file; what does not fit, or must wait its turn, the transport writes."""
+    if not transport.get_write_buffer_size():
+        try:
+            written = os.write(fd, data)
+        except OSError:  # full, or closed by the other side: the transport meets the same and deals with it
+            written = 0
+        if written == len(data):
+            return
+        data = data[written:]
+    transport.write(data)
+
+
+class Lingerer:
+    """Waits on the spot for what another process is about to send; ever more seldom where it sends too late."""
+
+    def __init__(self) -> None:
+        self._arrived = memoryview(bytearray(_READ_BYTES))
+        self._late = self._skip = 0
+
+    def read(self, fd: int, hear: Callable[[memoryview], bool]) -> None:
+        """Read the non-blocking `fd` until `hear` returns True, for 0.1 ms at most; its end is left to be read."""
+        if not _HAS_CORES:
+            return
+        if self._skip:
+            self._skip -= 1
+            return
+        ends_at = time.perf_counter() + LINGER_S
+        while time.perf_counter() < ends_at:
+            try:
+                size = os.readv(fd, [self._arrived])
+            except BlockingIOError:
+                continue
+            except OSError:
+                return
+            if not size:
+                return
+            if hear(self._arrived[:size]):
+                self._late = 0
+                return
+        self._skip = self._late = min(2 * self._late + 1, _MOST_SKIPPED)

@@ -1,0 +1,1 @@
+"""What `GET /metrics` tells: counts of this process and of the shared database, in Prometheus's exposition format."""

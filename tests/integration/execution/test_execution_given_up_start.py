@@ -1,0 +1,48 @@
+"""A host whose start is given up leaves no process behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from typing import Any
+
+import psutil
+import pytest
+
+from conftest import WritePlugin
+from factories.waiting import until
+from mixpeek.execution import local
+from mixpeek.execution.port import HostSpec
+
+
+def own_children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def test_a_start_given_up_at_its_very_last_moment_leaves_no_process(
+    write_plugin: WritePlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, before = HostSpec(write_plugin(), "sample"), own_children()
+    reached, go_on = threading.Event(), threading.Event()
+    watch, watched = local._watchdog.watch, set(local._watchdog._watches)
+
+    def watch_once_told(*arguments: Any, **options: Any) -> None:
+        reached.set()
+        go_on.wait(30)
+        watch(*arguments, **options)
+
+    monkeypatch.setattr(local._watchdog, "watch", watch_once_told)
+
+    async def give_up() -> None:
+        starting = asyncio.create_task(local.LocalExecution().start(spec))
+        assert await asyncio.to_thread(reached.wait, 30)
+        starting.cancel()
+        asyncio.get_running_loop().call_soon(go_on.set)
+        with contextlib.suppress(asyncio.CancelledError):
+            await starting
+
+    asyncio.run(give_up())
+
+    until(lambda: own_children() <= before, what="every process of the host has ended", within_s=10)
+    assert set(local._watchdog._watches) <= watched
