@@ -1,0 +1,17 @@
+"""A platform whose hosts are staged, over a real database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from factories.rollout_walks import Platform
+from mixpeek.db.pool import Database
+
+
+@pytest.fixture(scope="module")
+def platform(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    made = Platform.in_folder(database, tmp_path_factory.mktemp("staged"))
+    yield made
+    made.blocking.close()
