@@ -6,4 +6,4 @@ from pydantic import RootModel
 
 
 class MetricsText(RootModel[str]):
-    """MetricsText in Prometheus's text format, or in OpenMetrics for who accepts that."""
+    """Metrics in Prometheus's text format, or in OpenMetrics for who accepts that."""
