@@ -28,7 +28,6 @@ from mixpeek.db.pool import Connection, Database, dict_rows, new_id
 from mixpeek.deployments import queries, rollout, service, sharing
 from mixpeek.deployments.failure import failure_from
 from mixpeek.deployments.models import UNDER_WAY, Phase, Role, Status
-from mixpeek.deployments.replicas import Replicas
 from mixpeek.deployments.rollout import Rollout
 from mixpeek.deployments.states import is_legal
 from mixpeek.deployments.traffic import EVERYTHING, Split
@@ -42,6 +41,7 @@ from mixpeek.objects.store import ObjectStore
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
+from mixpeek.serving.replicas import Replicas
 from mixpeek.tenancy.models import Namespace
 from mixpeek.tenancy.service import bootstrap, create_namespace
 from mixpeek.workflows import engine, tasks

@@ -14,7 +14,7 @@ from mixpeek.deployments import queries, sharing
 from mixpeek.deployments.failure import describe_failure, failure_from
 from mixpeek.deployments.hosting import list_models
 from mixpeek.deployments.models import UNDER_WAY, Deployment, Phase, Role, Status
-from mixpeek.deployments.scaling import plan_from_manifest, start_limit_s
+from mixpeek.deployments.serve_plan import plan_from_manifest, start_limit_s
 from mixpeek.deployments.service import ROLL_OUT
 from mixpeek.deployments.trial import Trial
 from mixpeek.errors import Conflict, MixpeekError, NotFound, PlatformError, PluginError

@@ -27,10 +27,6 @@ from mixpeek.collections.queries import is_used  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments import queries as deployments  # noqa: E402
-from mixpeek.deployments.replica import Request  # noqa: E402
-from mixpeek.deployments.replicas import Replicas  # noqa: E402
-from mixpeek.deployments.tally import Requests  # noqa: E402
-from mixpeek.deployments.traced_request import TracedRequest  # noqa: E402
 from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
 from mixpeek.execution.local import LocalExecution  # noqa: E402
@@ -47,6 +43,10 @@ from mixpeek.server.datadir import DataDir  # noqa: E402
 from mixpeek.server.direct import direct_protocol  # noqa: E402
 from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
 from mixpeek.server.responses import JoinedProtocol  # noqa: E402
+from mixpeek.serving.replica import Request  # noqa: E402
+from mixpeek.serving.replicas import Replicas  # noqa: E402
+from mixpeek.serving.tally import Requests  # noqa: E402
+from mixpeek.serving.traced_request import TracedRequest  # noqa: E402
 from mixpeek.tenancy import queries as tenancy  # noqa: E402
 from mixpeek.tenancy.service import Addresses, Keyring, bootstrap  # noqa: E402
 

@@ -20,15 +20,15 @@ from mixpeek.db.pool import Connection, Database, dict_rows, scalar
 from mixpeek.deployments import overview, queries, service, sharing
 from mixpeek.deployments.comparison import Difference
 from mixpeek.deployments.models import Phase, Role, Status
-from mixpeek.deployments.replica_set import ReplicaSet
 from mixpeek.deployments.rollout import Rollout
-from mixpeek.deployments.shadowing import Shadowing
 from mixpeek.deployments.traffic import EVERYTHING, Split
 from mixpeek.errors import Conflict
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
+from mixpeek.serving.replica_set import ReplicaSet
+from mixpeek.serving.shadowing import Shadowing
 from mixpeek.tenancy.models import Namespace
 from mixpeek.tenancy.queries import find_namespace
 from mixpeek.tenancy.service import bootstrap

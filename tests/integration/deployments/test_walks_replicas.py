@@ -15,8 +15,8 @@ from mixpeek.collections.queries import is_used
 from mixpeek.db import processes
 from mixpeek.db.pool import Connection, scalar
 from mixpeek.deployments import queries, replicas, service
-from mixpeek.deployments.replicas import STARTING_AT_ONCE, Replicas
 from mixpeek.registry.models import PluginVersion
+from mixpeek.serving.replicas import STARTING_AT_ONCE, Replicas
 from mixpeek.tenancy.models import Namespace
 
 

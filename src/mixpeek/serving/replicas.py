@@ -25,22 +25,22 @@ from mixpeek.contract.versions import normalise_version
 from mixpeek.db import processes
 from mixpeek.db.pool import Connection, Database
 from mixpeek.deployments import queries
-from mixpeek.deployments.errors import NotDeployed
 from mixpeek.deployments.failure import failure_from
 from mixpeek.deployments.hosting import host_spec
 from mixpeek.deployments.models import Role
-from mixpeek.deployments.replica import Answer, Request, Served
-from mixpeek.deployments.replica_set import ReplicaSet, Started
-from mixpeek.deployments.routing import Route, RouteTable, Wanted
-from mixpeek.deployments.scaling import ServePlan, plan_from_manifest
-from mixpeek.deployments.shadowing import Shadowing
-from mixpeek.deployments.tally import Source, Tally
+from mixpeek.deployments.serve_plan import ServePlan, plan_from_manifest
 from mixpeek.errors import InvalidRequest, MixpeekError, NotFound, PlatformError
 from mixpeek.execution.needs import start_built
 from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution, LogOrigin
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
+from mixpeek.serving.errors import NotDeployed
+from mixpeek.serving.replica import Answer, Request, Served
+from mixpeek.serving.replica_set import ReplicaSet, Started
+from mixpeek.serving.routing import Route, RouteTable, Wanted
+from mixpeek.serving.shadowing import Shadowing
+from mixpeek.serving.tally import Source, Tally
 
 log = logging.getLogger(__name__)
 RECONCILE_S = 2.0
