@@ -14,8 +14,9 @@ from factories.rollout_walks import ApiProcess, Platform
 from mixpeek.collections.queries import is_used
 from mixpeek.db import processes
 from mixpeek.db.pool import Connection, scalar
-from mixpeek.deployments import queries, replicas, service
+from mixpeek.deployments import queries, service
 from mixpeek.registry.models import PluginVersion
+from mixpeek.serving import replicas
 from mixpeek.serving.replicas import STARTING_AT_ONCE, Replicas
 from mixpeek.tenancy.models import Namespace
 

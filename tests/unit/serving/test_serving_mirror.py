@@ -11,8 +11,8 @@ import pytest
 from test_serving_replica_set import PLAN, SERVED, Stage, on_loop, opened, settled
 
 from mixpeek.contract.manifest import Feature
-from mixpeek.deployments import mirror as mirrors
 from mixpeek.errors import PluginRaised
+from mixpeek.serving import mirror as mirrors
 from mixpeek.serving.errors import InferenceUnavailable
 from mixpeek.serving.mirror import MOST_AT_ONCE, Mirror
 from mixpeek.serving.replica import Answer
