@@ -156,6 +156,6 @@ def test_what_a_failed_deployment_and_a_refused_upload_printed_is_kept(
 
     assert status.status == "FAILED"
     printed = said(client, failing, "almost", source="gate")
-    told = said(client, failing, "predict failed", deployment_id=printed.deployment_id, level="error")
+    told = said(client, failing, "warmup failed", deployment_id=printed.deployment_id, level="error")
     assert printed.id < told.id and told.exception.endswith("RuntimeError: no model")
     assert said(client, "refused_1_0_0", "reading").source == "test"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
+import psycopg
 import pytest
 
 from factories.commands import run_command
@@ -23,9 +28,10 @@ from factories.platform import (
     run_batch,
 )
 from factories.plugins import write_plugin
-from factories.servers import Server
+from factories.servers import API_KEY, Server
 from factories.waiting import until
 from mixpeek import Mixpeek
+from mixpeek.db.embedded import EmbeddedPostgres
 
 TEXTS = ["red apples and pears", "the cat on the mat", "rain in the north"]
 
@@ -201,3 +207,102 @@ def test_a_batch_under_way_stops_cleanly_and_goes_on_after_the_next_start(furnis
     assert code == 0
     assert task.status == "COMPLETED", task.error
     assert len(all_documents(client, collection)) == 600
+
+
+ANSWERS = "return {{'embedding': embed(request['text']).tolist(), 'answered_by': '{version}'}}"
+SLOW = "import time; time.sleep(1)"
+# A request waits as long as this for a host that starts, on however slow a machine.
+PATIENT = "serve_config = {'timeout_s': 60, 'start_timeout_s': 60}"
+
+
+@contextmanager
+def held(server: Server, sql: str, *parameters: str | None) -> Iterator[None]:
+    """Hold what a statement locks in the server's database, which may end under it."""
+    connection = psycopg.connect(EmbeddedPostgres(server.data_dir).url)
+    try:
+        connection.execute(sql, parameters)
+        yield
+    finally:
+        with contextlib.suppress(psycopg.OperationalError):
+            connection.rollback()
+        connection.close()
+
+
+def test_a_rollout_killed_in_every_phase_goes_on_and_what_was_live_answers_after_each_restart(
+    furnished: Furnished, tmp_path: Path
+) -> None:
+    client, server = furnished.client, furnished.server
+    headers = {"Authorization": f"Bearer {API_KEY}", "X-Namespace": client.namespace or ""}
+    blue, green, broken = (
+        publish(
+            client,
+            write_plugin(tmp_path / version / "steady_words", version=version, manifest=PATIENT, **parts),
+            version=version,
+        )
+        for version, parts in {
+            "1.0.0": {"predict": ANSWERS.format(version="1.0.0")},
+            "1.1.0": {"predict": ANSWERS.format(version="1.1.0"), "construct": SLOW},
+            "1.2.0": {"construct": f"{SLOW}; raise RuntimeError('no weights here')"},
+        }.items()
+    )
+    assert deployed(client, blue).status == "DEPLOYED"
+
+    def answers() -> str:
+        """Ask once, on a connection of its own: a request that comes while hosts start waits for them."""
+        body = {"inference_name": "steady_words", "inputs": {"text": "hello"}}
+        answer = httpx.post(f"{server.url}/v1/inference", json=body, headers=headers, timeout=90)
+        assert answer.status_code == 200, answer.text
+        version: str = answer.json()["output"]["answered_by"]
+        return version
+
+    def until_in(phase: str, plugin_id: str = green) -> None:
+        until(lambda: client.plugins.status(plugin_id)["phase"] == phase, what=f"the rollout is in phase {phase}")
+
+    # What a rollout writes while it builds, it cannot write while this row is held.
+    row = "SELECT FROM plugin_versions WHERE namespace_id = %s AND plugin_id = %s FOR NO KEY UPDATE"
+    with held(server, row, client.namespace, green):
+        client.plugins.deploy(green)
+        until_in("building")
+        server.kill()
+    server.start()
+    assert answers() == "1.0.0"
+
+    until_in("gate")
+    server.kill()
+    server.start()
+    assert answers() == "1.0.0"
+
+    until_in("start")
+    kill(server.child_pid("api"))
+    assert answers() == "1.0.0", "a connection made while there is no API process waits for the next one"
+
+    # The lock of the name: with it held, a rollout stands before its switch.
+    with held(server, "SELECT pg_advisory_xact_lock(hashtext(%s), hashtext(%s))", client.namespace, "steady_words"):
+        until_in("switch")
+        server.kill()
+        kill(server.postmaster_pid())
+    server.start()
+    status = client.plugins.wait(green, timeout_s=60, poll_s=0.1)
+    assert (status.status, status.error) == ("DEPLOYED", None)
+    assert answers() == "1.1.0"
+    assert [moment["phase"] for moment in status["timeline"]] == ["building", "gate", "start", "switch", "live"]
+
+    client.plugins.deploy(broken)
+    until_in("gate", broken)
+    server.kill()
+    server.start()
+    status = client.plugins.wait(broken, timeout_s=60, poll_s=0.1)
+    assert status.status == "FAILED"
+    assert "no weights here" in status.error
+    assert answers() == "1.1.0"
+    history = client.plugins.versions("steady_words")["versions"]
+    assert [[event["status"] for event in version["deployments"]] for version in history] == [
+        ["failed"],
+        ["deployed"],
+        ["deployed"],
+    ]
+
+
+def kill(pid: int | None) -> None:
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)

@@ -40,7 +40,7 @@ from mixpeek.api.routes import (
     secrets,
     tasks,
 )
-from mixpeek.deployments.tally import Requests
+from mixpeek.serving.tally import Requests
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 # Where two paths overlap the first wins: `/plugins/available` before `/plugins/{plugin_id}`.

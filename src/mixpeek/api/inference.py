@@ -21,10 +21,10 @@ from mixpeek.api.inference_call import Call, Head, spoken, wanted_in
 from mixpeek.api.middleware import BodyTooLarge
 from mixpeek.api.platform import Platform
 from mixpeek.api.rate_limit import Limit
-from mixpeek.deployments.replica import Answer, Asker
-from mixpeek.deployments.replica_set import ReplicaSet
 from mixpeek.errors import AccessError, InvalidRequest, MixpeekError, ServiceUnavailable
 from mixpeek.logging import request_id
+from mixpeek.serving.replica import Answer, Asker
+from mixpeek.serving.replica_set import ReplicaSet
 from mixpeek.tenancy.models import Principal
 from mixpeek.tenancy.service import key_in
 

@@ -19,10 +19,10 @@ from pydantic import ValidationError
 from mixpeek.api.access import unknown_query
 from mixpeek.api.errors import invalid_request
 from mixpeek.api.schemas.inference import AskInference
-from mixpeek.deployments.replica import Answer, Served
-from mixpeek.deployments.replica_set import ReplicaSet
-from mixpeek.deployments.routing import Wanted, wanted_from_uri
 from mixpeek.errors import InvalidRequest, NotFound
+from mixpeek.serving.replica import Answer, Served
+from mixpeek.serving.replica_set import ReplicaSet
+from mixpeek.serving.routing import Wanted, wanted_from_uri
 from mixpeek.tenancy.service import hash_key, key_in
 
 Headers = list[tuple[bytes, bytes]]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mixpeek.api.inference import Observe
-from mixpeek.deployments.replica_set import ReplicaSet
-from mixpeek.deployments.tally import Requests
+from mixpeek.serving.replica_set import ReplicaSet
+from mixpeek.serving.tally import Requests
 
 
 def observer(unrouted: Requests) -> Observe:

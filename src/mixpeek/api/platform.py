@@ -8,8 +8,6 @@ from typing import Any
 
 from mixpeek.config import Settings
 from mixpeek.db.pool import Database
-from mixpeek.deployments.replica import Answer
-from mixpeek.deployments.replicas import Replicas
 from mixpeek.documents.port import DocumentStore
 from mixpeek.execution.grants import EgressStatus
 from mixpeek.execution.sandbox import SandboxStatus
@@ -21,6 +19,8 @@ from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.retrieval.service import Executor
 from mixpeek.secrets.service import Vault
+from mixpeek.serving.replica import Answer
+from mixpeek.serving.replicas import Replicas
 from mixpeek.tenancy.service import Addresses, Keyring
 
 

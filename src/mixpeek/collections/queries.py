@@ -7,7 +7,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from mixpeek.collections.models import Collection
-from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, scalar
 
 COLLECTION = (
     "SELECT c.collection_id, c.namespace_id, c.collection_name, c.description, c.source, c.feature_extractor,"
@@ -88,6 +88,18 @@ def list_dependents(
         " AND (%(ns)s::text IS NULL OR c.namespace_id = %(ns)s) ORDER BY c.collection_name",
         {"owner": plugin_namespace, "plugin": plugin_id, "ns": namespace_id},
     )
+
+
+def is_used(connection: Connection, plugin_namespace: str, plugin_id: str) -> bool:
+    """Tell whether a plugin version made the live generation of any collection, whose retrievers then ask it."""
+    found = scalar(
+        connection,
+        "SELECT EXISTS (SELECT FROM collection_generations g JOIN collections c"
+        " ON c.collection_id = g.collection_id AND c.live_generation = g.generation"
+        " WHERE g.plugin_namespace = %s AND g.plugin_id = %s)",
+        [plugin_namespace, plugin_id],
+    )
+    return bool(found)
 
 
 def list_outdated(connection: Connection, namespace_id: str) -> list[dict[str, Any]]:

@@ -7,7 +7,9 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, scalar
-from mixpeek.deployments.models import Deployment, Share
+from mixpeek.deployments.models import Deployment, Phase, Share, Status
+from mixpeek.deployments.states import State, list_before
+from mixpeek.errors import NotFound, PlatformError
 
 CHANNEL = "mixpeek_deployments"
 # A process whose heartbeat is older than this is taken for dead.
@@ -59,15 +61,41 @@ def find_under_way(connection: Connection, namespace_id: str, name: str) -> str 
     return found
 
 
-def enter_phase(connection: Connection, deployment_id: str, status: str, phase: str) -> None:
-    """Move a deployment on, adding the moment to its timeline, and wake whoever watches."""
-    connection.execute(
+def enter_phase(connection: Connection, deployment_id: str, status: Status, phase: Phase) -> bool:
+    """Move a deployment on, adding the moment to its timeline, and wake whoever watches.
+
+    Returns: False if it is in this state already: a step that is repeated after a crash changes nothing.
+    Raises: NotFound: there is no such deployment. PlatformError: it may not go to this state from the one it is in.
+    """
+    before = list_before((status, phase))
+    moved = connection.execute(
         "UPDATE deployments SET status = %(status)s, phase = %(phase)s, timeline = timeline || jsonb_build_array("
         " jsonb_build_object('phase', %(phase)s::text, 'status', %(status)s::text, 'at', clock_timestamp()))"
-        " WHERE deployment_id = %(id)s",
-        {"id": deployment_id, "status": status, "phase": phase},
+        " WHERE deployment_id = %(id)s"
+        " AND (status, phase) IN (SELECT * FROM unnest(%(statuses)s::text[], %(phases)s::text[]))",
+        {
+            "id": deployment_id,
+            "status": status,
+            "phase": phase,
+            "statuses": [state[0] for state in before],
+            "phases": [state[1] for state in before],
+        },
     )
+    if moved.rowcount == 0:
+        _check_repeated(connection, deployment_id, (status, phase))
+        return False
     notify(connection)
+    return True
+
+
+def _check_repeated(connection: Connection, deployment_id: str, wanted: State) -> None:
+    found = find_deployment(connection, deployment_id)
+    if found is None:
+        raise NotFound("deployment", deployment_id)
+    if (found.status, found.phase) != wanted:
+        raise PlatformError(
+            f"Deployment {deployment_id} is {found.status} ({found.phase}); it cannot become {wanted[0]} ({wanted[1]})"
+        )
 
 
 def note(connection: Connection, deployment_id: str, detail: str) -> None:
@@ -82,13 +110,16 @@ def note(connection: Connection, deployment_id: str, detail: str) -> None:
 def finish(
     connection: Connection,
     deployment_id: str,
-    status: str,
-    phase: str,
+    status: Status,
+    phase: Phase,
     *,
     error: str | None = None,
     failure: dict[str, Any] | None = None,
     warnings: list[str] | None = None,
-) -> None:
+) -> bool:
+    """Move a deployment to how it ended, or to live; as `enter_phase`."""
+    if not enter_phase(connection, deployment_id, status, phase):
+        return False
     connection.execute(
         "UPDATE deployments SET error = %s, failure = %s, warnings = COALESCE(%s, warnings), finished_at = now()"
         " WHERE deployment_id = %s",
@@ -99,7 +130,7 @@ def finish(
             deployment_id,
         ],
     )
-    enter_phase(connection, deployment_id, status, phase)
+    return True
 
 
 def notify(connection: Connection) -> None:
@@ -256,11 +287,16 @@ def report_replica(
 
 
 def list_replica_states(connection: Connection, deployment_id: str) -> list[dict[str, Any]]:
-    """Return, per living API process, its replica's state and failure; state is None while it starts."""
+    """Return, per living API process, its replica's state and failure; state is None while it starts.
+
+    A process lives while it beats and while the connection on which it listens for changes, named after it, is open:
+    one that was killed is gone at once, one that hangs or that the network has cut off after some heartbeats.
+    """
     return dict_rows(
         connection,
         "SELECT p.process_id, r.state, r.code_hash, r.failure FROM processes p"
         " LEFT JOIN replicas r ON r.process_id = p.process_id AND r.deployment_id = %s"
-        f" WHERE p.role = 'api' AND p.heartbeat_at > now() - interval '{HEARTBEAT_LIMIT}'",
+        f" WHERE p.role = 'api' AND p.heartbeat_at > now() - interval '{HEARTBEAT_LIMIT}'"
+        " AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = p.process_id)",
         [deployment_id],
     )

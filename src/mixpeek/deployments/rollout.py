@@ -9,15 +9,15 @@ import logging
 import time
 from typing import Any
 
-from mixpeek.db.pool import Database
+from mixpeek.db.pool import Connection, Database
 from mixpeek.deployments import queries, sharing
 from mixpeek.deployments.failure import describe_failure, failure_from
 from mixpeek.deployments.hosting import list_models
-from mixpeek.deployments.models import Deployment, Phase, Role, Status
-from mixpeek.deployments.scaling import plan_from_manifest, start_limit_s
+from mixpeek.deployments.models import UNDER_WAY, Deployment, Phase, Role, Status
+from mixpeek.deployments.serve_plan import plan_from_manifest, start_limit_s
 from mixpeek.deployments.service import ROLL_OUT
 from mixpeek.deployments.trial import Trial
-from mixpeek.errors import MixpeekError, PlatformError, PluginError
+from mixpeek.errors import Conflict, MixpeekError, NotFound, PlatformError, PluginError
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.environments import prepare_environment
@@ -44,23 +44,28 @@ class Rollout:
 
     def run(self, steps: Steps, task_id: str, inputs: dict[str, Any]) -> None:
         """Roll out one deployment; a failure is recorded and changes nothing else."""
-        deployment, version = self._load(inputs["deployment_id"])
+        deployment_id = inputs["deployment_id"]
         try:
-            steps.step("build", lambda: self._build_environment(deployment, version))
-            if version.parsed_manifest.models:
-                steps.step("models", lambda: self._fetch_models(deployment, version))
-            warnings = steps.step("gate", lambda: self._gate(deployment, version))
-            if deployment.deployment_type == "batch_only":
-                steps.step("activate", lambda: self._activate(deployment, version, warnings, task_id))
-                return
-            steps.step("start", lambda: self._start_green(deployment, version))
-            steps.step("switch", lambda: self._switch(deployment, version, warnings, task_id))
+            self._carry_out(steps, task_id, deployment_id)
         except Exception as error:
             # The edge of a workflow: whatever it was, the deployment must not stay under way for ever.
             if not isinstance(error, MixpeekError):
-                log.exception("the rollout of %s failed", deployment.plugin_id)
+                log.exception("the rollout of deployment %s failed", deployment_id)
             text, failure = describe_failure(error), failure_from(error)
-            steps.step("fail", lambda: self._fail(deployment, text, failure, task_id))
+            # Not a step: after a crash the workflow may fail at another place than it did before.
+            steps.repeatable("fail", lambda: self._fail(deployment_id, text, failure, task_id))
+
+    def _carry_out(self, steps: Steps, task_id: str, deployment_id: str) -> None:
+        deployment, version = steps.repeatable("load", lambda: self._load(deployment_id))
+        steps.step("build", lambda: self._build_environment(deployment, version))
+        if version.parsed_manifest.models:
+            steps.step("models", lambda: self._fetch_models(deployment, version))
+        warnings = steps.step("gate", lambda: self._gate(deployment, version))
+        if deployment.deployment_type == "batch_only":
+            steps.step("activate", lambda: self._activate(deployment, version, warnings, task_id))
+            return
+        steps.step("start", lambda: self._start_green(deployment, version))
+        steps.step("switch", lambda: self._switch(deployment, version, warnings, task_id))
 
     def _load(self, deployment_id: str) -> tuple[Deployment, PluginVersion]:
         with self._database.transaction() as connection:
@@ -122,17 +127,25 @@ class Rollout:
     def _activate(self, deployment: Deployment, version: PluginVersion, warnings: list[str], task_id: str) -> None:
         with self._database.transaction() as connection:
             registry_queries.lock_name(connection, deployment.namespace_id, deployment.name)
+            if not queries.finish(
+                connection, deployment.deployment_id, Status.NOT_DEPLOYED, Phase.ENDED, warnings=warnings
+            ):
+                return  # this step had ended when a crash came before its record
             registry_queries.set_active(
                 connection, deployment.namespace_id, deployment.name, deployment.plugin_id, replace=True
             )
-            queries.finish(connection, deployment.deployment_id, Status.NOT_DEPLOYED, Phase.ENDED, warnings=warnings)
             self._record(connection, deployment, "activated", {"code_hash": version.code_hash})
             tasks.update_task(connection, task_id, "COMPLETED", outputs={"plugin_id": deployment.plugin_id})
 
     def _switch(self, deployment: Deployment, version: PluginVersion, warnings: list[str], task_id: str) -> None:
         with self._database.transaction() as connection:
+            if not _is_under_way(connection, deployment.deployment_id):
+                return  # this step had ended when a crash came before its record; what was done since stays
+            queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.SWITCH)
+        with self._database.transaction() as connection:
             registry_queries.lock_name(connection, deployment.namespace_id, deployment.name)
             if deployment.role == Role.STABLE:
+                _refuse_if_overtaken(connection, deployment)
                 superseded = sharing.take_over(
                     connection, deployment.namespace_id, deployment.name, deployment.plugin_id, deployment.deployment_id
                 )
@@ -145,16 +158,17 @@ class Rollout:
             self._record(connection, deployment, outcome, {"code_hash": version.code_hash, **details})
             tasks.update_task(connection, task_id, "COMPLETED", outputs={"plugin_id": deployment.plugin_id})
 
-    def _fail(self, deployment: Deployment, text: str, failure: dict[str, Any], task_id: str) -> None:
+    def _fail(self, deployment_id: str, text: str, failure: dict[str, Any], task_id: str) -> None:
         with self._database.transaction() as connection:
-            current = queries.find_deployment(connection, deployment.deployment_id)
-            phase = current.phase if current else Phase.ENDED
-            queries.finish(connection, deployment.deployment_id, Status.FAILED, phase, error=text, failure=failure)
-            self._record(connection, deployment, "failed", {"phase": phase, "error": text})
+            current = queries.find_deployment(connection, deployment_id)
+            if current is not None and current.status in UNDER_WAY:
+                phase = Phase(current.phase)
+                queries.finish(connection, deployment_id, Status.FAILED, phase, error=text, failure=failure)
+                self._record(connection, current, "failed", {"phase": phase, "error": text})
             tasks.update_task(connection, task_id, "FAILED", error=text)
 
     @staticmethod
-    def _record(connection: Any, deployment: Deployment, outcome: str, details: dict[str, Any]) -> None:
+    def _record(connection: Connection, deployment: Deployment, outcome: str, details: dict[str, Any]) -> None:
         registry_queries.append_ledger(
             connection,
             deployment.namespace_id,
@@ -165,6 +179,25 @@ class Rollout:
             actor=deployment.actor,
             message=deployment.message,
             details={"deployment_id": deployment.deployment_id, **details},
+        )
+
+
+def _is_under_way(connection: Connection, deployment_id: str) -> bool:
+    """Tell whether a rollout still has to end; raise NotFound if its namespace was deleted meanwhile."""
+    current = queries.find_deployment(connection, deployment_id)
+    if current is None:
+        raise NotFound("deployment", deployment_id)
+    return current.status in UNDER_WAY
+
+
+def _refuse_if_overtaken(connection: Connection, deployment: Deployment) -> None:
+    """Raise Conflict if what answers now was asked for later than this: the last wish counts, not the slowest."""
+    live = queries.find_live(connection, deployment.namespace_id, deployment.name)
+    other = queries.find_deployment(connection, live["deployment_id"]) if live else None
+    if other is not None and other.queued_at > deployment.queued_at:
+        raise Conflict(
+            f"{other.plugin_id} was deployed after this and answers already",
+            hint="Deploy again if this is to replace it",
         )
 
 

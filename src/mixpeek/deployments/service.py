@@ -10,7 +10,7 @@ from mixpeek.deployments import queries, sharing
 from mixpeek.deployments.models import UNDER_WAY, Deployment, Phase, Role, Share, Status
 from mixpeek.deployments.timeline import timeline_of
 from mixpeek.deployments.traffic import EVERYTHING, Split, beside, check_beside, describe_share, share_of, ways_out
-from mixpeek.errors import Conflict
+from mixpeek.errors import Conflict, NotFound
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.tenancy.models import Namespace
@@ -36,7 +36,7 @@ def deploy(
 
     Raises: Conflict: the version cannot be put beside what is live, or is being deployed with another share.
     """
-    registry_queries.lock_name(connection, version.namespace_id, version.name)
+    version = _lock(connection, version)
     latest = queries.find_latest(connection, version.namespace_id, version.plugin_id)
     if latest is not None and latest.status in UNDER_WAY:
         asked = Split(Role(latest.role), latest.traffic)
@@ -83,7 +83,7 @@ def roll_back(
 
     Raises: Conflict: the version is active already, or a rollout of this name is under way.
     """
-    registry_queries.lock_name(connection, version.namespace_id, version.name)
+    version = _lock(connection, version)
     if version.active:
         other = beside(queries.list_shares(connection, version.namespace_id, version.name))
         hint = "Name another version"
@@ -98,6 +98,18 @@ def roll_back(
     deployment = _queue(connection, namespace, version, kind, "rollback", message=message, actor=actor, run=True)
     _record(connection, version, "rollback", "queued", deployment)
     return deployment
+
+
+def _lock(connection: Connection, version: PluginVersion) -> PluginVersion:
+    """Serialise what changes the deployments of a name, and return the version as it stands now.
+
+    Raises: NotFound: it was deleted since the caller read it.
+    """
+    registry_queries.lock_name(connection, version.namespace_id, version.name)
+    current = registry_queries.find_version(connection, version.namespace_id, version.plugin_id)
+    if current is None:
+        raise NotFound("plugin", version.plugin_id, hint="`mixpeek plugin list` shows what this namespace has")
+    return current
 
 
 def _queue(
@@ -166,7 +178,7 @@ def undeploy(connection: Connection, version: PluginVersion, *, actor: str) -> d
 
     A canary's share goes back to the stable version, which cannot be undeployed while it has company.
     """
-    registry_queries.lock_name(connection, version.namespace_id, version.name)
+    version = _lock(connection, version)
     latest = queries.find_latest(connection, version.namespace_id, version.plugin_id)
     if latest is not None and latest.status in UNDER_WAY:
         raise Conflict(f"{version.plugin_id} is being deployed", hint="Wait until that ends, then undeploy")

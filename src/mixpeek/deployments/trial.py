@@ -23,7 +23,7 @@ from mixpeek.db.pool import Database
 from mixpeek.deployments import gate
 from mixpeek.deployments.hosting import host_spec
 from mixpeek.deployments.probe import Probe, choose_probe
-from mixpeek.deployments.scaling import ServePlan, plan_from_manifest
+from mixpeek.deployments.serve_plan import ServePlan, plan_from_manifest
 from mixpeek.errors import InvalidRequest, PluginError, PluginRaised, PluginReplyInvalid
 from mixpeek.examination.samples import frame_of
 from mixpeek.execution.blocking import BlockingExecution

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from mixpeek import __version__
-from mixpeek.deployments.tally import Histogram, Requests
 from mixpeek.metrics.families import FAMILIES, PREFIX, Family, Sample, Samples
 from mixpeek.metrics.hosts import HostUsage
 from mixpeek.metrics.platform import PlatformReader
 from mixpeek.metrics.versions import Seen, samples_of_versions
+from mixpeek.serving.tally import Histogram, Requests
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mixpeek.deployments.tally import Histogram
+from mixpeek.serving.tally import Histogram
 
 PREFIX = "mixpeek_"
 Kind = Literal["counter", "gauge", "histogram"]

@@ -9,8 +9,8 @@ from itertools import pairwise, product
 from typing import Any
 
 from mixpeek.deployments.models import Phase
-from mixpeek.deployments.tally import Histogram
 from mixpeek.metrics.families import Samples
+from mixpeek.serving.tally import Histogram
 
 PHASE_BOUNDS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 # What begins a rollout; other entries may name one as well, which has been counted then.

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mixpeek.deployments.replica import Served
-from mixpeek.deployments.replica_set import ReplicaSet, Standing
-from mixpeek.deployments.tally import Histogram, Source
 from mixpeek.metrics.families import Samples
+from mixpeek.serving.replica import Served
+from mixpeek.serving.replica_set import ReplicaSet, Standing
+from mixpeek.serving.tally import Histogram, Source
 
 BATCH_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 

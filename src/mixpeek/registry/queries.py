@@ -123,10 +123,13 @@ def record_realtime_style(connection: Connection, namespace_id: str, plugin_id: 
 
 
 def list_live(connection: Connection) -> list[dict[str, Any]]:
-    """Return `code_hash` and `lock` of every version that answers requests now."""
+    """Return `code_hash` and `lock` of every version that answers requests, now or for a collection made with it."""
     return dict_rows(
         connection,
-        "SELECT v.code_hash, v.lock FROM plugin_versions v JOIN live_deployments USING (namespace_id, plugin_id)",
+        "SELECT v.code_hash, v.lock FROM plugin_versions v JOIN live_deployments USING (namespace_id, plugin_id)"
+        " UNION ALL SELECT v.code_hash, v.lock FROM plugin_versions v WHERE EXISTS (SELECT FROM collections c"
+        " JOIN collection_generations g ON g.collection_id = c.collection_id AND g.generation = c.live_generation"
+        " WHERE g.plugin_namespace = v.namespace_id AND g.plugin_id = v.plugin_id)",
     )
 
 

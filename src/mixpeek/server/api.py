@@ -23,13 +23,10 @@ from mixpeek.api.app import create_app  # noqa: E402
 from mixpeek.api.inference import Inference  # noqa: E402
 from mixpeek.api.platform import Platform  # noqa: E402
 from mixpeek.api.traced import Traced  # noqa: E402
+from mixpeek.collections.queries import is_used  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments import queries as deployments  # noqa: E402
-from mixpeek.deployments.replica import Request  # noqa: E402
-from mixpeek.deployments.replicas import Replicas  # noqa: E402
-from mixpeek.deployments.tally import Requests  # noqa: E402
-from mixpeek.deployments.traced_request import TracedRequest  # noqa: E402
 from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
 from mixpeek.execution.local import LocalExecution  # noqa: E402
@@ -46,6 +43,10 @@ from mixpeek.server.datadir import DataDir  # noqa: E402
 from mixpeek.server.direct import direct_protocol  # noqa: E402
 from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
 from mixpeek.server.responses import JoinedProtocol  # noqa: E402
+from mixpeek.serving.replica import Request  # noqa: E402
+from mixpeek.serving.replicas import Replicas  # noqa: E402
+from mixpeek.serving.tally import Requests  # noqa: E402
+from mixpeek.serving.traced_request import TracedRequest  # noqa: E402
 from mixpeek.tenancy import queries as tenancy  # noqa: E402
 from mixpeek.tenancy.service import Addresses, Keyring, bootstrap  # noqa: E402
 
@@ -62,7 +63,7 @@ def main() -> None:
         app.state.platform = platform
         serving = asyncio.create_task(platform.replicas.run_forever())
         logs.start()
-        _listen_for_changes(platform)
+        _listen_for_changes(platform, process_id)
         gc.freeze()
         gc.enable()
         # What a request leaves behind is freed when it ends; looking for cycles every 700 objects costs it more.
@@ -133,7 +134,15 @@ async def _build(
     if sandbox.mode != "bubblewrap":
         log.warning("plugins are not isolated: %s", sandbox.detail)
     request_class = TracedRequest if tracing.is_on() else Request
-    replicas = Replicas(database, plugins, execution, process_id, settings.replica_idle_s, request_class=request_class)
+    replicas = Replicas(
+        database,
+        plugins,
+        execution,
+        process_id,
+        settings.replica_idle_s,
+        is_used=is_used,
+        request_class=request_class,
+    )
     platform = Platform(
         settings=settings,
         database=database,
@@ -154,8 +163,11 @@ async def _build(
     return platform, logs
 
 
-def _listen_for_changes(platform: Platform) -> None:
-    """Act on what the database tells of, in a thread that follows its notices: deployments, keys, namespaces."""
+def _listen_for_changes(platform: Platform, process_id: str) -> None:
+    """Act on what the database tells of, in a thread that follows its notices: deployments, keys, namespaces.
+
+    Its connection bears the name of this process: while it is open, rollouts wait for hosts here.
+    """
 
     def note(channel: str, about: str = "") -> None:
         if channel == plugin_logs.CHANNEL:
@@ -171,7 +183,8 @@ def _listen_for_changes(platform: Platform) -> None:
     def follow() -> None:
         while True:
             try:
-                with psycopg.connect(platform.database.url, autocommit=True) as connection:
+                url = platform.database.url
+                with psycopg.connect(url, autocommit=True, application_name=process_id) as connection:
                     for channel in (deployments.CHANNEL, tenancy.CHANNEL, plugin_logs.CHANNEL):
                         connection.execute(f"LISTEN {channel}")
                     # What changed while nobody listened was not heard.

@@ -20,9 +20,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mixpeek.api.inference import Inference
 from mixpeek.api.inference_call import Call, Head, Headers, lines_of
-from mixpeek.deployments.replica import Answer
 from mixpeek.execution.prompt import write_now
 from mixpeek.server.responses import JoinedProtocol
+from mixpeek.serving.replica import Answer
 
 _PATH = re.compile(rb"/v1/inference|/v1/namespaces/([A-Za-z0-9_-]+)/inference")
 _LENGTH_LINE = re.compile(rb"\r\ncontent-length: (\d{1,5})\r\n", re.IGNORECASE)

@@ -39,12 +39,15 @@ class DurableSteps:
     def step(self, name: str, action: Callable[[], Result]) -> Result:
         def traced() -> Result:
             with tracing.span(name):
-                return _despite_outages(name, action)
+                return despite_outages(name, action)
 
         return DBOS.run_step({"name": name}, traced)
 
+    def repeatable(self, name: str, action: Callable[[], Result]) -> Result:
+        return despite_outages(name, action)
 
-def _despite_outages(name: str, action: Callable[[], Result]) -> Result:
+
+def despite_outages(name: str, action: Callable[[], Result]) -> Result:
     """Run a step until the database did not go away under it; a step may be repeated, as after a crash."""
     while True:
         try:
@@ -108,7 +111,7 @@ class WorkflowEngine:
         def carry_out(task_id: str, inputs: dict[str, Any]) -> None:
             try:
                 # The worker acts in the name of whoever asked for the task.
-                origin = _despite_outages("origin", lambda: self._origin(task_id))
+                origin = despite_outages("origin", lambda: self._origin(task_id))
                 asked_by, told = (origin or {}).get("traceparent"), {"mixpeek.task_id": task_id}
                 with caused_by(origin), tracing.span(workflow.name, parent=asked_by, attributes=told):
                     workflow.run(DurableSteps(), task_id, inputs)

@@ -10,9 +10,13 @@ Result = TypeVar("Result")
 
 
 class Steps(Protocol):
-    """Runs the steps of one workflow; a step that has returned is not run again after a crash."""
+    """Runs the steps of one workflow; both wait for a database that is away and then run the action again."""
 
-    def step(self, name: str, action: Callable[[], Result]) -> Result: ...
+    def step(self, name: str, action: Callable[[], Result]) -> Result:
+        """Run an action that is recorded: once it has returned or raised, it is not run again after a crash."""
+
+    def repeatable(self, name: str, action: Callable[[], Result]) -> Result:
+        """Run an action that is not recorded, and so runs again with its workflow: to read, or to say how it ended."""
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from psycopg.types.json import Jsonb
 from mixpeek.api.app import create_app
 from mixpeek.config import Settings
 from mixpeek.db.pool import Connection, Database, new_id
-from mixpeek.deployments.tally import Requests
 from mixpeek.metrics.exposition import Exposition
 from mixpeek.metrics.platform import PlatformReader
+from mixpeek.serving.tally import Requests
 from mixpeek.tenancy import queries as tenancy
 from mixpeek.tenancy.keys import hash_key
 from mixpeek.tenancy.service import Keyring, bootstrap

@@ -13,13 +13,13 @@ from factories.collector import Collector
 from factories.plugins import write_plugin
 from mixpeek import tracing
 from mixpeek.api.traced import Traced
-from mixpeek.deployments.replica import Served
-from mixpeek.deployments.replica_set import ReplicaSet, Started
-from mixpeek.deployments.scaling import ServePlan
-from mixpeek.deployments.traced_request import TracedRequest
+from mixpeek.deployments.serve_plan import ServePlan
 from mixpeek.errors import PluginError
 from mixpeek.execution.local import LocalExecution
 from mixpeek.execution.port import HostSpec
+from mixpeek.serving.replica import Served
+from mixpeek.serving.replica_set import ReplicaSet, Started
+from mixpeek.serving.traced_request import TracedRequest
 
 CALLER = f"00-{'ab' * 16}-{'cd' * 8}-01"
 SERVED = Served("ns_a", "words_1_0_0", "words", "1.0.0", "abc", "mixpeek://words@1.0.0", {})

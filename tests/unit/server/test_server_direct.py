@@ -26,14 +26,14 @@ from starlette.datastructures import State
 from factories.waiting import until
 from mixpeek.api.inference import Inference
 from mixpeek.api.rate_limit import Limit
-from mixpeek.deployments.replica import Served
-from mixpeek.deployments.replica_set import ReplicaSet, Started
-from mixpeek.deployments.routing import Route, RouteTable, Wanted
-from mixpeek.deployments.scaling import ServePlan
+from mixpeek.deployments.serve_plan import ServePlan
 from mixpeek.errors import NotFound, PluginRaised, Unauthorized
 from mixpeek.execution.port import Awaiting
 from mixpeek.server.direct import direct_protocol
 from mixpeek.server.responses import JoinedProtocol
+from mixpeek.serving.replica import Served
+from mixpeek.serving.replica_set import ReplicaSet, Started
+from mixpeek.serving.routing import Route, RouteTable, Wanted
 from mixpeek.tenancy.models import Principal
 from mixpeek.tenancy.service import hash_key, key_in
 

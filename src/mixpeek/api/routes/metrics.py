@@ -8,7 +8,7 @@ from fastapi.responses import PlainTextResponse
 
 from mixpeek.api.access import PlatformDep, Scraper
 from mixpeek.api.answers import answers
-from mixpeek.api.schemas.metrics import Metrics
+from mixpeek.api.schemas.metrics import MetricsText
 from mixpeek.metrics.versions import look
 
 router = APIRouter(tags=["metrics"])
@@ -17,8 +17,8 @@ router = APIRouter(tags=["metrics"])
 _THREADS = CapacityLimiter(1)
 
 
-@router.get("/metrics", response_class=PlainTextResponse, **answers(Metrics, 404, operation_id="get_metrics"))
-async def metrics(request: Request, platform: PlatformDep, scraper: Scraper) -> Response:
+@router.get("/metrics", response_class=PlainTextResponse, **answers(MetricsText, 404))
+async def get_metrics(request: Request, platform: PlatformDep, scraper: Scraper) -> Response:
     """Return the metrics of this API process, and of the platform as the database has it.
 
     They name namespaces and plugins, so it takes an admin's key, unless MIXPEEK_METRICS says otherwise.

@@ -34,7 +34,6 @@ from mixpeek.contract.versions import NAME_PATTERN, normalise_version
 from mixpeek.db.pool import Connection
 from mixpeek.deployments import service as deployments
 from mixpeek.deployments.failure import describe_failure
-from mixpeek.deployments.replica import Answer
 from mixpeek.deployments.traffic import split_from
 from mixpeek.errors import Conflict, InvalidRequest, MixpeekError, PluginReplyInvalid
 from mixpeek.execution.needs import with_needs
@@ -44,6 +43,7 @@ from mixpeek.objects.store import COPY_BYTES, ObjectTooLarge
 from mixpeek.plugin_logs.queries import delete_lines
 from mixpeek.registry import queries
 from mixpeek.registry.models import PluginVersion
+from mixpeek.serving.replica import Answer
 from mixpeek.tenancy.models import Namespace, Principal
 from mixpeek.wire import WireModel
 

@@ -5,5 +5,5 @@ from __future__ import annotations
 from pydantic import RootModel
 
 
-class Metrics(RootModel[str]):
+class MetricsText(RootModel[str]):
     """Metrics in Prometheus's text format, or in OpenMetrics for who accepts that."""

@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from mixpeek import tracing
-from mixpeek.deployments.replica import Request
 from mixpeek.errors import MixpeekError
 from mixpeek.execution.port import Reply
+from mixpeek.serving.replica import Request
 
 
 class TracedRequest(Request):

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import json
 import logging
+import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,31 +23,35 @@ import psycopg
 from mixpeek.contract.features import FeatureUri
 from mixpeek.contract.versions import normalise_version
 from mixpeek.db import processes
-from mixpeek.db.pool import Database
+from mixpeek.db.pool import Connection, Database
 from mixpeek.deployments import queries
-from mixpeek.deployments.errors import NotDeployed
 from mixpeek.deployments.failure import failure_from
 from mixpeek.deployments.hosting import host_spec
 from mixpeek.deployments.models import Role
-from mixpeek.deployments.replica import Answer, Request, Served
-from mixpeek.deployments.replica_set import ReplicaSet, Started
-from mixpeek.deployments.routing import Route, RouteTable, Wanted
-from mixpeek.deployments.scaling import ServePlan, plan_from_manifest
-from mixpeek.deployments.shadowing import Shadowing
-from mixpeek.deployments.tally import Source, Tally
-from mixpeek.errors import InvalidRequest, MixpeekError, NotFound
+from mixpeek.deployments.serve_plan import ServePlan, plan_from_manifest
+from mixpeek.errors import InvalidRequest, MixpeekError, NotFound, PlatformError
 from mixpeek.execution.needs import start_built
 from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution, LogOrigin
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
+from mixpeek.serving.errors import NotDeployed
+from mixpeek.serving.replica import Answer, Request, Served
+from mixpeek.serving.replica_set import ReplicaSet, Started
+from mixpeek.serving.routing import Route, RouteTable, Wanted
+from mixpeek.serving.shadowing import Shadowing
+from mixpeek.serving.tally import Source, Tally
 
 log = logging.getLogger(__name__)
 RECONCILE_S = 2.0
 TICK_S = 0.2
 _PREPARING_AT_ONCE = 8
+# Hosts that start side by side. All at once after a restart, each would be so slow that none is ready in its time.
+STARTING_AT_ONCE = max(4, 2 * (os.cpu_count() or 1))
 
 Key = tuple[str, str]  # (namespace id, plugin id)
+# Tells whether a version, by the namespace that owns it and its plugin id, is needed without being live.
+IsUsed = Callable[[Connection, str, str], bool]
 
 
 class Replicas:
@@ -58,9 +65,11 @@ class Replicas:
         process_id: str,
         idle_s: float,
         *,
+        is_used: IsUsed,
         request_class: type[Request] = Request,
     ) -> None:
         self._database = database
+        self._is_used = is_used
         self._registry = registry
         self._execution = execution
         self._process_id = process_id
@@ -75,6 +84,7 @@ class Replicas:
         self._shadowing = Shadowing(database, process_id)
         # Building an environment may take minutes; heartbeats must not queue behind that.
         self._preparing = ThreadPoolExecutor(_PREPARING_AT_ONCE, thread_name_prefix="preparing")
+        self._starting = asyncio.Semaphore(STARTING_AT_ONCE)
         self.wake = asyncio.Event()
 
     async def ask(
@@ -104,15 +114,16 @@ class Replicas:
     async def locate(self, namespace_id: str, wanted: Wanted) -> ReplicaSet:
         """Return the set that answers for a name, or for one version of it, asking the database.
 
-        For what `table` does not know: a version that is not live is started on demand while its name is live.
+        For what `table` does not know: a version that is not live is started on demand while its name is live, or
+        while it is used otherwise, as by a collection that was made with it.
 
         Raises: NotFound: no such plugin. NotDeployed: nothing of this name is live. InvalidRequest: no version number.
         """
-        version, live_id = await asyncio.to_thread(self._look_up, namespace_id, wanted)
+        version, live_id, is_used = await asyncio.to_thread(self._look_up, namespace_id, wanted)
         if version is None:
             shown = wanted.name if wanted.version is None else f"{wanted.name}@{wanted.version}"
             raise NotFound("plugin", shown, hint="`mixpeek plugin list` shows what this namespace has")
-        if live_id is None:
+        if live_id is None and not is_used:
             raise NotDeployed(f"{version.name} is not deployed")
         if live_id != version.plugin_id:
             return self._set_for(version)
@@ -134,7 +145,7 @@ class Replicas:
         try:
             while True:
                 try:
-                    await self._reconcile()
+                    await self.reconcile()
                 except MixpeekError as error:
                     log.warning("replicas could not be reconciled, trying again: %s", error.message)
                 except Exception:
@@ -197,29 +208,31 @@ class Replicas:
     async def _start(self, version: PluginVersion, plan: ServePlan, origin: LogOrigin) -> Started:
         loop = asyncio.get_running_loop()
         spec = await loop.run_in_executor(self._preparing, host_spec, self._registry, version, origin)
-        built = await start_built(
-            self._execution,
-            dataclasses.replace(spec, memory_bytes=plan.memory_bytes, background=False),
-            {},
-            version=version.version,
-            timeout_s=plan.start_timeout_s,
-            build_timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s),  # as `scaling.start_limit_s` counts it
-        )
-        try:
-            size = await built.host.warmup(batch_size=plan.batch_size, timeout_s=plan.start_timeout_s)
-        except BaseException:
-            await built.host.close()
-            raise
+        # Its time limits begin with its turn.
+        async with self._starting:
+            built = await start_built(
+                self._execution,
+                dataclasses.replace(spec, memory_bytes=plan.memory_bytes, background=False),
+                {},
+                version=version.version,
+                timeout_s=plan.start_timeout_s,
+                build_timeout_s=max(DESCRIBE_TIMEOUT_S, plan.timeout_s),  # as `scaling.start_limit_s` counts it
+            )
+            try:
+                size = await built.host.warmup(batch_size=plan.batch_size, timeout_s=plan.start_timeout_s)
+            except BaseException:
+                await built.host.close()
+                raise
         return Started(built.host, size)
 
-    async def _reconcile(self) -> None:
+    async def reconcile(self) -> None:
+        """Open and drain sets until they are those that the database wants, once."""
         wanted = await asyncio.to_thread(self._list_wanted)
         missing = [each for each in wanted if each["deployment_id"] not in self._deployed]
         versions = await asyncio.to_thread(self._load, missing) if missing else []
         for each, version in zip(missing, versions, strict=True):
             if version is not None:  # else it was deleted meanwhile, and its deployment with it
-                made = self._deployed[each["deployment_id"]] = self._make_set(version, each["deployment_id"])
-                self._open(each["deployment_id"], made, version.code_hash)
+                await self._add(each["deployment_id"], version)
         # New requests go to the new sets from here on; what the old ones have taken, they finish.
         self.table = self._table_of(wanted)
         ids = {each["deployment_id"] for each in wanted}
@@ -227,6 +240,17 @@ class Replicas:
             self._drain(self._deployed.pop(deployment_id))
         self._shadowing.keep(ids)
         self._reconciled.set()
+
+    async def _add(self, deployment_id: str, version: PluginVersion) -> None:
+        try:
+            made = self._make_set(version, deployment_id)
+        except ValueError as error:  # a manifest that this program no longer reads; the others go on
+            log.warning("no hosts for deployment %s: %s", deployment_id, error)
+            unreadable = failure_from(PlatformError(f"Its manifest cannot be read: {error}"))
+            await asyncio.to_thread(self._report, deployment_id, None, unreadable)
+        else:
+            self._deployed[deployment_id] = made
+            self._open(deployment_id, made, version.code_hash)
 
     def _table_of(self, wanted: list[dict[str, Any]]) -> RouteTable:
         table = RouteTable()
@@ -265,11 +289,16 @@ class Replicas:
             except Exception as raised:  # a full disk, say: it is the rollout's to know
                 failure = failure_from(raised)
                 log.warning("no host for deployment %s: %s", deployment_id, failure["message"])
-            try:
-                # The files of a host were checked against the code hash when they were unpacked.
-                await asyncio.to_thread(self._report, deployment_id, None if failure else code_hash, failure)
-            except psycopg.Error as raised:
-                log.warning("what became of deployment %s could not be recorded: %s", deployment_id, raised)
+            # The files of a host were checked against the code hash when they were unpacked.
+            report = functools.partial(self._report, deployment_id, None if failure else code_hash, failure)
+            while self._deployed.get(deployment_id) is opened:  # a rollout may wait for it
+                try:
+                    await asyncio.to_thread(report)
+                except psycopg.Error as raised:
+                    log.warning("what became of deployment %s could not be recorded: %s", deployment_id, raised)
+                    await asyncio.sleep(RECONCILE_S)
+                else:
+                    return
 
         task = asyncio.create_task(open_and_report())
         self._opening.add(task)
@@ -285,7 +314,11 @@ class Replicas:
         while True:
             now = loop.time()
             for each in (*self._deployed.values(), *self._on_demand.values(), *self._draining):
-                each.tick(now)
+                try:
+                    each.tick(now)
+                except Exception:
+                    # The edge of a loop that must not end: the other sets are tended all the same.
+                    log.exception("the replicas of %s could not be tended", each.served.plugin_id)
             for key, each in list(self._on_demand.items()):
                 if each.idle_s(now) > self._idle_s:
                     self._drain(self._on_demand.pop(key))
@@ -295,12 +328,13 @@ class Replicas:
         """Say that this process lives, on its own clock: a host may start for longer than a heartbeat may be old."""
         while True:
             try:
-                await asyncio.to_thread(self._beat)
+                await asyncio.to_thread(self.beat)
             except psycopg.Error as error:
                 log.warning("no heartbeat, trying again: %s", error)
             await asyncio.sleep(RECONCILE_S)
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """Record that this process lives."""
         with self._database.transaction() as connection:
             processes.beat(connection, self._process_id, "api")
 
@@ -314,8 +348,11 @@ class Replicas:
                 registry_queries.find_version(connection, each["namespace_id"], each["plugin_id"]) for each in wanted
             ]
 
-    def _look_up(self, namespace_id: str, wanted: Wanted) -> tuple[PluginVersion | None, str | None]:
-        """Return the version that is named, the live one of a name without a version, and the live one's plugin id."""
+    def _look_up(self, namespace_id: str, wanted: Wanted) -> tuple[PluginVersion | None, str | None, bool]:
+        """Return the version that is named, or the live one of a name without a version; then the live one's plugin id.
+
+        And whether a version that was named itself is used though nothing of its name is live.
+        """
         number = _number(wanted.version)
         with self._database.transaction() as connection:
             version = None
@@ -328,10 +365,17 @@ class Replicas:
             follows = number is None and (version is None or version.plugin_id != wanted.name)
             if follows and live_id is not None:
                 version = registry_queries.find_version(connection, namespace_id, live_id)
-        return version, live_id
+            is_used = (
+                version is not None
+                and live_id is None
+                and not follows
+                and self._is_used(connection, version.namespace_id, version.plugin_id)
+            )
+        return version, live_id, is_used
 
     def _report(self, deployment_id: str, code_hash: str | None, failure: dict[str, Any] | None) -> None:
         with self._database.transaction() as connection:
+            processes.beat(connection, self._process_id, "api")  # who reports is alive, and must be known to be
             queries.report_replica(connection, deployment_id, self._process_id, code_hash, failure)
 
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from test_deployments_replica_set import PLAN, SERVED, Stage, on_loop, opened, settled
+from test_serving_replica_set import PLAN, SERVED, Stage, on_loop, opened, settled
 
 from mixpeek.contract.manifest import Feature
 from mixpeek.deployments import mirror as mirrors
-from mixpeek.deployments.errors import InferenceUnavailable
-from mixpeek.deployments.mirror import MOST_AT_ONCE, Mirror
-from mixpeek.deployments.replica import Answer
 from mixpeek.errors import PluginRaised
+from mixpeek.serving.errors import InferenceUnavailable
+from mixpeek.serving.mirror import MOST_AT_ONCE, Mirror
+from mixpeek.serving.replica import Answer
 
 VECTOR = Feature(feature_type="embedding", feature_name="vector", embedding_dim=2)
 # A shadow that may be sent many at once.

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from mixpeek.contract.manifest import Feature
-from mixpeek.deployments.scaling import ServePlan, most_under_way
+from mixpeek.deployments.serve_plan import ServePlan
 from mixpeek.errors import MixpeekError, PluginCrashed, PluginError, PluginReplyInvalid, PluginTimedOut
 from mixpeek.execution.port import Host, Reply
+from mixpeek.serving.scaling import most_under_way
 
 # How much the newest time counts in a replica's mean.
 FRESH = 0.05

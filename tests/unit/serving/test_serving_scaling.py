@@ -7,19 +7,17 @@ from typing import Any
 import pytest
 
 from mixpeek.contract.manifest import Manifest
-from mixpeek.deployments.scaling import (
+from mixpeek.deployments.serve_plan import ServePlan, plan_from_manifest, start_limit_s
+from mixpeek.serving.scaling import (
     DOWN_AFTER_S,
     LONGEST_BACKOFF_S,
     MOST_AHEAD,
     UP_AFTER_S,
     Pressure,
-    ServePlan,
     backoff_s,
     most_under_way,
-    plan_from_manifest,
     retry_after_s,
     scale,
-    start_limit_s,
 )
 
 

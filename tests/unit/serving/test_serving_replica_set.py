@@ -10,11 +10,7 @@ from typing import Any
 
 import pytest
 
-from mixpeek.deployments.errors import InferenceUnavailable
-from mixpeek.deployments.replica import Answer, Served
-from mixpeek.deployments.replica_set import ReplicaSet, Started
-from mixpeek.deployments.scaling import ServePlan
-from mixpeek.deployments.tally import Tally
+from mixpeek.deployments.serve_plan import ServePlan
 from mixpeek.errors import (
     PluginCrashed,
     PluginError,
@@ -24,6 +20,10 @@ from mixpeek.errors import (
     PluginTimedOut,
 )
 from mixpeek.execution.port import Awaiting
+from mixpeek.serving.errors import InferenceUnavailable
+from mixpeek.serving.replica import Answer, Served
+from mixpeek.serving.replica_set import ReplicaSet, Started
+from mixpeek.serving.tally import Tally
 
 SERVED = Served("ns", "words_1_0_0", "words", "1.0.0", "abc", "mixpeek://words@1.0.0", {})
 # One call runs and one is next: what a slow plugin is sent.

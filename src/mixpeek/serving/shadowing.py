@@ -10,9 +10,9 @@ import psycopg
 from mixpeek.contract.manifest import Feature
 from mixpeek.db.pool import Database
 from mixpeek.deployments import queries
-from mixpeek.deployments.mirror import Mirror
-from mixpeek.deployments.replica_set import ReplicaSet
 from mixpeek.errors import MixpeekError
+from mixpeek.serving.mirror import Mirror
+from mixpeek.serving.replica_set import ReplicaSet
 
 log = logging.getLogger(__name__)
 

@@ -17,11 +17,11 @@ import orjson
 
 from mixpeek.contract.manifest import Feature
 from mixpeek.deployments.comparison import Difference, compare
-from mixpeek.deployments.errors import InferenceUnavailable
-from mixpeek.deployments.replica import Answer
-from mixpeek.deployments.replica_set import ReplicaSet
 from mixpeek.deployments.shadow_report import ShadowReport
 from mixpeek.errors import MixpeekError
+from mixpeek.serving.errors import InferenceUnavailable
+from mixpeek.serving.replica import Answer
+from mixpeek.serving.replica_set import ReplicaSet
 
 # Requests and answers held for one shadow, by number and in bytes.
 MOST_AT_ONCE = 16

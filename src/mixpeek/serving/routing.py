@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mixpeek.contract.versions import plugin_id_from
-from mixpeek.deployments.replica import Answer
-from mixpeek.deployments.replica_set import ReplicaSet
+from mixpeek.serving.replica import Answer
+from mixpeek.serving.replica_set import ReplicaSet
 
 _URI = re.compile(r"^mixpeek://(?P<name>[^@/\s]+)(?:@(?P<version>[^@/\s]+))?(?:/(?P<feature>[^@/\s]+))?$")
 # A version that is written so means the one that is live.

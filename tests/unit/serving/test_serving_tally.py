@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mixpeek.deployments.tally import REQUEST_BOUNDS_S, Histogram, Requests, Tally
+from mixpeek.serving.tally import REQUEST_BOUNDS_S, Histogram, Requests, Tally
 
 
 @pytest.mark.parametrize(("value", "place"), [(0.0, 0), (1.0, 0), (1.5, 1), (2.0, 1), (2.1, 2), (1e9, 2)])

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from mixpeek.deployments.replica_set import ReplicaSet
-from mixpeek.deployments.routing import Route, RouteTable, Wanted, wanted_from_uri
+from mixpeek.serving.replica_set import ReplicaSet
+from mixpeek.serving.routing import Route, RouteTable, Wanted, wanted_from_uri
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mixpeek.deployments.errors import InferenceUnavailable
-from mixpeek.deployments.replica import Answer, Asker, Replica, Request, Served
-from mixpeek.deployments.scaling import STABLE_S, Pressure, ServePlan, backoff_s, retry_after_s, scale
-from mixpeek.deployments.tally import Tally
+from mixpeek.deployments.serve_plan import ServePlan
 from mixpeek.errors import MixpeekError, PluginError, PluginTimedOut
 from mixpeek.execution.port import Host
+from mixpeek.serving.errors import InferenceUnavailable
+from mixpeek.serving.replica import Answer, Asker, Replica, Request, Served
+from mixpeek.serving.scaling import STABLE_S, Pressure, backoff_s, retry_after_s, scale
+from mixpeek.serving.tally import Tally
 
 log = logging.getLogger(__name__)
 
