@@ -63,8 +63,12 @@ def test_a_route_types_its_answer(operation: Operation) -> None:
         assert "content" not in success
         return
 
-    for content in success["content"].values():
+    for media_type, content in success["content"].items():
         schema = content["schema"]
+        if media_type == "text/event-stream":  # OpenAPI 3.1 has no way to type the events of a stream
+            assert schema["type"] == "string"
+            assert content["example"].startswith("id: ")
+            continue
         items = schema.get("items", schema)
         assert "$ref" in items or items == {"type": "string", "format": "binary"}
 

@@ -30,7 +30,10 @@ router = APIRouter(prefix="/v1/namespaces/{namespace_id}/plugins/{plugin_id}", t
 organization_router = APIRouter(prefix="/v1/plugins/{plugin_id}", tags=["organization plugins"])
 
 _BIGGEST_ID = 2**63 - 1
-EVENTS = {"schema": {"type": "string", "description": "With `follow`: one event a line, its `id` and its JSON."}}
+EVENTS = {
+    "schema": {"type": "string", "description": "With `follow`: one event a line, its `id` and its JSON."},
+    "example": 'id: 7\ndata: {"id": 7, "level": "info", "message": "model loaded", …}\n\n',
+}
 
 
 @dataclass(frozen=True)
