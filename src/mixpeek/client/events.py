@@ -15,6 +15,17 @@ class Event:
     data: str
 
 
+def lines_in(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a stream that comes in pieces; one that was not ended is left out.
+
+    Only a line feed ends one: what Python and httpx cut at besides, U+2028 say, may stand in the JSON of an event.
+    """
+    pending = ""
+    for piece in pieces:
+        *lines, pending = (pending + piece).split("\n")
+        yield from lines
+
+
 def events_from(lines: Iterable[str]) -> Iterator[Event | None]:
     """Yield the events in the lines of a stream, and None for a comment, by which a server says that it is there."""
     fields: dict[str, str] = {}

@@ -52,7 +52,15 @@ def follow_lines(transport: Transport, path: str, query: Mapping[str, Any], *, p
 
 
 def _line_from(event: Event) -> Response:
-    body = response_from(event.data)
+    try:
+        body = response_from(event.data)
+    except ValueError as error:
+        raise ApiError(
+            f"The server sent an event of the log that is no JSON object: {event.data[:100]!r}",
+            status=200,
+            type="UnusableAnswer",
+            hint="Check that `--base-url` names a Mixpeek server, and what stands between it and this machine",
+        ) from error
     if event.kind == "end":
         raise ApiError(
             str(body.get("message")),

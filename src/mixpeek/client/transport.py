@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from mixpeek.client.errors import ApiError, ServerUnreachable
+from mixpeek.client.events import lines_in
 from mixpeek.client.response import Response, response_from
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8000"
@@ -80,7 +81,7 @@ class Transport:
             if not answer.is_success:
                 answer.read()
                 raise _error_from(answer)
-            yield answer.iter_lines()
+            yield lines_in(answer.iter_text())
 
     def fetch(self, url: str) -> bytes:
         """Return what is behind a presigned `url`, which needs no key."""

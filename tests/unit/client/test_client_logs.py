@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from factories.local_server import Answer, LocalServer, refusal
 from mixpeek import Mixpeek
 from mixpeek.client.errors import ApiError, ServerUnreachable
-from mixpeek.client.events import Event, events_from
+from mixpeek.client.events import Event, events_from, lines_in
 from mixpeek.errors import InvalidRequest
 
 ROUTE = "GET /v1/namespaces/ns_1/plugins/words_1_0_0/logs"
@@ -29,6 +30,45 @@ def test_events_are_read_from_lines_with_comments_between() -> None:
     lines = [": hello", "", "id: 7", "data: {}", "", "event: end", "data:1", "", "id: 9"]
 
     assert list(events_from(lines)) == [None, Event("7", "message", "{}"), Event("", "end", "1")]
+
+
+def test_only_a_line_feed_ends_a_line_wherever_the_stream_was_cut() -> None:
+    text = "id: 7\ndata: a\u2028event: end\u2028b\u0085c\x1cd\r\x0be\n\nnever ended"
+
+    assert list(lines_in([text])) == text.split("\n")[:-1]
+    assert list(lines_in(text)) == text.split("\n")[:-1]
+    assert list(lines_in([])) == []
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "plain \u2028 text \u2029 and \u0085",
+        "x\u2028event: end\u2028data: {}\u2028z: ",
+        "x\u2028id: 9223372036854775807\u2028data: {}\u2028\u2028z: ",
+    ],
+)
+def test_what_a_plugin_prints_is_never_taken_for_a_part_of_the_stream(
+    server: LocalServer, client: Mixpeek, printed: str
+) -> None:
+    line = json.dumps({"id": 3, "message": printed}, ensure_ascii=False)
+    server.on(ROUTE, stream(f"id: 3\ndata: {line}\n\n" + event(4)), stream(event(5)))
+
+    following = client.plugins.follow_logs("words_1_0_0")
+    seen = [next(following) for _ in range(3)]
+
+    assert [each.id for each in seen] == [3, 4, 5]
+    assert seen[0].message == printed
+    assert [asked.headers.get("last-event-id") for asked in server.asked] == [None, "4"]
+
+
+def test_an_event_that_is_no_object_is_an_error_of_the_api(server: LocalServer, client: Mixpeek) -> None:
+    server.on(ROUTE, stream("id: 1\ndata: <html>\n\n"))
+
+    with pytest.raises(ApiError, match="<html>") as refused:
+        next(client.plugins.follow_logs("words_1_0_0"))
+
+    assert refused.value.type == "UnusableAnswer"
 
 
 def test_a_page_is_asked_for_with_what_was_given_and_nothing_else(server: LocalServer, client: Mixpeek) -> None:
