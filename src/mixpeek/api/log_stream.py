@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
+from mixpeek.api.paging import Page, wire_page
 from mixpeek.api.platform import Platform
 from mixpeek.db.pool import Connection
 from mixpeek.errors import MixpeekError
 from mixpeek.plugin_logs import queries
-from mixpeek.plugin_logs.models import KeptLine, LogFilter
+from mixpeek.plugin_logs.models import KeptLine, LogFilter, may_go_on
 from mixpeek.tenancy.models import Principal
 
 # Proxies close connections on which nothing moves.
@@ -37,6 +39,13 @@ class Reading:
         with self._checked() as connection:
             return queries.list_latest(connection, self.wanted, limit, before)
 
+    def page(self, limit: int, before: int | None) -> dict[str, Any]:
+        """Return the latest lines, or those before the line `before`, as a page of a list."""
+        lines = self.latest(limit, before)
+        first = str(lines[0].id) if lines else None
+        wired = [line.wire() for line in lines]
+        return wire_page(Page(limit, None), wired, first, is_full=may_go_on(lines, limit))
+
     def after(self, line_id: int) -> tuple[list[KeptLine], int]:
         """Return the lines behind a line, so many at most as are sent at once, and up to which line that was all."""
         with self._checked() as connection:
@@ -44,7 +53,7 @@ class Reading:
             newest = queries.newest_id(connection, self.wanted.namespace_id, self.wanted.plugin_id)
             lines = queries.list_after(connection, self.wanted, _MOST_AT_ONCE, line_id)
         last = lines[-1].id if lines else line_id
-        return lines, last if len(lines) == _MOST_AT_ONCE else max(last, newest)
+        return lines, last if may_go_on(lines, _MOST_AT_ONCE) else max(last, newest)
 
     @contextlib.contextmanager
     def _checked(self) -> Iterator[Connection]:

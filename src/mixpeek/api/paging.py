@@ -66,9 +66,14 @@ def _page(
 PageDep = Annotated[Page, Depends(_page)]
 
 
-def wire_page(page: Page, results: Sequence[Any], last_key: str | None) -> dict[str, Any]:
-    """Return the documented list body; `last_key` is the key of the last result when there may be more."""
-    more = len(results) == page.limit and last_key is not None
+def wire_page(
+    page: Page, results: Sequence[Any], last_key: str | None, *, is_full: bool | None = None
+) -> dict[str, Any]:
+    """Return the documented list body; `last_key` is the key of the last result when there may be more.
+
+    Args: is_full: whether the page ends where it had to; else one with fewer results than its limit is the last.
+    """
+    more = (len(results) == page.limit if is_full is None else is_full) and last_key is not None
     cursor = base64.urlsafe_b64encode(last_key.encode()).decode() if more and last_key else None
     pagination = {
         "total": None,

@@ -14,6 +14,9 @@ from mixpeek.host.allowance import LINES_PER_S, Allowance
 from mixpeek.host.records import LEVELS, MAX_RECORD_BYTES, SEPARATOR
 
 MAX_LINE_BYTES = 16 * 1024
+# A host cuts what it logs before that, and says by how much; a plugin may write records of its own.
+MAX_TEXT = 8_000
+_SAID_OF_THE_REST = 100
 _MAX_NAME = 200
 _KEYS = {"level", "logger", "message", "exception"}
 
@@ -93,8 +96,8 @@ def line_from(raw: bytes, length: int) -> LogLine:
             stream="logging",
             level=record["level"],
             logger=storable(record["logger"]),
-            message=storable(record["message"]),
-            exception=None if exception is None else storable(exception),
+            message=_head(storable(record["message"])),
+            exception=None if exception is None else _tail(storable(exception)),
         )
     text = storable(raw[:MAX_LINE_BYTES].decode(errors="replace"))
     cut = length - MAX_LINE_BYTES
@@ -121,6 +124,16 @@ def readable(output: bytes) -> str:
 def storable(text: str) -> str:
     """Return text that UTF-8 and PostgreSQL can hold, what they cannot written as an escape."""
     return text.replace("\x00", "\\x00").encode(errors="backslashreplace").decode()
+
+
+def _head(text: str) -> str:
+    cut = len(text) - MAX_TEXT
+    return text if cut <= _SAID_OF_THE_REST else f"{text[:MAX_TEXT]}… ({cut:,} more characters were cut)"
+
+
+def _tail(text: str) -> str:
+    cut = len(text) - MAX_TEXT
+    return text if cut <= _SAID_OF_THE_REST else f"({cut:,} characters were cut)…{text[-MAX_TEXT:]}"
 
 
 def _readable(line: bytes) -> bytes:

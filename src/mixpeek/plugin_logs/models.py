@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from mixpeek.host.records import LEVELS
+
+# Text of one answer or of what is sent at once to who follows; the line that goes beyond it is the last.
+MOST_BYTES = 4 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,18 @@ class KeptLine:
     message: str
     exception: str | None
     at: datetime
+    size_bytes: int
 
     def wire(self) -> dict[str, Any]:
         """Return the line as it is sent."""
-        return {**vars(self), "level": LEVELS[self.level]}
+        sent = {**vars(self), "level": LEVELS[self.level]}
+        del sent["size_bytes"]
+        return sent
+
+
+def may_go_on(lines: Sequence[KeptLine], limit: int) -> bool:
+    """Tell whether more lines may follow these, which were asked for with a limit."""
+    return len(lines) == limit or sum(line.size_bytes for line in lines) >= MOST_BYTES
 
 
 @dataclass(frozen=True)

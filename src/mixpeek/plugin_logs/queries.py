@@ -8,11 +8,11 @@ from typing import Any
 from mixpeek.db.pool import Connection, all_rows, dict_rows, scalar
 from mixpeek.execution.port import LogLine, LogOrigin
 from mixpeek.host.records import LEVELS
-from mixpeek.plugin_logs.models import KeptLine, LogFilter
+from mixpeek.plugin_logs.models import MOST_BYTES, KeptLine, LogFilter
 
 CHANNEL = "mixpeek_plugin_logs"
 _LOCK = 0x706C6F67
-_COLUMNS = "id, deployment_id, batch_id, host_id, source, stream, level, logger, message, exception, at"
+_COLUMNS = "id, deployment_id, batch_id, host_id, source, stream, level, logger, message, exception, at, size_bytes"
 _WANTED = (
     " FROM plugin_logs WHERE namespace_id = %(namespace_id)s AND plugin_id = %(plugin_id)s"
     " AND level >= %(level)s"
@@ -57,24 +57,28 @@ def size_of(line: LogLine) -> int:
 
 
 def list_latest(connection: Connection, wanted: LogFilter, limit: int, before: int | None) -> list[KeptLine]:
-    """Return the latest lines, or those just before the line `before`; oldest first."""
+    """Return the latest lines, or those just before the line `before`, oldest first; see `may_go_on`."""
     found = all_rows(
         connection,
         KeptLine,
-        f"SELECT {_COLUMNS}{_WANTED} AND (%(before)s::bigint IS NULL OR id < %(before)s)"
-        " ORDER BY id DESC LIMIT %(limit)s",
-        {**wanted.params(), "before": before, "limit": limit},
+        f"SELECT {_COLUMNS} FROM (SELECT *, sum(size_bytes) OVER (ORDER BY id DESC) - size_bytes AS size_before FROM ("
+        f"  SELECT {_COLUMNS}{_WANTED} AND (%(before)s::bigint IS NULL OR id < %(before)s)"
+        "   ORDER BY id DESC LIMIT %(limit)s) AS found) AS counted"
+        " WHERE size_before < %(most_bytes)s ORDER BY id DESC",
+        {**wanted.params(), "before": before, "limit": limit, "most_bytes": MOST_BYTES},
     )
     return found[::-1]
 
 
 def list_after(connection: Connection, wanted: LogFilter, limit: int, after: int) -> list[KeptLine]:
-    """Return the lines that follow the line `after`, oldest first."""
+    """Return the lines that follow the line `after`, oldest first; see `may_go_on`."""
     return all_rows(
         connection,
         KeptLine,
-        f"SELECT {_COLUMNS}{_WANTED} AND id > %(after)s ORDER BY id LIMIT %(limit)s",
-        {**wanted.params(), "after": after, "limit": limit},
+        f"SELECT {_COLUMNS} FROM (SELECT *, sum(size_bytes) OVER (ORDER BY id) - size_bytes AS size_before FROM ("
+        f"  SELECT {_COLUMNS}{_WANTED} AND id > %(after)s ORDER BY id LIMIT %(limit)s) AS found) AS counted"
+        " WHERE size_before < %(most_bytes)s ORDER BY id",
+        {**wanted.params(), "after": after, "limit": limit, "most_bytes": MOST_BYTES},
     )
 
 

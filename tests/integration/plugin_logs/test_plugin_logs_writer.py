@@ -7,12 +7,16 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from factories.waiting import until
+from mixpeek.api.log_stream import Reading
+from mixpeek.api.paging import Page
 from mixpeek.db.embedded import EmbeddedPostgres
 from mixpeek.db.pool import Database
 from mixpeek.db.schema import migrate
@@ -21,7 +25,7 @@ from mixpeek.execution.output import platform_line
 from mixpeek.execution.port import LogLine, LogOrigin
 from mixpeek.plugin_logs import queries
 from mixpeek.plugin_logs.followers import Followers
-from mixpeek.plugin_logs.models import KeptLine, LogFilter
+from mixpeek.plugin_logs.models import MOST_BYTES, KeptLine, LogFilter, may_go_on
 from mixpeek.plugin_logs.retention import clear_logs
 from mixpeek.plugin_logs.writer import LogWriter
 
@@ -180,6 +184,41 @@ def test_a_version_keeps_about_as_many_bytes_as_it_may_and_nothing_that_is_too_o
     assert trimmed <= 125
     assert cleared == trimmed + 1 - len(own.lines())
     assert 49 <= len(own.lines()) <= 50 and "old" not in own.messages()
+
+
+def test_a_page_ends_where_its_text_is_too_much_and_the_next_goes_on_there(
+    own: OwnDatabase, writer: Callable[..., LogWriter]
+) -> None:
+    writing = writer()
+    large = "x" * (MOST_BYTES // 4)
+    writing.write(ORIGIN, "host_1", [line(f"{number}{large}") for number in range(6)])
+    writing.close()
+
+    def numbers(lines: list[KeptLine]) -> str:
+        return "".join(each.message[0] for each in lines)
+
+    with own.pool.transaction() as connection:
+        latest = queries.list_latest(connection, ALL, 1000, None)
+        before = queries.list_latest(connection, ALL, 1000, latest[0].id)
+        first = queries.list_after(connection, ALL, 500, 0)
+        rest = queries.list_after(connection, ALL, 500, first[-1].id)
+        few = queries.list_after(connection, ALL, 2, 0)
+
+    assert (numbers(before), numbers(latest)) == ("01", "2345")
+    assert (numbers(first), numbers(rest), numbers(few)) == ("0123", "45", "01")
+    assert may_go_on(latest, 1000) and may_go_on(first, 500) and may_go_on(few, 2)
+    assert not may_go_on(before, 1000) and not may_go_on(rest, 500)
+
+    platform = SimpleNamespace(database=own.pool, keyring=SimpleNamespace(authenticate=lambda _: None))
+    reading = Reading(cast("Any", platform), ALL, None, lambda *_: None)
+    assert [(numbers(sent), at) for sent, at in (reading.after(0), reading.after(first[-1].id))] == [
+        ("0123", first[-1].id), ("45", latest[-1].id),
+    ]  # fmt: skip
+    page = reading.page(1000, None)
+    cursor = Page(1000, page["pagination"]["next_cursor"]).after
+    last = reading.page(1000, int(cursor))
+    assert [each["id"] for each in last["results"] + page["results"]] == [each.id for each in before + latest]
+    assert last["pagination"]["next_cursor"] is None
 
 
 def test_a_notice_wakes_those_who_follow_that_version_and_no_more_than_a_few_may_follow() -> None:

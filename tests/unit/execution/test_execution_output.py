@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixpeek.execution.output import MAX_LINE_BYTES, OutputLines, readable
+from mixpeek.execution.output import MAX_LINE_BYTES, MAX_TEXT, OutputLines, readable
 from mixpeek.execution.port import LogLine
 from mixpeek.host.allowance import BYTES, LINES, LINES_PER_S, Allowance
 from mixpeek.host.records import LEVELS, MAX_RECORD_BYTES, SEPARATOR
@@ -80,6 +80,14 @@ def test_a_long_line_is_cut_and_says_by_how_much() -> None:
 
     assert lines[0].message == "x" * MAX_LINE_BYTES + f"… ({2_000_000 - MAX_LINE_BYTES:,} more bytes were cut)"
     assert lines[1].message == "short"
+
+
+def test_a_record_that_a_plugin_wrote_itself_is_cut_like_one_of_the_host() -> None:
+    [line] = lines_of(record(message="m" * 30_000, exception="e" * 20_000 + "KeyError"))
+    [told] = lines_of(record(message="m" * MAX_TEXT + "… (22,000 more characters were cut)"))
+
+    assert line.message == "m" * MAX_TEXT + "… (22,000 more characters were cut)" == told.message
+    assert line.exception == "(12,008 characters were cut)…" + "e" * (MAX_TEXT - 8) + "KeyError"
 
 
 def test_more_lines_than_are_allowed_are_counted_and_told_in_their_place() -> None:

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from mixpeek.api.access import Admin, PathNamespace, PlatformDep
 from mixpeek.api.answers import answers
 from mixpeek.api.log_stream import Reading
-from mixpeek.api.paging import Page, wire_page
+from mixpeek.api.paging import Page
 from mixpeek.api.platform import Platform
 from mixpeek.api.responses import json_response
 from mixpeek.api.schemas.plugin_logs import PluginLogPage
@@ -123,9 +123,7 @@ async def list_organization_logs(
 
 async def _answer(reading: Reading, wanted: _Wanted) -> Response:
     if not wanted.follow:
-        found = await run_in_threadpool(reading.latest, wanted.limit, wanted.before)
-        page = wire_page(Page(wanted.limit, None), [line.wire() for line in found], str(found[0].id) if found else None)
-        return json_response(page)
+        return json_response(await run_in_threadpool(reading.page, wanted.limit, wanted.before))
     reading.platform.log_followers.check_room()
     if wanted.after is None:
         found = await run_in_threadpool(reading.latest, wanted.limit)
