@@ -29,13 +29,14 @@ def insert_lines(connection: Connection, lines: Sequence[Line]) -> None:
     """Store lines in order and wake who follows them; those of what is deleted are left out."""
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     plugins = sorted({(origin.namespace_id, origin.plugin_id) for origin, _, _ in lines})
-    # Held until the commit, so that no namespace is deleted between this look and its lines.
+    # Held until the commit, so that no namespace is deleted between this look and its lines. One that is being deleted
+    # is not waited for: every writer would wait with it, and its lines go with it anyway.
     rows = dict_rows(
         connection,
         "SELECT namespace_id, plugin_id FROM unnest(%s::text[], %s::text[]) AS said (namespace_id, plugin_id)"
         " JOIN namespaces USING (namespace_id) WHERE NOT EXISTS (SELECT FROM plugin_versions v"
         "  WHERE v.namespace_id = said.namespace_id AND v.plugin_id = said.plugin_id AND v.deleted_at IS NOT NULL)"
-        " FOR KEY SHARE OF namespaces",
+        " FOR KEY SHARE OF namespaces SKIP LOCKED",
         [[namespace for namespace, _ in plugins], [plugin for _, plugin in plugins]],
     )
     known = {(row["namespace_id"], row["plugin_id"]) for row in rows}

@@ -221,6 +221,23 @@ def test_a_page_ends_where_its_text_is_too_much_and_the_next_goes_on_there(
     assert last["pagination"]["next_cursor"] is None
 
 
+def test_a_namespace_that_takes_long_to_delete_keeps_no_line_of_another_waiting(
+    own: OwnDatabase, writer: Callable[..., LogWriter]
+) -> None:
+    with own.pool.transaction() as connection:
+        connection.execute(
+            "INSERT INTO namespaces (namespace_id, organization_id, namespace_name)"
+            " VALUES ('ns_leaving', 'org_logs', 'leaving')"
+        )
+    writing = writer()
+
+    with own.pool.transaction() as connection:
+        connection.execute("DELETE FROM namespaces WHERE namespace_id = 'ns_leaving'")
+        writing.write(LogOrigin("ns_leaving", "words_1_0_0", "realtime"), "host_2", [line("the last of it")])
+        writing.write(ORIGIN, "host_1", [line("of another")])
+        until(lambda: own.messages() == ["of another"], what="the other's line is stored", within_s=5)
+
+
 def test_a_notice_wakes_those_who_follow_that_version_and_no_more_than_a_few_may_follow() -> None:
     async def follow() -> tuple[bool, bool, bool]:
         followers = Followers(most=2)
