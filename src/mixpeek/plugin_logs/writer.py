@@ -133,10 +133,15 @@ class LogWriter:
     def _trim(self) -> None:
         """Delete the oldest lines of versions that wrote much since the last time; retention alone comes too rarely."""
         for key, written in list(self._written.items()):
-            if written > self._keep_bytes // 4:
+            if written <= self._keep_bytes // 4:
+                continue
+            del self._written[key]
+            try:
                 with self._database.transaction() as connection:
                     queries.delete_surplus(connection, *key, self._keep_bytes)
-                del self._written[key]
+            except Exception:
+                # What waits to be written has no part in it; the next time comes after as much again.
+                log.exception("the oldest lines of %s could not be deleted", key)
 
     def _give_up(self) -> None:
         with self._lock:

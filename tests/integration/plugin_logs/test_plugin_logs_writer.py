@@ -27,7 +27,7 @@ from mixpeek.plugin_logs import queries
 from mixpeek.plugin_logs.followers import Followers
 from mixpeek.plugin_logs.models import MOST_BYTES, KeptLine, LogFilter, may_go_on
 from mixpeek.plugin_logs.retention import clear_logs
-from mixpeek.plugin_logs.writer import LogWriter
+from mixpeek.plugin_logs.writer import BATCH_LINES, LogWriter
 
 ORIGIN = LogOrigin("ns_logs", "words_1_0_0", "realtime", "dep_1")
 ALL = LogFilter("ns_logs", "words_1_0_0")
@@ -184,6 +184,27 @@ def test_a_version_keeps_about_as_many_bytes_as_it_may_and_nothing_that_is_too_o
     assert trimmed <= 125
     assert cleared == trimmed + 1 - len(own.lines())
     assert 49 <= len(own.lines()) <= 50 and "old" not in own.messages()
+
+
+def test_old_lines_that_cannot_be_deleted_cost_no_new_line(
+    own: OwnDatabase, writer: Callable[..., LogWriter], caplog: pytest.LogCaptureFixture
+) -> None:
+    with own.pool.transaction() as connection:
+        connection.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'no line is deleted'; END $$;"
+            "CREATE TRIGGER refuse BEFORE DELETE ON plugin_logs EXECUTE FUNCTION refuse()"
+        )
+    try:
+        writing = writer(keep_bytes=1000)
+        writing.write(ORIGIN, "host_1", [line(str(number)) for number in range(BATCH_LINES + 10)])
+        writing.close()
+    finally:
+        with own.pool.transaction() as connection:
+            connection.execute("DROP FUNCTION refuse CASCADE")
+
+    assert own.messages() == [str(number) for number in range(BATCH_LINES + 10)]
+    assert "no line is deleted" in caplog.text
 
 
 def test_a_page_ends_where_its_text_is_too_much_and_the_next_goes_on_there(
