@@ -11,10 +11,8 @@ import contextlib  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
 import socket  # noqa: E402
-import threading  # noqa: E402
 from collections.abc import AsyncIterator  # noqa: E402
 
-import psycopg  # noqa: E402
 import uvicorn  # noqa: E402
 from fastapi import FastAPI  # noqa: E402
 
@@ -26,7 +24,6 @@ from mixpeek.api.traced import Traced  # noqa: E402
 from mixpeek.collections.queries import is_used  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
-from mixpeek.deployments import queries as deployments  # noqa: E402
 from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
 from mixpeek.execution.local import LocalExecution  # noqa: E402
@@ -34,20 +31,19 @@ from mixpeek.execution.sandbox import probe  # noqa: E402
 from mixpeek.metrics.exposition import Exposition  # noqa: E402
 from mixpeek.metrics.platform import PlatformReader  # noqa: E402
 from mixpeek.objects.signing import Signer  # noqa: E402
-from mixpeek.plugin_logs import queries as plugin_logs  # noqa: E402
 from mixpeek.plugin_logs.followers import Followers  # noqa: E402
 from mixpeek.plugin_logs.writer import LogWriter  # noqa: E402
 from mixpeek.secrets.keys import key_source  # noqa: E402
 from mixpeek.secrets.service import Vault  # noqa: E402
 from mixpeek.server.datadir import DataDir  # noqa: E402
 from mixpeek.server.direct import direct_protocol  # noqa: E402
+from mixpeek.server.notices import listen_for_changes  # noqa: E402
 from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
 from mixpeek.server.responses import JoinedProtocol  # noqa: E402
 from mixpeek.serving.replica import Request  # noqa: E402
 from mixpeek.serving.replicas import Replicas  # noqa: E402
 from mixpeek.serving.tally import Requests  # noqa: E402
 from mixpeek.serving.traced_request import TracedRequest  # noqa: E402
-from mixpeek.tenancy import queries as tenancy  # noqa: E402
 from mixpeek.tenancy.service import Addresses, Keyring, bootstrap  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -63,7 +59,7 @@ def main() -> None:
         app.state.platform = platform
         serving = asyncio.create_task(platform.replicas.run_forever())
         logs.start()
-        _listen_for_changes(platform, process_id)
+        listen_for_changes(platform, process_id)
         gc.freeze()
         gc.enable()
         # What a request leaves behind is freed when it ends; looking for cycles every 700 objects costs it more.
@@ -161,42 +157,6 @@ async def _build(
         loop=loop,
     )
     return platform, logs
-
-
-def _listen_for_changes(platform: Platform, process_id: str) -> None:
-    """Act on what the database tells of, in a thread that follows its notices: deployments, keys, namespaces.
-
-    Its connection bears the name of this process: while it is open, rollouts wait for hosts here.
-    """
-
-    def note(channel: str, about: str = "") -> None:
-        if channel == plugin_logs.CHANNEL:
-            platform.loop.call_soon_threadsafe(platform.log_followers.note, about)
-        elif channel == deployments.CHANNEL:
-            platform.loop.call_soon_threadsafe(platform.replicas.wake.set)
-        else:
-            platform.keyring.forget()
-            platform.addresses.forget()
-            # Who follows a log may have lost the right to.
-            platform.loop.call_soon_threadsafe(platform.log_followers.note, "")
-
-    def follow() -> None:
-        while True:
-            try:
-                url = platform.database.url
-                with psycopg.connect(url, autocommit=True, application_name=process_id) as connection:
-                    for channel in (deployments.CHANNEL, tenancy.CHANNEL, plugin_logs.CHANNEL):
-                        connection.execute(f"LISTEN {channel}")
-                    # What changed while nobody listened was not heard.
-                    note(deployments.CHANNEL)
-                    note(tenancy.CHANNEL)
-                    for notice in connection.notifies():
-                        note(notice.channel, notice.payload)
-            except psycopg.OperationalError as error:
-                log.warning("lost the connection that listens for changes, trying again: %s", error)
-                threading.Event().wait(1.0)
-
-    threading.Thread(target=follow, name="change-notices", daemon=True).start()
 
 
 if __name__ == "__main__":

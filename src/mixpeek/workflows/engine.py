@@ -138,7 +138,10 @@ class WorkflowEngine:
                 self._dispatch_until_disconnected()
             except psycopg.OperationalError as error:
                 log.warning("the outbox lost its database connection, trying again: %s", error)
-                self._stopping.wait(1.0)
+            except Exception:
+                # The edge of a loop that must not end: a database that is read-only after a failover, say.
+                log.exception("the outbox could not be read, trying again")
+            self._stopping.wait(OUTBOX_POLL_S)
 
     def _dispatch_until_disconnected(self) -> None:
         with psycopg.connect(self._database.url, autocommit=True) as listener:
@@ -152,15 +155,24 @@ class WorkflowEngine:
         with self._database.transaction() as connection:
             waiting = tasks.list_outbox(connection)
         for task in waiting:
-            registered = self._registered.get(task.workflow)
-            if registered is None:
-                self._fail(task.task_id, f"No workflow named {task.workflow!r} in this version of the program")
-            else:
-                # The task id is the workflow id, so a crash between starting and marking starts nothing twice.
-                with SetWorkflowID(task.task_id):
-                    if self._workflows[task.workflow].concurrency is None:
-                        DBOS.start_workflow(registered, task.task_id, task.inputs)
-                    else:
-                        DBOS.enqueue_workflow(task.workflow, registered, task.task_id, task.inputs)
-            with self._database.transaction() as connection:
-                tasks.mark_dispatched(connection, task.task_id, self._executor_id)
+            try:
+                self._dispatch(task)
+            except psycopg.OperationalError:
+                raise
+            except Exception:
+                # It stays in the outbox, and keeps no other from being started.
+                log.exception("task %s could not be started, trying again", task.task_id)
+
+    def _dispatch(self, task: tasks.Task) -> None:
+        registered = self._registered.get(task.workflow)
+        if registered is None:
+            self._fail(task.task_id, f"No workflow named {task.workflow!r} in this version of the program")
+        else:
+            # The task id is the workflow id, so a crash between starting and marking starts nothing twice.
+            with SetWorkflowID(task.task_id):
+                if self._workflows[task.workflow].concurrency is None:
+                    DBOS.start_workflow(registered, task.task_id, task.inputs)
+                else:
+                    DBOS.enqueue_workflow(task.workflow, registered, task.task_id, task.inputs)
+        with self._database.transaction() as connection:
+            tasks.mark_dispatched(connection, task.task_id, self._executor_id)

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from dbos import DBOS
 
 from factories.collector import Collector
 from factories.waiting import until
 from mixpeek import tracing
 from mixpeek.db.origin import caused_by
-from mixpeek.db.pool import Database, scalar
+from mixpeek.db.pool import Connection, Database, scalar
 from mixpeek.errors import MixpeekError, NotFound
 from mixpeek.tenancy.service import bootstrap, create_namespace
 from mixpeek.workflows import tasks
@@ -218,6 +220,44 @@ def test_a_step_that_lost_its_database_connection_is_tried_again(
 
     assert task.status == "COMPLETED", task.error
     assert workflows.steps[task.task_id] == ["tried", "tried"]
+
+
+def test_the_outbox_is_read_again_whatever_went_wrong(
+    submit: SubmitTask, ended: Callable[[str], tasks.Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, raised = tasks.list_outbox, []
+
+    def refuse_once(connection: Connection) -> list[tasks.Task]:
+        if not raised:
+            raised.append(psycopg.errors.ReadOnlySqlTransaction("cannot execute in a read-only transaction"))
+            raise raised[0]
+        return read(connection)
+
+    monkeypatch.setattr(tasks, "list_outbox", refuse_once)
+
+    assert ended(submit("two_steps", second="b")).status == "COMPLETED"
+    assert raised
+
+
+def test_a_task_that_cannot_be_started_waits_and_keeps_no_other_waiting(
+    submit: SubmitTask, ended: Callable[[str], tasks.Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, refused = DBOS.start_workflow, []
+
+    def refuse_the_first(workflow: Any, task_id: str, inputs: dict[str, Any]) -> None:
+        if inputs["second"] == "never":
+            refused.append(task_id)
+            raise ValueError("not this one")
+        start(workflow, task_id, inputs)
+
+    monkeypatch.setattr(DBOS, "start_workflow", refuse_the_first)
+
+    first = submit("two_steps", second="never")
+    assert ended(submit("two_steps", second="b")).status == "COMPLETED"
+    assert set(refused) == {first}
+
+    monkeypatch.undo()
+    assert ended(first).status == "COMPLETED"
 
 
 def test_workflows_with_a_limit_wait_for_each_other(
