@@ -116,13 +116,17 @@ class WorkflowEngine:
                 with caused_by(origin), tracing.span(workflow.name, parent=asked_by, attributes=told):
                     workflow.run(DurableSteps(), task_id, inputs)
             except MixpeekError as error:
-                self._fail(task_id, error.message)
+                failed = error.message
             except Exception as error:
                 # The edge of a workflow: whatever it was, the task must say so.
                 log.exception("workflow %s of %s failed:\n%s", workflow.name, task_id, traceback.format_exc())
-                self._fail(task_id, f"{type(error).__name__}: {error}")
+                failed = f"{type(error).__name__}: {error}"
+            else:
+                return
+            despite_outages("failed", lambda: self._fail(task_id, failed))
 
-        return DBOS.workflow(name=workflow.name)(carry_out)
+        # However often a worker crashed meanwhile: a workflow that DBOS gave up would leave its task without an end.
+        return DBOS.workflow(name=workflow.name, max_recovery_attempts=None)(carry_out)
 
     def _origin(self, task_id: str) -> dict[str, Any] | None:
         with self._database.transaction() as connection:

@@ -222,6 +222,50 @@ def test_a_step_that_lost_its_database_connection_is_tried_again(
     assert workflows.steps[task.task_id] == ["tried", "tried"]
 
 
+def test_a_failure_that_the_database_lost_is_told_all_the_same(
+    submit: SubmitTask, ended: Callable[[str], tasks.Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update, lost = tasks.update_task, []
+
+    def update_and_lose_the_first(connection: Connection, task_id: str, status: str, **fields: Any) -> None:
+        update(connection, task_id, status, **fields)
+        if not lost:
+            lost.append(task_id)
+            connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(tasks, "update_task", update_and_lose_the_first)
+
+    task = ended(submit("refused"))
+
+    assert lost == [task.task_id]
+    assert (task.status, task.error) == ("FAILED", "this cannot be done")
+
+
+def test_a_workflow_is_recovered_however_often_it_was_before(
+    database: Database, submit: SubmitTask, ended: Callable[[str], tasks.Task]
+) -> None:
+    task_id = ended(submit("two_steps", second="b")).task_id
+
+    def status() -> str:
+        with database.transaction() as connection:
+            found: str = scalar(
+                connection, "SELECT status FROM dbos.workflow_status WHERE workflow_uuid = %s", [task_id]
+            )
+        return found
+
+    until(lambda: status() == "SUCCESS", what="the engine has recorded the end")
+    with database.transaction() as connection:
+        connection.execute(
+            "UPDATE dbos.workflow_status SET status = 'PENDING', recovery_attempts = 1000 WHERE workflow_uuid = %s",
+            [task_id],
+        )
+
+    DBOS._recover_pending_workflows(["tests"])
+
+    until(lambda: status() not in ("PENDING", "ENQUEUED"), what="it ended again")
+    assert status() == "SUCCESS"
+
+
 def test_the_outbox_is_read_again_whatever_went_wrong(
     submit: SubmitTask, ended: Callable[[str], tasks.Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
