@@ -244,8 +244,8 @@ class Replicas:
     async def _add(self, deployment_id: str, version: PluginVersion) -> None:
         try:
             made = self._make_set(version, deployment_id)
-        except ValueError as error:  # a manifest that this program no longer reads; the others go on
-            log.warning("no hosts for deployment %s: %s", deployment_id, error)
+        except Exception as error:  # a manifest that this program does not read, or cannot serve; the others go on
+            log.warning("no hosts for deployment %s: %s: %s", deployment_id, type(error).__name__, error)
             unreadable = failure_from(PlatformError(f"Its manifest cannot be read: {error}"))
             await asyncio.to_thread(self._report, deployment_id, None, unreadable)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, LiteralString, cast
 
 import psycopg
 import pytest
@@ -70,14 +70,22 @@ def test_after_a_restart_every_live_version_answers_though_few_hosts_start_at_on
     assert 1 < platform.execution.most_at_once <= STARTING_AT_ONCE
 
 
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "'{}'",
+        # An infinite number of replicas.
+        """manifest || '{"serve_config": {"num_cpus": 1e-308, "max_replicas": 4}}'""",
+    ],
+)
 def test_one_version_whose_manifest_cannot_be_read_keeps_no_other_from_answering(
-    platform: Platform, namespace: Namespace, api: ApiProcess
+    platform: Platform, namespace: Namespace, api: ApiProcess, manifest: LiteralString
 ) -> None:
     _, unreadable = live(platform, namespace, "aged")
     _, readable = live(platform, namespace, "words")
     with platform.database.transaction() as connection:
         connection.execute(
-            "UPDATE plugin_versions SET manifest = '{}' WHERE namespace_id = %s AND name = 'aged'",
+            f"UPDATE plugin_versions SET manifest = {manifest} WHERE namespace_id = %s AND name = 'aged'",
             [namespace.namespace_id],
         )
 
