@@ -97,9 +97,12 @@ def workflows(database: Database) -> Workflows:
 def engine(database: Database, workflows: Workflows) -> Iterator[WorkflowEngine]:
     """An engine that carries them out."""
     running = WorkflowEngine(database, "tests", workflows.all())
-    running.start()
-    yield running
-    running.stop()
+    with pytest.MonkeyPatch.context() as quick:
+        quick.setattr("mixpeek.workflows.engine.OUTAGE_POLL_S", 0.05)
+        quick.setattr("mixpeek.workflows.engine.OUTBOX_POLL_S", 0.2)
+        running.start()
+        yield running
+        running.stop()
 
 
 @pytest.fixture(scope="module")
