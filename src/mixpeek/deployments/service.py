@@ -67,11 +67,18 @@ def _find_room(connection: Connection, version: PluginVersion) -> Share | None:
     """Return the share a version has already; raise Conflict if it cannot be put beside what is live."""
     shares = queries.list_shares(connection, version.namespace_id, version.name)
     check_beside(version.name, version.plugin_id, shares)
-    coming = queries.find_under_way_beside(connection, version.namespace_id, version.name)
+    coming = queries.find_under_way(connection, version.namespace_id, version.name)
+    if coming is not None and coming.role != Role.STABLE:
+        raise Conflict(
+            f"{coming.plugin_id} is being deployed to share the requests of {version.name}; there is no room for a"
+            " third",
+            hint=f"Wait until that ends, then promote or undeploy it: {ways_out(coming.plugin_id)}",
+        )
     if coming is not None:
         raise Conflict(
-            f"{coming} is being deployed to share the requests of {version.name}; there is no room for a third",
-            hint=f"Wait until that ends, then promote or undeploy it: {ways_out(coming)}",
+            f"{coming.plugin_id} is being deployed {Split(Role(coming.role), coming.traffic)}, which ends what stands"
+            " beside the stable version",
+            hint="Wait until that ends, then share its requests",
         )
     return share_of(shares, version.plugin_id)
 
@@ -92,7 +99,7 @@ def roll_back(
         raise Conflict(f"{version.name} {version.version} is the active version already", hint=hint)
     under_way = queries.find_under_way(connection, version.namespace_id, version.name)
     if under_way is not None:
-        raise Conflict(f"{under_way} is being deployed", hint="Wait until that ends, then roll back")
+        raise Conflict(f"{under_way.plugin_id} is being deployed", hint="Wait until that ends, then roll back")
     live = queries.find_live(connection, version.namespace_id, version.name)
     kind = "realtime" if live else "batch_only"
     deployment = _queue(connection, namespace, version, kind, "rollback", message=message, actor=actor, run=True)

@@ -11,8 +11,14 @@ from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 
 
-def take_over(connection: Connection, namespace_id: str, name: str, plugin_id: str, deployment_id: str) -> list[str]:
-    """Give every request of a name to one deployment; return the plugin ids of other versions this relieves."""
+def take_over(
+    connection: Connection, namespace_id: str, name: str, plugin_id: str, deployment_id: str, *, activate: bool = True
+) -> list[str]:
+    """Give every request of a name to one deployment; return the plugin ids of other versions this relieves.
+
+    Args:
+        activate: Whether batches go to it as well.
+    """
     shares = queries.list_shares(connection, namespace_id, name)
     is_known = share_of(shares, plugin_id) is not None
     ended = []
@@ -25,7 +31,8 @@ def take_over(connection: Connection, namespace_id: str, name: str, plugin_id: s
             if is_known or share.role != Role.STABLE:
                 queries.delete_live(connection, namespace_id, share.plugin_id)
     queries.set_live(connection, namespace_id, name, plugin_id, deployment_id)
-    registry_queries.set_active(connection, namespace_id, name, plugin_id, replace=True)
+    if activate:
+        registry_queries.set_active(connection, namespace_id, name, plugin_id, replace=True)
     return ended
 
 
@@ -89,7 +96,7 @@ def promote(connection: Connection, version: PluginVersion, *, message: str | No
     registry_queries.lock_name(connection, version.namespace_id, version.name)
     under_way = queries.find_under_way(connection, version.namespace_id, version.name)
     if under_way is not None:
-        raise Conflict(f"{under_way} is being deployed", hint="Wait until that ends, then promote")
+        raise Conflict(f"{under_way.plugin_id} is being deployed", hint="Wait until that ends, then promote")
     shares = queries.list_shares(connection, version.namespace_id, version.name)
     share = share_of(shares, version.plugin_id)
     if share is None:

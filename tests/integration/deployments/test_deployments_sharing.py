@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -48,18 +49,52 @@ class WithoutHosts:
     }
 
     def __init__(self, database: Database, deployment_id: str) -> None:
-        self._database = database
+        self.database: Database | Interrupted = database
         self._deployment_id = deployment_id
 
     def step(self, name: str, act: Callable[[], Any]) -> Any:
         if name not in self.entered:
             return act()
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             queries.enter_phase(connection, self._deployment_id, *self.entered[name])
         return []
 
     def repeatable(self, name: str, act: Callable[[], Any]) -> Any:
         return act()
+
+
+class OnlySwitch(WithoutHosts):
+    """Goes on where only the switch is not recorded yet."""
+
+    def step(self, name: str, act: Callable[[], Any]) -> Any:
+        return act() if name == "switch" else []
+
+
+class InterruptedSwitch(WithoutHosts):
+    """Lets something happen between the two transactions of a switch."""
+
+    def __init__(self, database: Database, deployment_id: str, meanwhile: Callable[[], None]) -> None:
+        super().__init__(database, deployment_id)
+        self.database = Interrupted(database)
+        self._meanwhile = meanwhile
+
+    def step(self, name: str, act: Callable[[], Any]) -> Any:
+        if name == "switch":
+            self.database.before = [lambda: None, self._meanwhile]
+        return super().step(name, act)
+
+
+class Interrupted:
+    """A database before whose transactions something else happens."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.before: list[Callable[[], None]] = []
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        if self.before:
+            self.before.pop(0)()
+        return self._database.transaction()
 
 
 class Versions:
@@ -93,31 +128,32 @@ class Plugin:
                 [Jsonb({"features": features}), self.namespace_id, plugin_id(number)],
             )
 
-    def queue(self, number: str, split: Split = EVERYTHING) -> dict[str, Any]:
+    def queue(self, number: str, split: Split = EVERYTHING, *, batch_only: bool = False) -> dict[str, Any]:
         """Ask for a deployment."""
         with self.database.transaction() as connection:
             version = self.version(connection, number)
             return service.deploy(
-                connection, self.namespace, version, batch_only=False, message=None, actor="ci", split=split
+                connection, self.namespace, version, batch_only=batch_only, message=None, actor="ci", split=split
             )
 
-    def carry_out(self, deployment_id: str) -> str:
+    def carry_out(self, deployment_id: str, steps: WithoutHosts | None = None) -> str:
         """Roll a deployment out; return the status it ends in."""
-        rollout = Rollout(self.database, cast("Registry", Versions()), cast("BlockingExecution", None))
+        steps = steps or WithoutHosts(self.database, deployment_id)
+        rollout = Rollout(
+            cast("Database", steps.database), cast("Registry", Versions()), cast("BlockingExecution", None)
+        )
         with self.database.transaction() as connection:
             deployment = queries.find_deployment(connection, deployment_id)
         assert deployment is not None
-        rollout.run(
-            WithoutHosts(self.database, deployment_id), deployment.task_id or "", {"deployment_id": deployment_id}
-        )
+        rollout.run(steps, deployment.task_id or "", {"deployment_id": deployment_id})
         with self.database.transaction() as connection:
             ended = queries.find_deployment(connection, deployment_id)
         assert ended is not None
         return ended.status
 
-    def deploy(self, number: str, split: Split = EVERYTHING) -> str:
-        answer = self.queue(number, split)
-        return str(answer["status"]) if answer["status"] == "changed" else self.carry_out(answer["deployment_id"])
+    def deploy(self, number: str, split: Split = EVERYTHING, *, batch_only: bool = False) -> str:
+        answer = self.queue(number, split, batch_only=batch_only)
+        return str(answer["status"]) if answer["status"] != "queued" else self.carry_out(answer["deployment_id"])
 
     def roll_back(self, number: str) -> str:
         with self.database.transaction() as connection:
@@ -132,6 +168,10 @@ class Plugin:
     def undeploy(self, number: str) -> dict[str, Any]:
         with self.database.transaction() as connection:
             return service.undeploy(connection, self.version(connection, number), actor="ci")
+
+    def status(self, number: str) -> dict[str, Any]:
+        with self.database.transaction() as connection:
+            return service.status(connection, self.version(connection, number))
 
     def shares(self) -> list[tuple[str, str, int]]:
         with self.database.transaction() as connection:
@@ -364,14 +404,65 @@ def test_a_canary_whose_stable_version_is_gone_when_it_is_ready_fails_and_says_w
     assert "Nothing of words is live" in state["error"]
 
 
-def test_a_canary_stands_beside_whatever_is_stable_when_it_is_ready(plugin: Plugin) -> None:
+def test_a_canary_ends_where_everything_was_given_to_another_after_it_was_asked_for(plugin: Plugin) -> None:
     plugin.deploy("1.0.0")
     queued = plugin.queue("1.1.0", CANARY)
     plugin.deploy("1.2.0")
 
+    assert plugin.carry_out(queued["deployment_id"]) == "FAILED"
+
+    assert plugin.shares() == [(THREE, "stable", 100)]
+    assert "words_1_2_0 was deployed after this and answers already" in plugin.status("1.1.0")["error"]
+
+
+def test_no_canary_and_no_other_share_is_asked_for_while_a_version_comes_that_takes_everything(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.1.0", CANARY)
+    queued = plugin.queue("1.2.0")
+
+    for split in (CANARY, Split(Role.CANARY, 50)):
+        with pytest.raises(Conflict, match="words_1_2_0 is being deployed for all requests"):
+            plugin.queue("1.1.0", split)
+
+    assert plugin.carry_out(queued["deployment_id"]) == "DEPLOYED"
+    assert plugin.deploy("1.1.0", CANARY) == "DEPLOYED"
+
+
+def test_a_return_for_batches_only_ends_where_a_later_deployment_is_live(plugin: Plugin) -> None:
+    plugin.deploy("1.1.0", batch_only=True)
+    with plugin.database.transaction() as connection:
+        back = service.roll_back(
+            connection, plugin.namespace, plugin.version(connection, "1.0.0"), message=None, actor="ci"
+        )
+    plugin.deploy("1.2.0")
+
+    assert plugin.carry_out(back.deployment_id) == "FAILED"
+
+    assert (plugin.shares(), plugin.active()) == ([(THREE, "stable", 100)], THREE)
+    assert "words_1_2_0 was deployed after this" in plugin.status("1.0.0")["error"]
+
+
+def test_a_version_asked_for_batches_keeps_them_when_an_earlier_rollout_goes_live(plugin: Plugin) -> None:
+    queued = plugin.queue("1.0.0")
+    plugin.deploy("1.1.0", batch_only=True)
+
     assert plugin.carry_out(queued["deployment_id"]) == "DEPLOYED"
 
-    assert plugin.shares() == [(THREE, "stable", 90), (TWO, "canary", 10)]
+    assert (plugin.shares(), plugin.active()) == ([(ONE, "stable", 100)], TWO)
+
+
+def test_of_two_workers_in_the_same_switch_the_late_one_changes_nothing(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    deployment_id = plugin.queue("1.1.0", CANARY)["deployment_id"]
+
+    def meanwhile() -> None:
+        plugin.carry_out(deployment_id, OnlySwitch(plugin.database, deployment_id))
+        plugin.queue("1.1.0", Split(Role.CANARY, 50))
+
+    plugin.carry_out(deployment_id, InterruptedSwitch(plugin.database, deployment_id, meanwhile))
+
+    assert plugin.shares() == [(ONE, "stable", 50), (TWO, "canary", 50)]
+    assert plugin.ledger().count((TWO, "deploy", "canary")) == 2, "its switch, and its other share"
 
 
 def test_what_several_processes_counted_of_a_shadow_adds_up_and_outlives_them(plugin: Plugin) -> None:
