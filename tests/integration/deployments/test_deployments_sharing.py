@@ -23,7 +23,7 @@ from mixpeek.deployments.comparison import Difference
 from mixpeek.deployments.models import Phase, Role, Status
 from mixpeek.deployments.rollout import Rollout
 from mixpeek.deployments.traffic import EVERYTHING, Split
-from mixpeek.errors import Conflict
+from mixpeek.errors import Conflict, PluginError
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
@@ -61,6 +61,16 @@ class WithoutHosts:
 
     def repeatable(self, name: str, act: Callable[[], Any]) -> Any:
         return act()
+
+
+class FailingGate(WithoutHosts):
+    """Ends a rollout in its gate."""
+
+    def step(self, name: str, act: Callable[[], Any]) -> Any:
+        done = super().step(name, act)
+        if name == "gate":
+            raise PluginError("it raised")
+        return done
 
 
 class OnlySwitch(WithoutHosts):
@@ -154,6 +164,11 @@ class Plugin:
     def deploy(self, number: str, split: Split = EVERYTHING, *, batch_only: bool = False) -> str:
         answer = self.queue(number, split, batch_only=batch_only)
         return str(answer["status"]) if answer["status"] != "queued" else self.carry_out(answer["deployment_id"])
+
+    def fail(self, number: str, split: Split = EVERYTHING) -> str:
+        """Deploy a version that does not pass its gate."""
+        deployment_id = self.queue(number, split)["deployment_id"]
+        return self.carry_out(deployment_id, FailingGate(self.database, deployment_id))
 
     def roll_back(self, number: str) -> str:
         with self.database.transaction() as connection:
@@ -463,6 +478,54 @@ def test_of_two_workers_in_the_same_switch_the_late_one_changes_nothing(plugin: 
 
     assert plugin.shares() == [(ONE, "stable", 50), (TWO, "canary", 50)]
     assert plugin.ledger().count((TWO, "deploy", "canary")) == 2, "its switch, and its other share"
+
+
+def test_what_a_failed_rollout_says_of_what_answers_is_true(plugin: Plugin) -> None:
+    messages = []
+    plugin.fail("1.0.0")
+    messages.append(plugin.status("1.0.0")["message"])
+    plugin.deploy("1.0.0")
+    plugin.fail("1.1.0")
+    messages.append(plugin.status("1.1.0")["message"])
+    plugin.fail("1.0.0")
+    messages.append(plugin.status("1.0.0")["message"])
+    plugin.undeploy("1.0.0")
+    messages.append(plugin.status("1.0.0")["message"])
+
+    assert messages == [
+        "The rollout failed in phase gate; nothing of words is live",
+        "The rollout failed in phase gate; words_1_0_0 still answers",
+        "The rollout failed in phase gate; its earlier deployment still answers",
+        "The rollout failed in phase gate; nothing of words is live",
+    ]
+
+
+def test_a_deployment_for_batches_only_leaves_the_status_of_what_answers(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.0.0", batch_only=True)
+    live = plugin.status("1.0.0")
+    plugin.undeploy("1.0.0")
+    ended = plugin.status("1.0.0")
+
+    assert (live["status"], live["deployed"], live["message"]) == ("DEPLOYED", True, "Ready for realtime inference")
+    assert (ended["status"], ended["deployed"]) == ("NOT_DEPLOYED", False)
+    assert "for batches only" in ended["message"]
+
+
+@pytest.mark.parametrize("promoted", [False, True])
+def test_a_failed_redeploy_is_told_until_the_share_is_another(plugin: Plugin, promoted: bool) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.1.0", CANARY)
+    plugin.fail("1.1.0", CANARY)
+    failed = plugin.status("1.1.0")
+    if promoted:
+        plugin.promote("1.1.0")
+    else:
+        plugin.deploy("1.1.0", Split(Role.CANARY, 50))
+    after = plugin.status("1.1.0")
+
+    assert (failed["status"], failed["deployed"], failed["failure"]["phase"]) == ("FAILED", True, "gate")
+    assert (after["status"], after["deployed"], after["failure"], after["error"]) == ("DEPLOYED", True, None, None)
 
 
 def test_what_several_processes_counted_of_a_shadow_adds_up_and_outlives_them(plugin: Plugin) -> None:
