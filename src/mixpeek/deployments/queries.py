@@ -230,6 +230,12 @@ def remark(connection: Connection, deployment_id: str, phase: str, detail: str) 
     notify(connection)
 
 
+def set_warnings(connection: Connection, deployment_id: str, warnings: list[str]) -> None:
+    connection.execute(
+        "UPDATE deployments SET warnings = %s WHERE deployment_id = %s", [Jsonb(warnings), deployment_id]
+    )
+
+
 def list_live_plugin_ids(connection: Connection, namespace_id: str) -> set[str]:
     rows = dict_rows(connection, "SELECT plugin_id FROM live_deployments WHERE namespace_id = %s", [namespace_id])
     return {row["plugin_id"] for row in rows}

@@ -344,6 +344,24 @@ def test_a_canary_with_other_features_is_warned_of(plugin: Plugin) -> None:
     assert "no feature 'title'" in warnings[1]
 
 
+def test_a_role_that_changes_brings_the_warnings_of_the_new_one(plugin: Plugin) -> None:
+    vector = {"feature_type": "embedding", "feature_name": "vector", "embedding_dim": 8}
+    plugin.declare("1.0.0", [vector])
+    plugin.declare("1.1.0", [{**vector, "embedding_dim": 16}])
+    plugin.deploy("1.0.0")
+
+    warnings = []
+    for split in (SHADOW, CANARY, Split(Role.CANARY, 50), SHADOW):
+        plugin.deploy("1.1.0", split)
+        warnings.append(plugin.status("1.1.0")["warnings"])
+    plugin.promote("1.1.0")
+    warnings.append(plugin.status("1.1.0")["warnings"])
+
+    differs = "Feature 'vector' has 16 numbers in words_1_1_0 and 8 in words_1_0_0: whoever follows the name gets"
+    mixed = [f"{differs} vectors of both lengths"]
+    assert warnings == [[], mixed, mixed, [], [f"{differs} vectors of another length than before"]]
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_plain_deploy_takes_all_requests_whoever_shared_them(plugin: Plugin, number: str) -> None:
     plugin.deploy("1.0.0")
