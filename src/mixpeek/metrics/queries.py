@@ -27,7 +27,8 @@ def count_processes(connection: Connection) -> list[dict[str, Any]]:
 
 
 def count_live(connection: Connection) -> int:
-    return int(scalar(connection, "SELECT count(*) FROM live_deployments"))
+    """Return how many plugins answer requests; a canary or a shadow is no plugin of its own."""
+    return int(scalar(connection, "SELECT count(*) FROM live_deployments WHERE role = 'stable'"))
 
 
 def count_rollouts_under_way(connection: Connection) -> list[dict[str, Any]]:
