@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 import pytest
@@ -18,13 +19,14 @@ from psycopg.types.json import Jsonb
 
 from mixpeek.contract.manifest import Manifest
 from mixpeek.db.pool import Connection, Database, dict_rows, scalar
-from mixpeek.deployments import overview, queries, service, sharing
+from mixpeek.deployments import overview, queries, rollout, service, sharing
 from mixpeek.deployments.comparison import Difference
 from mixpeek.deployments.models import Phase, Role, Status
 from mixpeek.deployments.rollout import Rollout
 from mixpeek.deployments.traffic import EVERYTHING, Split
 from mixpeek.errors import Conflict, PluginError
 from mixpeek.execution.blocking import BlockingExecution
+from mixpeek.metrics import queries as metrics
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
@@ -71,6 +73,12 @@ class FailingGate(WithoutHosts):
         if name == "gate":
             raise PluginError("it raised")
         return done
+
+
+class RealStart(WithoutHosts):
+    """Waits for green hosts as it is."""
+
+    entered: ClassVar = {name: state for name, state in WithoutHosts.entered.items() if name != "start"}
 
 
 class OnlySwitch(WithoutHosts):
@@ -149,13 +157,13 @@ class Plugin:
     def carry_out(self, deployment_id: str, steps: WithoutHosts | None = None) -> str:
         """Roll a deployment out; return the status it ends in."""
         steps = steps or WithoutHosts(self.database, deployment_id)
-        rollout = Rollout(
+        carried = Rollout(
             cast("Database", steps.database), cast("Registry", Versions()), cast("BlockingExecution", None)
         )
         with self.database.transaction() as connection:
             deployment = queries.find_deployment(connection, deployment_id)
         assert deployment is not None
-        rollout.run(steps, deployment.task_id or "", {"deployment_id": deployment_id})
+        carried.run(steps, deployment.task_id or "", {"deployment_id": deployment_id})
         with self.database.transaction() as connection:
             ended = queries.find_deployment(connection, deployment_id)
         assert ended is not None
@@ -544,6 +552,47 @@ def test_a_failed_redeploy_is_told_until_the_share_is_another(plugin: Plugin, pr
 
     assert (failed["status"], failed["deployed"], failed["failure"]["phase"]) == ("FAILED", True, "gate")
     assert (after["status"], after["deployed"], after["failure"], after["error"]) == ("DEPLOYED", True, None, None)
+
+
+def test_when_the_active_version_is_deleted_the_one_that_answers_becomes_active(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.1.0", batch_only=True)
+    with plugin.database.transaction() as connection:
+        registry_queries.delete_version(connection, plugin.namespace_id, "words", TWO)
+
+    assert plugin.active() == ONE, "and not 1.2.0, which was never deployed"
+
+
+def test_a_plugin_counts_once_among_the_live_ones_whatever_is_beside_it(plugin: Plugin) -> None:
+    def count() -> int:
+        with plugin.database.transaction() as connection:
+            return metrics.count_live(connection)
+
+    before = count()
+    plugin.deploy("1.0.0")
+    alone = count()
+    plugin.deploy("1.1.0", CANARY)
+
+    assert (alone, count()) == (before + 1, before + 1)
+
+
+def test_hosts_that_start_for_long_are_asked_about_less_often(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, slept = 0.0, list[float]()
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        slept.append(seconds)
+        now += seconds if now < 3 else 10_000
+
+    monkeypatch.setattr(rollout, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+    deployment_id = plugin.queue("1.0.0")["deployment_id"]
+
+    ended = plugin.carry_out(deployment_id, RealStart(plugin.database, deployment_id))
+
+    assert ended == "FAILED"
+    assert set(slept[:20]) == {0.05}
+    assert set(slept[21:]) == {0.25}
+    assert len(slept) < 32
 
 
 def test_what_several_processes_counted_of_a_shadow_adds_up_and_outlives_them(plugin: Plugin) -> None:
