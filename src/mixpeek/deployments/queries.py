@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, scalar
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row
 from mixpeek.deployments.models import Deployment, Phase, Share, Status
 from mixpeek.deployments.states import State, list_before
 from mixpeek.errors import NotFound, PlatformError

@@ -63,6 +63,22 @@ def deploy(
     return _answer(found, None)
 
 
+def deploy_first(connection: Connection, namespace: Namespace, version: PluginVersion, *, actor: str) -> str | None:
+    """Queue the rollout of a version unless one of its name is live, or is being deployed for requests.
+
+    Returns: the plugin id of that one, None if this version is queued.
+    """
+    version = _lock(connection, version)
+    live = queries.find_live(connection, version.namespace_id, version.name)
+    if live is not None:
+        return str(live["plugin_id"])
+    coming = queries.find_under_way(connection, version.namespace_id, version.name)
+    if coming is not None:
+        return coming.plugin_id
+    deploy(connection, namespace, version, batch_only=False, message="enabled", actor=actor)
+    return None
+
+
 def _find_room(connection: Connection, version: PluginVersion) -> Share | None:
     """Return the share a version has already; raise Conflict if it cannot be put beside what is live."""
     shares = queries.list_shares(connection, version.namespace_id, version.name)

@@ -48,7 +48,8 @@ def fill(connection: Connection, version: PluginVersion) -> None:
     connection.execute(
         "INSERT INTO tasks (task_id, namespace_id, organization_id, task_type, workflow, status, updated_at, error,"
         " dispatched_at) SELECT 'task_ended_' || i, %(ns)s, 'org', 'batch', 'run_batch', CASE WHEN i = 0 THEN 'PENDING'"
-        " ELSE 'COMPLETED' END, now() - i * interval '1 hour', repeat('x', 500), now() FROM generate_series(0, %(n)s) i",
+        " ELSE 'COMPLETED' END, now() - i * interval '1 hour', repeat('x', 500), now()"
+        " FROM generate_series(0, %(n)s) i",
         of,
     )
     connection.execute("ANALYZE deployments, tasks")
@@ -57,21 +58,21 @@ def fill(connection: Connection, version: PluginVersion) -> None:
 @pytest.mark.parametrize(
     ("table", "read"),
     [
-        ("deployments", queries.list_wanted),
-        ("deployments", metrics.count_rollouts_under_way),
-        ("deployments", lambda connection: queries.find_under_way(connection, "ns", "words")),
-        ("tasks", metrics.count_open_tasks),
-        ("tasks", lambda connection: metrics.list_changed_tasks(connection, metrics.now(connection))),
+        ("deployments", lambda connection, _: queries.list_wanted(connection)),
+        ("deployments", lambda connection, _: metrics.count_rollouts_under_way(connection)),
+        ("deployments", lambda connection, version: queries.find_under_way(connection, version.namespace_id, "words")),
+        ("tasks", lambda connection, _: metrics.count_open_tasks(connection)),
+        ("tasks", lambda connection, _: metrics.list_changed_tasks(connection, metrics.now(connection))),
     ],
     ids=["wanted", "under way", "of one name", "open tasks", "changed tasks"],
 )
 def test_what_has_ended_is_not_read(
-    platform: Platform, version: PluginVersion, table: str, read: Callable[[Connection], Any]
+    platform: Platform, version: PluginVersion, table: str, read: Callable[[Connection, PluginVersion], Any]
 ) -> None:
     with platform.database.transaction() as connection, connection.transaction(force_rollback=True):
         fill(connection, version)
         before = read_rows(connection, table)
-        read(connection)
+        read(connection, version)
 
         assert read_rows(connection, table) - before < ENDED / 10
 
