@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -50,8 +51,13 @@ class Shared:
 
 
 @pytest.fixture
-def shared(platform: Platform) -> Shared:
-    return Shared(platform)
+def shared(platform: Platform) -> Iterator[Shared]:
+    made = Shared(platform)
+    yield made
+    with platform.database.transaction() as connection:
+        for namespace in (made.namespace, made.library):
+            connection.execute("DELETE FROM tasks WHERE namespace_id = %s", [namespace.namespace_id])
+            connection.execute("DELETE FROM plugin_versions WHERE namespace_id = %s", [namespace.namespace_id])
 
 
 def test_the_first_version_is_deployed_and_a_second_one_leaves_it_while_it_comes_and_when_it_is_live(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -249,7 +249,7 @@ ONE, TWO, THREE = map(plugin_id, NUMBERS)
 
 
 @pytest.fixture
-def plugin(database: Database) -> Plugin:
+def plugin(database: Database) -> Iterator[Plugin]:
     namespace_id = f"ns_sharing_{next(namespaces)}"
     manifest = Manifest.model_validate({"feature_extractor_name": "words", "version": "1.0.0"}).model_dump(mode="json")
     with database.transaction() as connection:
@@ -276,7 +276,10 @@ def plugin(database: Database) -> Plugin:
             assert registry_queries.insert_version(connection, version)
         namespace = find_namespace(connection, organization_id, namespace_id)
     assert namespace is not None
-    return Plugin(database, namespace)
+    yield Plugin(database, namespace)
+    with database.transaction() as connection:
+        # With its tasks: no worker takes them, and others' would wait behind them in the outbox.
+        connection.execute("DELETE FROM namespaces WHERE namespace_id = %s", [namespace_id])
 
 
 def test_a_canary_takes_its_share_and_undeploying_it_gives_everything_back(plugin: Plugin) -> None:
