@@ -61,6 +61,15 @@ def chatty(client: Mixpeek, make_plugin: MakePlugin) -> str:
     return publish(client, folder, deploy=True)
 
 
+def is_known(client: Mixpeek, plugin_id: str) -> bool:
+    try:
+        client.plugins.logs(plugin_id)
+    except ApiError as error:
+        assert error.status == 404
+        return False
+    return True
+
+
 def test_what_a_plugin_says_is_found_afterwards_by_what_its_host_was_for(
     client: Mixpeek, chatty: str, mix: Command
 ) -> None:
@@ -91,6 +100,11 @@ def test_what_a_plugin_says_is_found_afterwards_by_what_its_host_was_for(
     )
     assert lines_of(client, chatty, deployment_id="dep_of_nobody") == []
 
+    # The host that replaced the crashed one speaks as well, whenever it is up.
+    until(
+        lambda: {line["host_id"] for line in lines_of(client, chatty, source="realtime")} - {made.host_id},
+        what="the next host is heard",
+    )
     every = lines_of(client, chatty, limit=1000)
     pages, cursor = [], None
     while True:
@@ -158,4 +172,6 @@ def test_what_a_failed_deployment_and_a_refused_upload_printed_is_kept(
     printed = said(client, failing, "almost", source="gate")
     told = said(client, failing, "warmup failed", deployment_id=printed.deployment_id, level="error")
     assert printed.id < told.id and told.exception.endswith("RuntimeError: no model")
+    # Nothing else is known of a refused upload: until its line is stored there is no such plugin.
+    until(lambda: is_known(client, "refused_1_0_0"), what="the refused upload left a line")
     assert said(client, "refused_1_0_0", "reading").source == "test"
