@@ -81,6 +81,9 @@ SELECT (SELECT jsonb_agg(m ORDER BY move) FROM walk_moves m WHERE namespace_id =
         AND deployment_id NOT IN (SELECT deployment_id FROM walk_ready)) AS without_host,
     (SELECT jsonb_agg(plugin_id) FROM (SELECT plugin_id FROM deployments WHERE namespace_id = %(ns)s
         AND status IN ('QUEUED', 'PENDING', 'IN_PROGRESS') GROUP BY plugin_id HAVING count(*) > 1)) AS twice,
+    (SELECT jsonb_agg(a) FROM (SELECT a.name, max(d.queued_at) AS asked FROM active_versions a
+        LEFT JOIN deployments d ON (d.namespace_id, d.plugin_id, d.role) = (a.namespace_id, a.plugin_id, 'stable')
+        AND d.status IN ('DEPLOYED', 'NOT_DEPLOYED') WHERE a.namespace_id = %(ns)s GROUP BY a.name) a) AS active,
     (SELECT jsonb_agg(e ORDER BY entry) FROM plugin_ledger e WHERE namespace_id = %(ns)s) AS ledger,
     (SELECT jsonb_agg(deployment_id) FROM deployments WHERE namespace_id = %(ns)s AND status = 'DEPLOYED') AS deployed
 """
@@ -333,6 +336,7 @@ class Walk:
         self.deleted = 0
         self._checked_moves = 0
         self._live_since: dict[str, str] = {}
+        self._active_since: dict[str, str] = {}
         self.clock = 0.0
 
     # what happens
@@ -465,6 +469,7 @@ class Walk:
         )
         if was_deployed is not None:
             self.deleted += 1
+            self._active_since.pop(version.name, None)
         if was_deployed:
             self.undeployed += 1
             self._let_go(version)
@@ -640,12 +645,23 @@ class Walk:
             before = self._live_since.get(row["name"], "")
             assert row["queued_at"] >= before, "an earlier wish replaced a later one"
             self._live_since[row["name"]] = row["queued_at"]
+        for row in live:
+            earlier = row["role"] != Role.STABLE and row["queued_at"] < self._live_since[row["name"]]
+            assert not earlier, "a version stands beside one that was asked for later"
+        self._check_active(seen["active"] or [])
         now_live = {row["name"]: row["plugin_id"] for row in stable}
         assert set(self.live) <= set(now_live), "what was live is gone, and nobody asked for that"
         self.live = now_live
         self.canaries = {row["name"]: row["plugin_id"] for row in live if row["role"] == Role.CANARY}
         assert ledger[: len(self.ledger)] == self.ledger, "the ledger was changed"
         self.ledger = ledger
+
+    def _check_active(self, active: list[dict[str, Any]]) -> None:
+        """What batches go to was asked for last, unless the version before was deleted."""
+        for row in active:
+            before = self._active_since.get(row["name"], "")
+            assert row["asked"] is None or row["asked"] >= before, "an earlier wish is active in place of a later one"
+            self._active_since[row["name"]] = row["asked"] or ""
 
     def _check_the_end(self) -> None:
         with self.database.transaction() as connection:

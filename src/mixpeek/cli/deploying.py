@@ -37,7 +37,8 @@ def show_deployment(output: Output, status: Mapping[str, Any], *, batch_only: bo
     failed = has_failed(status, batch_only=batch_only)
     state = str(status.get("status"))
     is_ready = state in {"DEPLOYED", "NOT_DEPLOYED"} and not failed
-    detail = "for batches only" if batch_only and is_ready else state
+    # What was live stays so: then the status tells of that.
+    detail = "for batches only" if state == "NOT_DEPLOYED" and is_ready else state
     output.check("Deployed" if is_ready or failed else "Deploying", "failed" if failed else "passed", detail)
     for warning in status.get("warnings") or ():
         output.say(f"  warning: {warning}", "yellow")

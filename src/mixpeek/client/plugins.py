@@ -161,11 +161,17 @@ class Plugins(Resource):
         plugin_id: str,
         params: Mapping[str, Any] | None = None,
         *,
-        deploy: bool = True,
+        deploy: bool | None = None,
         namespace: str | None = None,
     ) -> Response:
-        """Let the namespace use one of the organization's plugins, with `params` as its defaults."""
-        body = {"params": None if params is None else dict(params), "deploy": deploy}
+        """Let the namespace use one of the organization's plugins, with `params` as its defaults.
+
+        By default it is deployed where no version of the plugin is live. With `deploy=True` and an administrator's key
+        it replaces the one that is, for every namespace.
+        """
+        body: dict[str, Any] = {"params": None if params is None else dict(params)}
+        if deploy is not None:
+            body["deploy"] = deploy
         return self._transport.request("POST", f"{self._shared_path(plugin_id, namespace)}/enable", body=body)
 
     def disable(self, plugin_id: str, *, force: bool = False, namespace: str | None = None) -> Response:

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, scalar
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row
 from mixpeek.deployments.models import Deployment, Phase, Share, Status
 from mixpeek.deployments.states import State, list_before
 from mixpeek.errors import NotFound, PlatformError
@@ -50,15 +50,33 @@ def find_latest(connection: Connection, namespace_id: str, plugin_id: str) -> De
     )
 
 
-def find_under_way(connection: Connection, namespace_id: str, name: str) -> str | None:
-    """Return the plugin id of a rollout of this name that has not ended, or None."""
-    found: str | None = scalar(
+def find_under_way(connection: Connection, namespace_id: str, name: str) -> Deployment | None:
+    """Return the rollout of this name that was asked for last, of those that have not ended; None if all have."""
+    return first_row(
         connection,
-        "SELECT plugin_id FROM deployments WHERE namespace_id = %s AND name = %s"
-        " AND status IN ('QUEUED', 'PENDING', 'IN_PROGRESS') LIMIT 1",
+        Deployment,
+        f"SELECT {COLUMNS} FROM deployments WHERE namespace_id = %s AND name = %s"
+        " AND status IN ('QUEUED', 'PENDING', 'IN_PROGRESS') ORDER BY queued_at DESC LIMIT 1",
         [namespace_id, name],
     )
-    return found
+
+
+def find_wish_of_live(connection: Connection, namespace_id: str, name: str) -> Deployment | None:
+    """Return the deployment by which the stable version of a name answers, None if nothing of it is live."""
+    live = find_live(connection, namespace_id, name)
+    return find_deployment(connection, live["deployment_id"]) if live else None
+
+
+def find_wish_of_active(connection: Connection, namespace_id: str, name: str) -> Deployment | None:
+    """Return the last deployment that made the active version of a name so, for requests or for batches only."""
+    return first_row(
+        connection,
+        Deployment,
+        f"SELECT {COLUMNS} FROM deployments WHERE namespace_id = %(ns)s AND plugin_id = (SELECT plugin_id"
+        " FROM active_versions WHERE namespace_id = %(ns)s AND name = %(name)s) AND role = 'stable'"
+        " AND status IN ('DEPLOYED', 'NOT_DEPLOYED') ORDER BY queued_at DESC LIMIT 1",
+        {"ns": namespace_id, "name": name},
+    )
 
 
 def enter_phase(connection: Connection, deployment_id: str, status: Status, phase: Phase) -> bool:
@@ -212,6 +230,12 @@ def remark(connection: Connection, deployment_id: str, phase: str, detail: str) 
     notify(connection)
 
 
+def set_warnings(connection: Connection, deployment_id: str, warnings: list[str]) -> None:
+    connection.execute(
+        "UPDATE deployments SET warnings = %s WHERE deployment_id = %s", [Jsonb(warnings), deployment_id]
+    )
+
+
 def list_live_plugin_ids(connection: Connection, namespace_id: str) -> set[str]:
     rows = dict_rows(connection, "SELECT plugin_id FROM live_deployments WHERE namespace_id = %s", [namespace_id])
     return {row["plugin_id"] for row in rows}
@@ -224,21 +248,11 @@ def list_wanted(connection: Connection) -> list[dict[str, Any]]:
     """
     return dict_rows(
         connection,
-        "SELECT d.deployment_id, d.namespace_id, d.plugin_id, d.name, l.role, l.traffic"
-        f" FROM deployments d LEFT JOIN ({SHARES}) l USING (deployment_id)"
-        " WHERE l.deployment_id IS NOT NULL OR (d.status = 'IN_PROGRESS' AND d.phase IN ('start', 'switch'))",
+        # Two reads that need few rows: as one, with OR over a join, it reads every deployment there ever was.
+        f"SELECT deployment_id, namespace_id, plugin_id, name, role, traffic FROM ({SHARES}) shares"
+        " UNION ALL SELECT deployment_id, namespace_id, plugin_id, name, NULL, NULL FROM deployments"
+        " WHERE status = 'IN_PROGRESS' AND phase IN ('start', 'switch')",
     )
-
-
-def find_under_way_beside(connection: Connection, namespace_id: str, name: str) -> str | None:
-    """Return the plugin id of a canary or shadow of this name whose rollout has not ended, or None."""
-    found: str | None = scalar(
-        connection,
-        "SELECT plugin_id FROM deployments WHERE namespace_id = %s AND name = %s AND role <> 'stable'"
-        " AND status IN ('QUEUED', 'PENDING', 'IN_PROGRESS') LIMIT 1",
-        [namespace_id, name],
-    )
-    return found
 
 
 def save_shadow_report(

@@ -28,7 +28,8 @@ from mixpeek.workflows.port import Steps, Workflow
 
 log = logging.getLogger(__name__)
 
-START_POLL_S = 0.05
+# Most hosts are ready soon; who starts for minutes is not asked about twenty times a second.
+START_POLL_S, LATER_POLL_S, SOON_S = 0.05, 0.25, 1.0
 
 
 class Rollout:
@@ -104,7 +105,7 @@ class Rollout:
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.START)
         plan = plan_from_manifest(version.parsed_manifest, idle_s=0)
         limit_s = start_limit_s(plan)
-        deadline = time.monotonic() + limit_s
+        began = time.monotonic()
         while True:
             with self._database.transaction() as connection:
                 states = queries.list_replica_states(connection, deployment.deployment_id)
@@ -116,13 +117,14 @@ class Rollout:
                 if other:
                     raise PlatformError(f"A green host runs code {other[0]}, not {version.code_hash}")
                 return
-            if time.monotonic() > deadline:
+            waited_s = time.monotonic() - began
+            if waited_s > limit_s:
                 raise PlatformError(
                     f"No API process had a green host ready, or said why not, within {limit_s:.0f} s; starting and"
                     f" warming up may take {plan.start_timeout_s:g} s each",
                     hint="See in the server's log whether its API process runs, then deploy again",
                 )
-            time.sleep(START_POLL_S)
+            time.sleep(START_POLL_S if waited_s < SOON_S else LATER_POLL_S)
 
     def _activate(self, deployment: Deployment, version: PluginVersion, warnings: list[str], task_id: str) -> None:
         with self._database.transaction() as connection:
@@ -131,6 +133,7 @@ class Rollout:
                 connection, deployment.deployment_id, Status.NOT_DEPLOYED, Phase.ENDED, warnings=warnings
             ):
                 return  # this step had ended when a crash came before its record
+            _refuse_if_overtaken(deployment, queries.find_wish_of_active(connection, *_name_of(deployment)))
             registry_queries.set_active(
                 connection, deployment.namespace_id, deployment.name, deployment.plugin_id, replace=True
             )
@@ -143,11 +146,20 @@ class Rollout:
                 return  # this step had ended when a crash came before its record; what was done since stays
             queries.enter_phase(connection, deployment.deployment_id, Status.IN_PROGRESS, Phase.SWITCH)
         with self._database.transaction() as connection:
-            registry_queries.lock_name(connection, deployment.namespace_id, deployment.name)
+            registry_queries.lock_name(connection, *_name_of(deployment))
+            # Another worker may carry out the same step: only under the lock is it known which of the two is late.
+            if not _is_under_way(connection, deployment.deployment_id):
+                return
+            _refuse_if_overtaken(deployment, queries.find_wish_of_live(connection, *_name_of(deployment)))
             if deployment.role == Role.STABLE:
-                _refuse_if_overtaken(connection, deployment)
+                active = queries.find_wish_of_active(connection, *_name_of(deployment))
                 superseded = sharing.take_over(
-                    connection, deployment.namespace_id, deployment.name, deployment.plugin_id, deployment.deployment_id
+                    connection,
+                    *_name_of(deployment),
+                    deployment.plugin_id,
+                    deployment.deployment_id,
+                    # A later wish for batches only said nothing of requests: it keeps the batches.
+                    activate=not _is_later(active, deployment),
                 )
                 outcome, details = "deployed", dict[str, Any](superseded=superseded)
             else:
@@ -190,15 +202,22 @@ def _is_under_way(connection: Connection, deployment_id: str) -> bool:
     return current.status in UNDER_WAY
 
 
-def _refuse_if_overtaken(connection: Connection, deployment: Deployment) -> None:
-    """Raise Conflict if what answers now was asked for later than this: the last wish counts, not the slowest."""
-    live = queries.find_live(connection, deployment.namespace_id, deployment.name)
-    other = queries.find_deployment(connection, live["deployment_id"]) if live else None
-    if other is not None and other.queued_at > deployment.queued_at:
+def _refuse_if_overtaken(deployment: Deployment, other: Deployment | None) -> None:
+    """Raise Conflict if what holds now was asked for later than this: the last wish counts, not the slowest."""
+    if other is not None and _is_later(other, deployment):
+        answers = "answers" if other.status == Status.DEPLOYED else "is active"
         raise Conflict(
-            f"{other.plugin_id} was deployed after this and answers already",
-            hint="Deploy again if this is to replace it",
+            f"{other.plugin_id} was deployed after this and {answers} already",
+            hint="Deploy again if this is still wanted",
         )
+
+
+def _is_later(other: Deployment | None, deployment: Deployment) -> bool:
+    return other is not None and other.queued_at > deployment.queued_at
+
+
+def _name_of(deployment: Deployment) -> tuple[str, str]:
+    return deployment.namespace_id, deployment.name
 
 
 def _green_failed(failure: dict[str, Any] | None) -> PluginError:

@@ -63,15 +63,38 @@ def deploy(
     return _answer(found, None)
 
 
+def deploy_first(connection: Connection, namespace: Namespace, version: PluginVersion, *, actor: str) -> str | None:
+    """Queue the rollout of a version unless one of its name is live, or is being deployed for requests.
+
+    Returns: the plugin id of that one, None if this version is queued.
+    """
+    version = _lock(connection, version)
+    live = queries.find_live(connection, version.namespace_id, version.name)
+    if live is not None:
+        return str(live["plugin_id"])
+    coming = queries.find_under_way(connection, version.namespace_id, version.name)
+    if coming is not None:
+        return coming.plugin_id
+    deploy(connection, namespace, version, batch_only=False, message="enabled", actor=actor)
+    return None
+
+
 def _find_room(connection: Connection, version: PluginVersion) -> Share | None:
     """Return the share a version has already; raise Conflict if it cannot be put beside what is live."""
     shares = queries.list_shares(connection, version.namespace_id, version.name)
     check_beside(version.name, version.plugin_id, shares)
-    coming = queries.find_under_way_beside(connection, version.namespace_id, version.name)
+    coming = queries.find_under_way(connection, version.namespace_id, version.name)
+    if coming is not None and coming.role != Role.STABLE:
+        raise Conflict(
+            f"{coming.plugin_id} is being deployed to share the requests of {version.name}; there is no room for a"
+            " third",
+            hint=f"Wait until that ends, then promote or undeploy it: {ways_out(coming.plugin_id)}",
+        )
     if coming is not None:
         raise Conflict(
-            f"{coming} is being deployed to share the requests of {version.name}; there is no room for a third",
-            hint=f"Wait until that ends, then promote or undeploy it: {ways_out(coming)}",
+            f"{coming.plugin_id} is being deployed {Split(Role(coming.role), coming.traffic)}, which ends what stands"
+            " beside the stable version",
+            hint="Wait until that ends, then share its requests",
         )
     return share_of(shares, version.plugin_id)
 
@@ -92,7 +115,7 @@ def roll_back(
         raise Conflict(f"{version.name} {version.version} is the active version already", hint=hint)
     under_way = queries.find_under_way(connection, version.namespace_id, version.name)
     if under_way is not None:
-        raise Conflict(f"{under_way} is being deployed", hint="Wait until that ends, then roll back")
+        raise Conflict(f"{under_way.plugin_id} is being deployed", hint="Wait until that ends, then roll back")
     live = queries.find_live(connection, version.namespace_id, version.name)
     kind = "realtime" if live else "batch_only"
     deployment = _queue(connection, namespace, version, kind, "rollback", message=message, actor=actor, run=True)
@@ -206,11 +229,12 @@ def undeploy(connection: Connection, version: PluginVersion, *, actor: str) -> d
 
 def status(connection: Connection, version: PluginVersion) -> dict[str, Any]:
     """Return how a version stands, in the documented shape."""
-    latest = queries.find_latest(connection, version.namespace_id, version.plugin_id)
-    live = share_of(queries.list_shares(connection, version.namespace_id, version.name), version.plugin_id)
+    shares = queries.list_shares(connection, version.namespace_id, version.name)
+    live = share_of(shares, version.plugin_id)
+    told = _choose_told(connection, version, live)
     deployed = live is not None
     manifest = version.parsed_manifest
-    state = latest.status if latest else Status.NOT_DEPLOYED
+    state = told.status if told else Status.NOT_DEPLOYED
     return {
         "plugin_id": version.plugin_id,
         "namespace_id": version.namespace_id,
@@ -219,46 +243,69 @@ def status(connection: Connection, version: PluginVersion) -> dict[str, Any]:
         "version": version.version,
         "realtime_enabled": deployed,
         "realtime_source": (version.realtime_style or "pipeline") if deployed else None,
-        "message": _explain(latest, live),
-        "queued_at": latest.queued_at if latest else None,
+        "message": _explain(version.name, told, shares, live),
+        "queued_at": told.queued_at if told else None,
         "estimated_completion_seconds": 5 if state in UNDER_WAY else None,
         "deployed": deployed,
         "route_prefix": f"/v1/namespaces/{version.namespace_id}/plugins/{version.plugin_id}" if deployed else None,
         "feature_uri": version.feature_uri,
         "features": [feature.uri(manifest) for feature in manifest.embeddings],
         "deployed_at": live.since if live else None,
-        "error": latest.error if latest else None,
-        "phase": latest.phase if latest else None,
-        "warnings": latest.warnings if latest else [],
-        "failure": _failure(latest) if latest else None,
-        "timeline": timeline_of(latest) if latest else [],
+        "error": told.error if told else None,
+        "phase": told.phase if told else None,
+        "warnings": told.warnings if told else [],
+        "failure": _failure(told) if told else None,
+        "timeline": timeline_of(told) if told else [],
         "code_hash": version.code_hash,
     }
 
 
-def _failure(latest: Deployment) -> dict[str, Any] | None:
+def _choose_told(connection: Connection, version: PluginVersion, live: Share | None) -> Deployment | None:
+    """Return which of a version's deployments its status tells of, None if it was never deployed.
+
+    That is the latest one while it is under way, and if it failed since the version got the share it has. Otherwise
+    the one that answers, which a deployment for batches only leaves as it was.
+    """
+    latest = queries.find_latest(connection, version.namespace_id, version.plugin_id)
+    if live is None or latest is None or latest.status in UNDER_WAY:
+        return latest
+    has_failed = latest.status == Status.FAILED
+    if has_failed and latest.finished_at is not None and latest.finished_at > live.since:
+        return latest
+    return queries.find_deployment(connection, live.deployment_id)
+
+
+def _failure(told: Deployment) -> dict[str, Any] | None:
     """Return why a rollout failed, in parts, and where its log is."""
-    if latest.status != Status.FAILED or latest.failure is None:
+    if told.status != Status.FAILED or told.failure is None:
         return None
-    plugin = f"/v1/namespaces/{latest.namespace_id}/plugins/{latest.plugin_id}"
+    plugin = f"/v1/namespaces/{told.namespace_id}/plugins/{told.plugin_id}"
     return {
-        "phase": latest.phase,
-        **latest.failure,
-        "logs_url": f"{plugin}/logs?deployment_id={latest.deployment_id}",
+        "phase": told.phase,
+        **told.failure,
+        "logs_url": f"{plugin}/logs?deployment_id={told.deployment_id}",
     }
 
 
-def _explain(latest: Deployment | None, live: Share | None) -> str:
-    if latest is None:
+def _explain(name: str, told: Deployment | None, shares: Sequence[Share], live: Share | None) -> str:
+    if told is None:
         return "Never deployed; POST …/deploy starts a rollout"
-    if latest.status == Status.FAILED:
-        kept = "; the version that was live still answers" if live is None else "; its earlier deployment still answers"
-        return f"The rollout failed in phase {latest.phase}{kept}"
-    if latest.deployment_type == "batch_only":
+    if told.status == Status.FAILED:
+        return f"The rollout failed in phase {told.phase}; {_what_answers(name, shares, live)}"
+    if told.status in UNDER_WAY:
+        return f"Rollout under way, in phase {told.phase}"
+    if live is not None:
+        return describe_share(live)
+    if told.deployment_type == "batch_only":
         return "Deployed for batches only; usable in collections, without a realtime endpoint"
-    if latest.status in UNDER_WAY:
-        return f"Rollout under way, in phase {latest.phase}"
-    return "Not deployed: superseded or undeployed" if live is None else describe_share(live)
+    return "Not deployed: superseded or undeployed"
+
+
+def _what_answers(name: str, shares: Sequence[Share], live: Share | None) -> str:
+    """Return what a rollout that failed has left as it was."""
+    if live is not None:
+        return "its earlier deployment still answers"
+    return f"{shares[0].plugin_id} still answers" if shares else f"nothing of {name} is live"
 
 
 def _answer(deployment: Deployment, message: str | None) -> dict[str, Any]:

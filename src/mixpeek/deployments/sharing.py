@@ -5,14 +5,20 @@ from __future__ import annotations
 from mixpeek.db.pool import Connection
 from mixpeek.deployments import queries
 from mixpeek.deployments.models import Deployment, Phase, Role, Share, Status
-from mixpeek.deployments.traffic import Split, beside, check_beside, share_of, warnings_beside
+from mixpeek.deployments.traffic import Split, beside, check_beside, share_of, warnings_of
 from mixpeek.errors import Conflict
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 
 
-def take_over(connection: Connection, namespace_id: str, name: str, plugin_id: str, deployment_id: str) -> list[str]:
-    """Give every request of a name to one deployment; return the plugin ids of other versions this relieves."""
+def take_over(
+    connection: Connection, namespace_id: str, name: str, plugin_id: str, deployment_id: str, *, activate: bool = True
+) -> list[str]:
+    """Give every request of a name to one deployment; return the plugin ids of other versions this relieves.
+
+    Args:
+        activate: Whether batches go to it as well.
+    """
     shares = queries.list_shares(connection, namespace_id, name)
     is_known = share_of(shares, plugin_id) is not None
     ended = []
@@ -25,7 +31,8 @@ def take_over(connection: Connection, namespace_id: str, name: str, plugin_id: s
             if is_known or share.role != Role.STABLE:
                 queries.delete_live(connection, namespace_id, share.plugin_id)
     queries.set_live(connection, namespace_id, name, plugin_id, deployment_id)
-    registry_queries.set_active(connection, namespace_id, name, plugin_id, replace=True)
+    if activate:
+        registry_queries.set_active(connection, namespace_id, name, plugin_id, replace=True)
     return ended
 
 
@@ -47,7 +54,7 @@ def step_beside(connection: Connection, deployment: Deployment, version: PluginV
     if before is not None and before.deployment_id != deployment.deployment_id:
         queries.finish(connection, before.deployment_id, Status.NOT_DEPLOYED, Phase.ENDED)
     stable = registry_queries.find_version(connection, deployment.namespace_id, shares[0].plugin_id)
-    return warnings_beside(stable, version) if stable is not None and split.role == Role.CANARY else []
+    return warnings_of(split.role, version, stable) if stable is not None else []
 
 
 def change_share(
@@ -65,6 +72,8 @@ def change_share(
     )
     was = Split(Role(before.role), before.traffic)
     queries.remark(connection, before.deployment_id, Phase.LIVE, f"{split}; was {was}")
+    stable = queries.list_shares(connection, version.namespace_id, version.name)[0]
+    _warn_anew(connection, version, stable.plugin_id, before, split.role)
     registry_queries.append_ledger(
         connection,
         version.namespace_id,
@@ -89,7 +98,7 @@ def promote(connection: Connection, version: PluginVersion, *, message: str | No
     registry_queries.lock_name(connection, version.namespace_id, version.name)
     under_way = queries.find_under_way(connection, version.namespace_id, version.name)
     if under_way is not None:
-        raise Conflict(f"{under_way} is being deployed", hint="Wait until that ends, then promote")
+        raise Conflict(f"{under_way.plugin_id} is being deployed", hint="Wait until that ends, then promote")
     shares = queries.list_shares(connection, version.namespace_id, version.name)
     share = share_of(shares, version.plugin_id)
     if share is None:
@@ -107,6 +116,7 @@ def promote(connection: Connection, version: PluginVersion, *, message: str | No
     ended = take_over(connection, version.namespace_id, version.name, version.plugin_id, share.deployment_id)
     was = Split(Role(share.role), share.traffic)
     queries.remark(connection, share.deployment_id, Phase.LIVE, f"promoted to all requests; was {was}")
+    _warn_anew(connection, version, shares[0].plugin_id, share, Role.STABLE)
     registry_queries.append_ledger(
         connection,
         version.namespace_id,
@@ -119,3 +129,14 @@ def promote(connection: Connection, version: PluginVersion, *, message: str | No
         details={"deployment_id": share.deployment_id, "role_before": share.role, "superseded": ended},
     )
     return ended
+
+
+def _warn_anew(connection: Connection, version: PluginVersion, stable_id: str, before: Share, role: Role) -> None:
+    """Give the deployment of a version whose role becomes another the warnings of that, in place of the old ones."""
+    stable = registry_queries.find_version(connection, version.namespace_id, stable_id)
+    deployment = queries.find_deployment(connection, before.deployment_id)
+    assert stable is not None, "the stable version is not deleted while it has company"
+    assert deployment is not None
+    outdated = warnings_of(Role(before.role), version, stable)
+    kept = [warning for warning in deployment.warnings if warning not in outdated]
+    queries.set_warnings(connection, before.deployment_id, kept + warnings_of(role, version, stable))

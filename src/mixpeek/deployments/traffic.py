@@ -93,21 +93,30 @@ def check_beside(name: str, plugin_id: str, shares: Sequence[Share]) -> None:
         )
 
 
-def warnings_beside(stable: PluginVersion, canary: PluginVersion) -> list[str]:
-    """Return what a client that follows the name will notice when a canary answers instead of the stable version."""
+def warnings_of(role: Role, version: PluginVersion, stable: PluginVersion) -> list[str]:
+    """Return what a client that follows the name will notice of a version of this role.
+
+    Args:
+        stable: The version beside it; for a role of `stable`, the one that it relieves.
+    """
+    if role == Role.SHADOW:
+        return []
     warnings = []
-    others = {feature.feature_name: feature for feature in canary.parsed_manifest.features}
+    is_canary = role == Role.CANARY
+    others = {feature.feature_name: feature for feature in version.parsed_manifest.features}
     for feature in stable.parsed_manifest.features:
         name, other = feature.feature_name, others.get(feature.feature_name)
         if other is None:
+            answered = "its share of the requests" if is_canary else "a request"
             warnings.append(
-                f"{canary.plugin_id} has no feature {name!r}, which {stable.plugin_id} has: its share of the requests"
+                f"{version.plugin_id} has no feature {name!r}, which {stable.plugin_id} has: {answered}"
                 f" for mixpeek://{stable.name}/{name} is answered 404"
             )
         elif other.embedding_dim != feature.embedding_dim:
+            lengths = "vectors of both lengths" if is_canary else "vectors of another length than before"
             warnings.append(
-                f"Feature {name!r} has {other.embedding_dim} numbers in {canary.plugin_id} and {feature.embedding_dim}"
-                f" in {stable.plugin_id}: whoever follows the name gets vectors of both lengths"
+                f"Feature {name!r} has {other.embedding_dim} numbers in {version.plugin_id} and {feature.embedding_dim}"
+                f" in {stable.plugin_id}: whoever follows the name gets {lengths}"
             )
     return warnings
 

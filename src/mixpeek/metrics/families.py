@@ -53,7 +53,7 @@ FAMILIES = (
     Family("database_up", "gauge", (), "1 if the database answered this scrape; 0 leaves out what it would tell."),
     # The database: the same on every API process.
     Family("processes", "gauge", ("role",), "Processes with a heartbeat in the last 10 s."),
-    Family("deployments_live", "gauge", (), "Plugins that answer realtime requests."),
+    Family("deployments_live", "gauge", (), "Plugins that answer realtime requests; one with a canary counts once."),
     Family("deployments_under_way", "gauge", ("status",), "Rollouts that have not ended."),
     Family("deployments_total", "counter", ("action", "type", "outcome"), "Rollouts that have ended."),
     Family("deployment_phase_duration_seconds", "histogram", ("phase",), "Phases of rollouts that have ended."),

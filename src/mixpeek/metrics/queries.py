@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from mixpeek.db.pool import Connection, dict_rows, scalar
-from mixpeek.workflows.tasks import TERMINAL
+from mixpeek.workflows.tasks import IS_OPEN
 
 # A transaction may become visible after one that began later: what is younger than this is read again.
 SETTLED_AFTER = "1 minute"
@@ -27,7 +27,8 @@ def count_processes(connection: Connection) -> list[dict[str, Any]]:
 
 
 def count_live(connection: Connection) -> int:
-    return int(scalar(connection, "SELECT count(*) FROM live_deployments"))
+    """Return how many plugins answer requests; a canary or a shadow is no plugin of its own."""
+    return int(scalar(connection, "SELECT count(*) FROM live_deployments WHERE role = 'stable'"))
 
 
 def count_rollouts_under_way(connection: Connection) -> list[dict[str, Any]]:
@@ -41,8 +42,7 @@ def count_rollouts_under_way(connection: Connection) -> list[dict[str, Any]]:
 def count_open_tasks(connection: Connection) -> list[dict[str, Any]]:
     return dict_rows(
         connection,
-        "SELECT workflow, status, count(*)::int AS n FROM tasks WHERE status <> ALL(%s) GROUP BY workflow, status",
-        [list(TERMINAL)],
+        f"SELECT workflow, status, count(*)::int AS n FROM tasks WHERE {IS_OPEN} GROUP BY workflow, status",
     )
 
 

@@ -237,7 +237,7 @@ def find_previous(connection: Connection, namespace_id: str, name: str) -> str |
 
 
 def delete_version(connection: Connection, namespace_id: str, name: str, plugin_id: str) -> None:
-    """Mark a version deleted; if it was active, the newest one left becomes active."""
+    """Mark a version deleted; if it was active, the stable one becomes so, else the newest one left."""
     connection.execute(
         "UPDATE plugin_versions SET deleted_at = now() WHERE namespace_id = %s AND plugin_id = %s",
         [namespace_id, plugin_id],
@@ -247,8 +247,10 @@ def delete_version(connection: Connection, namespace_id: str, name: str, plugin_
     )
     connection.execute(
         "INSERT INTO active_versions (namespace_id, name, plugin_id) SELECT namespace_id, name, plugin_id"
-        " FROM plugin_versions WHERE namespace_id = %s AND name = %s AND deleted_at IS NULL"
-        " ORDER BY version_key DESC LIMIT 1 ON CONFLICT DO NOTHING",
+        " FROM plugin_versions v WHERE namespace_id = %s AND name = %s AND deleted_at IS NULL"
+        # What answers has passed its gate; the newest may never have been tried.
+        " ORDER BY EXISTS (SELECT FROM live_deployments l WHERE l.namespace_id = v.namespace_id"
+        " AND l.plugin_id = v.plugin_id AND l.role = 'stable') DESC, version_key DESC LIMIT 1 ON CONFLICT DO NOTHING",
         [namespace_id, name],
     )
 

@@ -17,6 +17,8 @@ from mixpeek.errors import NotFound
 
 CHANNEL = "mixpeek_tasks"
 TERMINAL = frozenset({"COMPLETED", "COMPLETED_WITH_ERRORS", "FAILED", "CANCELED"})
+# The condition of the index `tasks_open`: it is used where a statement says the same, without parameters.
+IS_OPEN = "status NOT IN ('COMPLETED', 'COMPLETED_WITH_ERRORS', 'FAILED', 'CANCELED')"
 COLUMNS = (
     "task_id, namespace_id, organization_id, task_type, workflow, status, inputs, outputs, additional_data, error,"
     " created_at, updated_at"

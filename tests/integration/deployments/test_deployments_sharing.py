@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 import pytest
@@ -17,13 +19,14 @@ from psycopg.types.json import Jsonb
 
 from mixpeek.contract.manifest import Manifest
 from mixpeek.db.pool import Connection, Database, dict_rows, scalar
-from mixpeek.deployments import overview, queries, service, sharing
+from mixpeek.deployments import overview, queries, rollout, service, sharing
 from mixpeek.deployments.comparison import Difference
 from mixpeek.deployments.models import Phase, Role, Status
 from mixpeek.deployments.rollout import Rollout
 from mixpeek.deployments.traffic import EVERYTHING, Split
-from mixpeek.errors import Conflict
+from mixpeek.errors import Conflict, PluginError
 from mixpeek.execution.blocking import BlockingExecution
+from mixpeek.metrics import queries as metrics
 from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
@@ -48,18 +51,68 @@ class WithoutHosts:
     }
 
     def __init__(self, database: Database, deployment_id: str) -> None:
-        self._database = database
+        self.database: Database | Interrupted = database
         self._deployment_id = deployment_id
 
     def step(self, name: str, act: Callable[[], Any]) -> Any:
         if name not in self.entered:
             return act()
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             queries.enter_phase(connection, self._deployment_id, *self.entered[name])
         return []
 
     def repeatable(self, name: str, act: Callable[[], Any]) -> Any:
         return act()
+
+
+class FailingGate(WithoutHosts):
+    """Ends a rollout in its gate."""
+
+    def step(self, name: str, act: Callable[[], Any]) -> Any:
+        done = super().step(name, act)
+        if name == "gate":
+            raise PluginError("it raised")
+        return done
+
+
+class RealStart(WithoutHosts):
+    """Waits for green hosts as it is."""
+
+    entered: ClassVar = {name: state for name, state in WithoutHosts.entered.items() if name != "start"}
+
+
+class OnlySwitch(WithoutHosts):
+    """Goes on where only the switch is not recorded yet."""
+
+    def step(self, name: str, act: Callable[[], Any]) -> Any:
+        return act() if name == "switch" else []
+
+
+class InterruptedSwitch(WithoutHosts):
+    """Lets something happen between the two transactions of a switch."""
+
+    def __init__(self, database: Database, deployment_id: str, meanwhile: Callable[[], None]) -> None:
+        super().__init__(database, deployment_id)
+        self.database = Interrupted(database)
+        self._meanwhile = meanwhile
+
+    def step(self, name: str, act: Callable[[], Any]) -> Any:
+        if name == "switch":
+            self.database.before = [lambda: None, self._meanwhile]
+        return super().step(name, act)
+
+
+class Interrupted:
+    """A database before whose transactions something else happens."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.before: list[Callable[[], None]] = []
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        if self.before:
+            self.before.pop(0)()
+        return self._database.transaction()
 
 
 class Versions:
@@ -93,31 +146,37 @@ class Plugin:
                 [Jsonb({"features": features}), self.namespace_id, plugin_id(number)],
             )
 
-    def queue(self, number: str, split: Split = EVERYTHING) -> dict[str, Any]:
+    def queue(self, number: str, split: Split = EVERYTHING, *, batch_only: bool = False) -> dict[str, Any]:
         """Ask for a deployment."""
         with self.database.transaction() as connection:
             version = self.version(connection, number)
             return service.deploy(
-                connection, self.namespace, version, batch_only=False, message=None, actor="ci", split=split
+                connection, self.namespace, version, batch_only=batch_only, message=None, actor="ci", split=split
             )
 
-    def carry_out(self, deployment_id: str) -> str:
+    def carry_out(self, deployment_id: str, steps: WithoutHosts | None = None) -> str:
         """Roll a deployment out; return the status it ends in."""
-        rollout = Rollout(self.database, cast("Registry", Versions()), cast("BlockingExecution", None))
+        steps = steps or WithoutHosts(self.database, deployment_id)
+        carried = Rollout(
+            cast("Database", steps.database), cast("Registry", Versions()), cast("BlockingExecution", None)
+        )
         with self.database.transaction() as connection:
             deployment = queries.find_deployment(connection, deployment_id)
         assert deployment is not None
-        rollout.run(
-            WithoutHosts(self.database, deployment_id), deployment.task_id or "", {"deployment_id": deployment_id}
-        )
+        carried.run(steps, deployment.task_id or "", {"deployment_id": deployment_id})
         with self.database.transaction() as connection:
             ended = queries.find_deployment(connection, deployment_id)
         assert ended is not None
         return ended.status
 
-    def deploy(self, number: str, split: Split = EVERYTHING) -> str:
-        answer = self.queue(number, split)
-        return str(answer["status"]) if answer["status"] == "changed" else self.carry_out(answer["deployment_id"])
+    def deploy(self, number: str, split: Split = EVERYTHING, *, batch_only: bool = False) -> str:
+        answer = self.queue(number, split, batch_only=batch_only)
+        return str(answer["status"]) if answer["status"] != "queued" else self.carry_out(answer["deployment_id"])
+
+    def fail(self, number: str, split: Split = EVERYTHING) -> str:
+        """Deploy a version that does not pass its gate."""
+        deployment_id = self.queue(number, split)["deployment_id"]
+        return self.carry_out(deployment_id, FailingGate(self.database, deployment_id))
 
     def roll_back(self, number: str) -> str:
         with self.database.transaction() as connection:
@@ -132,6 +191,10 @@ class Plugin:
     def undeploy(self, number: str) -> dict[str, Any]:
         with self.database.transaction() as connection:
             return service.undeploy(connection, self.version(connection, number), actor="ci")
+
+    def status(self, number: str) -> dict[str, Any]:
+        with self.database.transaction() as connection:
+            return service.status(connection, self.version(connection, number))
 
     def shares(self) -> list[tuple[str, str, int]]:
         with self.database.transaction() as connection:
@@ -186,7 +249,7 @@ ONE, TWO, THREE = map(plugin_id, NUMBERS)
 
 
 @pytest.fixture
-def plugin(database: Database) -> Plugin:
+def plugin(database: Database) -> Iterator[Plugin]:
     namespace_id = f"ns_sharing_{next(namespaces)}"
     manifest = Manifest.model_validate({"feature_extractor_name": "words", "version": "1.0.0"}).model_dump(mode="json")
     with database.transaction() as connection:
@@ -213,7 +276,10 @@ def plugin(database: Database) -> Plugin:
             assert registry_queries.insert_version(connection, version)
         namespace = find_namespace(connection, organization_id, namespace_id)
     assert namespace is not None
-    return Plugin(database, namespace)
+    yield Plugin(database, namespace)
+    with database.transaction() as connection:
+        # With its tasks: no worker takes them, and others' would wait behind them in the outbox.
+        connection.execute("DELETE FROM namespaces WHERE namespace_id = %s", [namespace_id])
 
 
 def test_a_canary_takes_its_share_and_undeploying_it_gives_everything_back(plugin: Plugin) -> None:
@@ -287,6 +353,24 @@ def test_a_canary_with_other_features_is_warned_of(plugin: Plugin) -> None:
     assert len(warnings) == 2
     assert "'vector' has 16 numbers in words_1_1_0 and 8 in words_1_0_0" in warnings[0]
     assert "no feature 'title'" in warnings[1]
+
+
+def test_a_role_that_changes_brings_the_warnings_of_the_new_one(plugin: Plugin) -> None:
+    vector = {"feature_type": "embedding", "feature_name": "vector", "embedding_dim": 8}
+    plugin.declare("1.0.0", [vector])
+    plugin.declare("1.1.0", [{**vector, "embedding_dim": 16}])
+    plugin.deploy("1.0.0")
+
+    warnings = []
+    for split in (SHADOW, CANARY, Split(Role.CANARY, 50), SHADOW):
+        plugin.deploy("1.1.0", split)
+        warnings.append(plugin.status("1.1.0")["warnings"])
+    plugin.promote("1.1.0")
+    warnings.append(plugin.status("1.1.0")["warnings"])
+
+    differs = "Feature 'vector' has 16 numbers in words_1_1_0 and 8 in words_1_0_0: whoever follows the name gets"
+    mixed = [f"{differs} vectors of both lengths"]
+    assert warnings == [[], mixed, mixed, [], [f"{differs} vectors of another length than before"]]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -364,14 +448,154 @@ def test_a_canary_whose_stable_version_is_gone_when_it_is_ready_fails_and_says_w
     assert "Nothing of words is live" in state["error"]
 
 
-def test_a_canary_stands_beside_whatever_is_stable_when_it_is_ready(plugin: Plugin) -> None:
+def test_a_canary_ends_where_everything_was_given_to_another_after_it_was_asked_for(plugin: Plugin) -> None:
     plugin.deploy("1.0.0")
     queued = plugin.queue("1.1.0", CANARY)
     plugin.deploy("1.2.0")
 
+    assert plugin.carry_out(queued["deployment_id"]) == "FAILED"
+
+    assert plugin.shares() == [(THREE, "stable", 100)]
+    assert "words_1_2_0 was deployed after this and answers already" in plugin.status("1.1.0")["error"]
+
+
+def test_no_canary_and_no_other_share_is_asked_for_while_a_version_comes_that_takes_everything(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.1.0", CANARY)
+    queued = plugin.queue("1.2.0")
+
+    for split in (CANARY, Split(Role.CANARY, 50)):
+        with pytest.raises(Conflict, match="words_1_2_0 is being deployed for all requests"):
+            plugin.queue("1.1.0", split)
+
+    assert plugin.carry_out(queued["deployment_id"]) == "DEPLOYED"
+    assert plugin.deploy("1.1.0", CANARY) == "DEPLOYED"
+
+
+def test_a_return_for_batches_only_ends_where_a_later_deployment_is_live(plugin: Plugin) -> None:
+    plugin.deploy("1.1.0", batch_only=True)
+    with plugin.database.transaction() as connection:
+        back = service.roll_back(
+            connection, plugin.namespace, plugin.version(connection, "1.0.0"), message=None, actor="ci"
+        )
+    plugin.deploy("1.2.0")
+
+    assert plugin.carry_out(back.deployment_id) == "FAILED"
+
+    assert (plugin.shares(), plugin.active()) == ([(THREE, "stable", 100)], THREE)
+    assert "words_1_2_0 was deployed after this" in plugin.status("1.0.0")["error"]
+
+
+def test_a_version_asked_for_batches_keeps_them_when_an_earlier_rollout_goes_live(plugin: Plugin) -> None:
+    queued = plugin.queue("1.0.0")
+    plugin.deploy("1.1.0", batch_only=True)
+
     assert plugin.carry_out(queued["deployment_id"]) == "DEPLOYED"
 
-    assert plugin.shares() == [(THREE, "stable", 90), (TWO, "canary", 10)]
+    assert (plugin.shares(), plugin.active()) == ([(ONE, "stable", 100)], TWO)
+
+
+def test_of_two_workers_in_the_same_switch_the_late_one_changes_nothing(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    deployment_id = plugin.queue("1.1.0", CANARY)["deployment_id"]
+
+    def meanwhile() -> None:
+        plugin.carry_out(deployment_id, OnlySwitch(plugin.database, deployment_id))
+        plugin.queue("1.1.0", Split(Role.CANARY, 50))
+
+    plugin.carry_out(deployment_id, InterruptedSwitch(plugin.database, deployment_id, meanwhile))
+
+    assert plugin.shares() == [(ONE, "stable", 50), (TWO, "canary", 50)]
+    assert plugin.ledger().count((TWO, "deploy", "canary")) == 2, "its switch, and its other share"
+
+
+def test_what_a_failed_rollout_says_of_what_answers_is_true(plugin: Plugin) -> None:
+    messages = []
+    plugin.fail("1.0.0")
+    messages.append(plugin.status("1.0.0")["message"])
+    plugin.deploy("1.0.0")
+    plugin.fail("1.1.0")
+    messages.append(plugin.status("1.1.0")["message"])
+    plugin.fail("1.0.0")
+    messages.append(plugin.status("1.0.0")["message"])
+    plugin.undeploy("1.0.0")
+    messages.append(plugin.status("1.0.0")["message"])
+
+    assert messages == [
+        "The rollout failed in phase gate; nothing of words is live",
+        "The rollout failed in phase gate; words_1_0_0 still answers",
+        "The rollout failed in phase gate; its earlier deployment still answers",
+        "The rollout failed in phase gate; nothing of words is live",
+    ]
+
+
+def test_a_deployment_for_batches_only_leaves_the_status_of_what_answers(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.0.0", batch_only=True)
+    live = plugin.status("1.0.0")
+    plugin.undeploy("1.0.0")
+    ended = plugin.status("1.0.0")
+
+    assert (live["status"], live["deployed"], live["message"]) == ("DEPLOYED", True, "Ready for realtime inference")
+    assert (ended["status"], ended["deployed"]) == ("NOT_DEPLOYED", False)
+    assert "for batches only" in ended["message"]
+
+
+@pytest.mark.parametrize("promoted", [False, True])
+def test_a_failed_redeploy_is_told_until_the_share_is_another(plugin: Plugin, promoted: bool) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.1.0", CANARY)
+    plugin.fail("1.1.0", CANARY)
+    failed = plugin.status("1.1.0")
+    if promoted:
+        plugin.promote("1.1.0")
+    else:
+        plugin.deploy("1.1.0", Split(Role.CANARY, 50))
+    after = plugin.status("1.1.0")
+
+    assert (failed["status"], failed["deployed"], failed["failure"]["phase"]) == ("FAILED", True, "gate")
+    assert (after["status"], after["deployed"], after["failure"], after["error"]) == ("DEPLOYED", True, None, None)
+
+
+def test_when_the_active_version_is_deleted_the_one_that_answers_becomes_active(plugin: Plugin) -> None:
+    plugin.deploy("1.0.0")
+    plugin.deploy("1.1.0", batch_only=True)
+    with plugin.database.transaction() as connection:
+        registry_queries.delete_version(connection, plugin.namespace_id, "words", TWO)
+
+    assert plugin.active() == ONE, "and not 1.2.0, which was never deployed"
+
+
+def test_a_plugin_counts_once_among_the_live_ones_whatever_is_beside_it(plugin: Plugin) -> None:
+    def count() -> int:
+        with plugin.database.transaction() as connection:
+            return metrics.count_live(connection)
+
+    before = count()
+    plugin.deploy("1.0.0")
+    alone = count()
+    plugin.deploy("1.1.0", CANARY)
+
+    assert (alone, count()) == (before + 1, before + 1)
+
+
+def test_hosts_that_start_for_long_are_asked_about_less_often(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, slept = 0.0, list[float]()
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        slept.append(seconds)
+        now += seconds if now < 3 else 10_000
+
+    monkeypatch.setattr(rollout, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+    deployment_id = plugin.queue("1.0.0")["deployment_id"]
+
+    ended = plugin.carry_out(deployment_id, RealStart(plugin.database, deployment_id))
+
+    assert ended == "FAILED"
+    assert set(slept[:20]) == {0.05}
+    assert set(slept[21:]) == {0.25}
+    assert len(slept) < 32
 
 
 def test_what_several_processes_counted_of_a_shadow_adds_up_and_outlives_them(plugin: Plugin) -> None:

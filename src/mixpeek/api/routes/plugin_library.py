@@ -22,9 +22,11 @@ from mixpeek.api.schemas.organization_plugins import (
 )
 from mixpeek.api.schemas.plugins import PluginDeleted, PluginPublished, UploadOpened
 from mixpeek.collections.queries import list_dependents, list_outdated
+from mixpeek.db.pool import Connection
 from mixpeek.deployments import service as deployments
 from mixpeek.errors import InvalidRequest
 from mixpeek.registry import library, queries
+from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.reconfigure import reconfigure
 from mixpeek.tenancy.models import Namespace, Principal
 from mixpeek.tenancy.queries import count_contents
@@ -36,7 +38,11 @@ organization_router = APIRouter(prefix="/v1/plugins", tags=["organization plugin
 
 class Enable(WireModel):
     params: dict[str, Any] | None = None
-    deploy: bool = True
+    deploy: bool = Field(
+        True,
+        description="Deploy it for the whole organization where no version of this plugin is live. Where another is,"
+        " that stays; only an administrator's key that sends `true` replaces it, for every namespace",
+    )
 
 
 class Reconfigure(WireModel):
@@ -55,22 +61,42 @@ def list_available(platform: PlatformDep, namespace: PathNamespace) -> dict[str,
 def enable_plugin(
     platform: PlatformDep, namespace: PathNamespace, caller: Writer, plugin_id: str, body: Enable | None = None
 ) -> dict[str, Any]:
-    """Let this namespace use one of its organization's plugins."""
+    """Let this namespace use one of its organization's plugins; what is live for the others stays live."""
     wanted = body or Enable(params=None)
+    # As for other changes to what the organization shares; by default, an administrator replaces nothing either.
+    replace = "deploy" in wanted.model_fields_set and caller.may("admin") and caller.namespaces is None
     with platform.database.transaction() as connection:
         version = library.enable(connection, namespace, plugin_id, wanted.params or {}, caller.name)
-        state = deployments.status(connection, version)
-        if wanted.deploy and not state["deployed"]:
-            deployments.deploy(connection, namespace, version, batch_only=False, message="enabled", actor=caller.name)
-    deployed = "deployed" if state["deployed"] else "pending"
+        deployment_status, kept = "skipped", None
+        if wanted.deploy:
+            deployment_status, kept = _deploy_shared(connection, namespace, version, caller.name, replace=replace)
+    usable = f"{version.name} {version.version} can be used in this namespace"
     return {
         "success": True,
         "plugin_id": plugin_id,
         "namespace_id": namespace.namespace_id,
         "feature_uri": version.feature_uri,
-        "message": f"{version.name} {version.version} can be used in this namespace",
-        "deployment_status": deployed if wanted.deploy else "skipped",
+        "message": usable if kept is None else f"{usable}; {kept}",
+        "deployment_status": deployment_status,
     }
+
+
+def _deploy_shared(
+    connection: Connection, namespace: Namespace, version: PluginVersion, actor: str, *, replace: bool
+) -> tuple[str, str | None]:
+    """Deploy a shared version as far as that may be; return how it stands, and what is kept instead, if anything."""
+    if deployments.status(connection, version)["deployed"]:
+        return "deployed", None
+    if replace:
+        deployments.deploy(connection, namespace, version, batch_only=False, message="enabled", actor=actor)
+        return "pending", None
+    other = deployments.deploy_first(connection, namespace, version, actor=actor)
+    if other is None or other == version.plugin_id:
+        return "pending", None
+    return "skipped", (
+        f"it was not deployed, since {other} answers the organization's namespaces, or is about to; to replace that for"
+        " all of them, an administrator sends `deploy: true`"
+    )
 
 
 @router.post("/org/{plugin_id}/disable", **answers(PluginDisabled, 409, checked=True))
