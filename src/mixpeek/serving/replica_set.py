@@ -358,7 +358,9 @@ class ReplicaSet:
         self.last_error = message
 
     def _refuse_waiting(self, error: Exception) -> None:
-        waiting, self._waiting, self._waiting_bytes = self._waiting, deque(), 0
-        for request in waiting:
+        """Fail what waits, and what was handed back by a host that has ended."""
+        refused = [*self._returned, *self._waiting]
+        self._returned, self._waiting, self._waiting_bytes = [], deque(), 0
+        for request in refused:
             request.fail(error)
         self._changed.set()

@@ -380,6 +380,20 @@ async def test_closing_refuses_what_is_left() -> None:
 
 
 @on_loop
+async def test_closing_refuses_what_a_host_that_has_just_ended_handed_back() -> None:
+    stage = Stage()
+    replicas = await opened(stage)
+    asked = [replicas.submit(b"{}") for _ in range(3)]
+
+    stage.hosts[0].end()
+    await replicas.close()
+    await settled()
+
+    assert [each.done() for each in asked] == [True] * 3
+    assert {type(await error_of(each)) for each in asked} == {InferenceUnavailable}
+
+
+@on_loop
 async def test_a_first_replica_that_cannot_start_is_the_reason_that_opening_gives() -> None:
     stage = Stage(faults=[PluginRaised("RuntimeError: no weights here")])
 
