@@ -112,6 +112,8 @@ class DirectProtocol(JoinedProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._known: KnownHead | None = None
+        # A body over the first is read in pieces, one over the second refused: both by uvicorn's way.
+        self._most_bytes = min(HIGH_WATER_LIMIT, self.front.max_body_bytes)
         self._arrived = b""
         self._is_within = False
         self._is_handed_on = False
@@ -134,7 +136,7 @@ class DirectProtocol(JoinedProtocol):
         known = self._known
         if known is not None and not self._is_within and self._is_free():
             body = known.body_in(data)
-            if body is not None:
+            if body is not None and len(body) <= self._most_bytes:
                 if self._send(Exchange(known.head, self, body)):
                     return
                 # The parser has to see it from its start.
@@ -221,7 +223,7 @@ class DirectProtocol(JoinedProtocol):
                 return None
         named = path[1]
         head = Head(self.headers, b"", None if named is None else named.decode())
-        return head if 0 < head.content_length <= min(HIGH_WATER_LIMIT, self.front.max_body_bytes) else None
+        return head if 0 < head.content_length <= self._most_bytes else None
 
     def _send(self, exchange: Exchange) -> bool:
         """Send a request to its replica; return False, having done nothing, if that takes more than is remembered."""

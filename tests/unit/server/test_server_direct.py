@@ -41,6 +41,7 @@ URI = "mixpeek://words@1.0.0/v"
 SERVED = Served("ns_1", "words_1_0_0", "words", "1.0.0", "abc", URI, {"v": URI})
 KEY = "sk_known"
 KEEP_ALIVE_S = 0.4
+MOST_BYTES = 90_000
 BODY = b'{"inference_name":"words","inputs":{"text":"hello"}}'
 
 
@@ -152,7 +153,7 @@ class Servers:
         serving = []
         for name in ("direct", "asgi", "limited"):
             limit = Limit(60, 3) if name == "limited" else None
-            front = Inference(elsewhere, state, 100_000, limit, self.observe)
+            front = Inference(elsewhere, state, MOST_BYTES, limit, self.observe)
 
             async def app(scope: Any, receive: Any, send: Any, front: Inference = front, name: str = name) -> None:
                 if name == "direct":
@@ -335,6 +336,25 @@ def test_both_ways_answer_the_same(servers: Servers, name: str) -> None:
     """Alone, and behind a request whose head the connection has just learned."""
     for requests in ([SPECIAL[name]], [request(), request(), SPECIAL[name], request()]):
         assert one_by_one(servers.ports["direct"], *requests) == one_by_one(servers.ports["asgi"], *requests)
+
+
+@pytest.mark.parametrize(("size", "status"), [(60_000, b"200"), (80_000, b"200"), (95_000, b"413")])
+def test_the_limits_of_a_body_hold_for_a_head_that_is_known_too(servers: Servers, size: int, status: bytes) -> None:
+    """Handed over in one piece, as a socket may or may not deliver it."""
+    whole = request(BODY.replace(b"hello", b"x" * size))
+    client = Client(servers.ports["direct"])
+    with client.socket:
+        for _ in range(2):
+            client.send(request(BODY.replace(b"hello", b"x" * 10_000)))
+            assert client.read().startswith(b"HTTP/1.1 200")
+        (protocol,) = servers.servers[0].server_state.connections
+        handed_on, asked = servers.handed_on, servers.host.asked
+        servers.loop.call_soon_threadsafe(protocol.data_received, whole)
+        answer = client.read()
+
+    assert answer[9:12] == status
+    assert servers.handed_on - handed_on == (0 if size < 65_536 else 1)
+    assert servers.host.asked - asked == (1 if size < MOST_BYTES else 0)
 
 
 # What ends its connection: uvicorn says so at once, before or after the answers that are still to come.
