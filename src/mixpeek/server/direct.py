@@ -130,6 +130,9 @@ class DirectProtocol(JoinedProtocol):
         if type(self)._asked_last is self:
             type(self)._asked_last = None
         super().connection_lost(exc)
+        # It knows this protocol, as this protocol knows it: a circle for each connection, freed late.
+        self.cycle = cast("Any", None)
+        self._known = None
 
     def data_received(self, data: bytes) -> None:
         """Answer a request with the head of the one before; give everything else to the parser."""
@@ -235,12 +238,14 @@ class DirectProtocol(JoinedProtocol):
             self.refuse(exchange, error)
         if not exchange.is_sent:
             self.cycle = before
-        elif type(self)._asked_last is not self:
+            return False
+        exchange.body = b""  # the replica has it; a connection that is kept would keep it too
+        if type(self)._asked_last is not self:
             type(self)._asked_last = self
         elif exchange.target is not None and not exchange.response_complete:
             # Nobody else has asked since: there is nothing to do before this answer.
             exchange.target.linger()
-        return exchange.is_sent
+        return True
 
     def _hand_on(self, exchange: Exchange) -> None:
         """Have a request that is complete answered uvicorn's way."""

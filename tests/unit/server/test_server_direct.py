@@ -7,10 +7,12 @@ cannot.
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -440,6 +442,23 @@ def test_a_client_that_left_costs_its_answer_and_nothing_else(servers: Servers) 
     until(lambda: servers.noted, what="the answer has come")
 
     assert ask(servers.ports["direct"], request())[0].startswith(b"HTTP/1.1 200")
+
+
+def test_a_connection_that_was_answered_keeps_no_body_and_is_freed_when_it_ends(servers: Servers) -> None:
+    gc.disable()  # what is left for the collector stays here
+    try:
+        client = Client(servers.ports["direct"])
+        with client.socket:
+            for _ in range(2):
+                client.send(request())
+                client.read()
+            (connection,) = servers.servers[0].server_state.connections
+            assert connection.cycle.body == b""
+            freed = weakref.ref(connection)
+            del connection
+        until(lambda: freed() is None, what="the connection is freed")
+    finally:
+        gc.enable()
 
 
 def test_a_connection_nobody_uses_is_closed_but_not_before_its_time(servers: Servers) -> None:
