@@ -52,7 +52,9 @@ class Settings(BaseSettings):
     )
     chunk_rows: int = Field(1024, ge=1, le=8192, description="Most objects in one chunk, the unit a batch commits.")
     max_archive_bytes: int = Field(500 * 1024 * 1024, ge=1, description="Largest plugin archive accepted.")
-    max_body_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest JSON request body accepted.")
+    max_body_bytes: int = Field(
+        64 * 1024 * 1024, ge=1, le=256 * 1024**2, description="Largest JSON request body accepted."
+    )
     rate_limit_per_minute: int = Field(0, ge=0, description="Requests one API key may send a minute; 0 is no limit.")
     rate_limit_burst: int = Field(0, ge=0, description="Requests a rested key may send at once; 0 is a minute's worth.")
     max_plugins_per_namespace: int = Field(0, ge=0, description="Plugins one namespace may hold; 0 is no limit.")

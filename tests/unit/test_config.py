@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from mixpeek.config import Settings, unknown_variables
+from mixpeek.host.frames import MAX_BODY_BYTES
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,14 @@ def test_a_variable_sets_its_field_and_an_argument_beats_it(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PORT", "70000"), ("CHUNK_ROWS", "0"), ("SANDBOX", "maybe"), ("LOG_LEVEL", "loud")]
+    ("name", "value"),
+    [
+        ("PORT", "70000"),
+        ("CHUNK_ROWS", "0"),
+        ("SANDBOX", "maybe"),
+        ("LOG_LEVEL", "loud"),
+        ("MAX_BODY_BYTES", str(MAX_BODY_BYTES + 1)),  # a host could not be handed such a body
+    ],
 )
 def test_a_value_outside_its_range_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"MIXPEEK_{name}", value)

@@ -39,6 +39,10 @@ def observe_nothing(target: ReplicaSet | None, status: int, seconds: float, batc
     """Take note of one answered request: where metrics are kept, they are kept by another function."""
 
 
+class ClientLeft(Exception):
+    """The client closed its connection before it had sent the whole request: nobody waits for an answer."""
+
+
 class Inference:
     """Answers the inference route, and hands every other request on."""
 
@@ -125,6 +129,8 @@ class Inference:
         try:
             try:
                 answer = await self._ask(self._state.platform, call, receive)
+            except ClientLeft:
+                return
             except Exception as error:  # the edge of a request
                 response = self.refusal(error, call)
                 status = response.status_code
@@ -173,16 +179,19 @@ class Inference:
     async def _read(self, receive: Receive, announced: int) -> bytes:
         if announced > self.max_body_bytes:
             raise BodyTooLarge(f"{announced} bytes were announced")
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        while message.get("more_body"):
+        parts: list[bytes] = []  # joined once: adding to bytes copies all that is there, each time
+        size, more = 0, True
+        while more:
             message = await receive()
-            body += message.get("body", b"")
-            if len(body) > self.max_body_bytes:
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self.max_body_bytes:
                 raise BodyTooLarge
-        if len(body) > self.max_body_bytes:
-            raise BodyTooLarge
-        return body
+            parts.append(part)
+            more = message.get("more_body", False)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _namespace_id(platform: Platform, caller: Principal, identifier: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from mixpeek.errors import (
+    InvalidRequest,
     PluginCrashed,
     PluginError,
     PluginReplyInvalid,
@@ -25,6 +26,7 @@ from mixpeek.host.frames import (
     MAX_REPLY_BYTES,
     FrameInvalid,
     FrameReader,
+    FrameTooLarge,
     check_reply_header,
     encode,
     frame,
@@ -147,7 +149,13 @@ class Connection(asyncio.Protocol):
             return
         self._next_id += 1
         head = _ALONE if alone else _INFER
-        self._begin(_Call("infer", timeout_s, answer), frame(head % self._next_id, body))
+        try:
+            whole = frame(head % self._next_id, body)
+        except FrameTooLarge as error:
+            refused = InvalidRequest(f"The request cannot be handed to the plugin: {error}", hint="Send less at once")
+            self._loop.call_soon(answer.set_exception, refused)
+            return
+        self._begin(_Call("infer", timeout_s, answer), whole)
 
     def _begin(self, call: _Call, frame: bytes) -> None:
         is_next, most = not self._calls, _BODIES.get(call.verb, 0)
@@ -168,7 +176,7 @@ class Connection(asyncio.Protocol):
             if self._fd >= 0 and len(self._calls) == 1:
                 write_now(self._transport, self._fd, frame)  # the host has nothing else to do
             else:
-                self._transport.write(frame)  # uvloop joins what is written in one turn of it
+                self._transport.write(frame)  # what it is busy with comes first
 
     def linger(self) -> None:
         """Wait on the spot, for a moment at most, for the reply to the one call under way."""

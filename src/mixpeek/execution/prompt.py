@@ -1,7 +1,7 @@
 """Writing and reading at once, beside a transport: for bytes that somebody waits for to be woken.
 
-A transport of uvloop writes at the end of the loop's turn, and a loop that sleeps is woken by the kernel: each costs a
-short call more than its own time.
+A transport's own bookkeeping for a write, and the kernel's waking of a loop that sleeps, each cost a short call a large
+part of its own time.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What was asked of this host and is not carried out yet.
 
 The main thread reads the socket itself while it has nothing to do: handing each request from one thread to another
-would cost more than a short call. Only while one call lasts long does a second thread read, so that health is answered
-and the end of whoever started this host is noticed.
+would cost more than a short call. Only while one call lasts long does a second thread read, so that health is answered,
+replies that were finished before it leave, and the end of whoever started this host is noticed.
 """
 
 from __future__ import annotations
@@ -28,12 +28,18 @@ _LONG_S = 0.05
 
 
 class Inbox:
-    """Reads requests; `waiting` holds them in order, but health, which goes to `on_health` as it arrives."""
+    """Reads requests; `waiting` holds them in order, but health, which goes to `on_health` as it arrives.
 
-    def __init__(self, connection: socket.socket, on_health: Callable[[dict[str, Any]], None]) -> None:
+    While a call is a long one, `on_long` is called now and then, from another thread.
+    """
+
+    def __init__(
+        self, connection: socket.socket, on_health: Callable[[dict[str, Any]], None], on_long: Callable[[], None]
+    ) -> None:
         self.waiting: deque[Call] = deque()
         self._connection = connection
         self._on_health = on_health
+        self._on_long = on_long
         self._reader = FrameReader()
         self._arrived = memoryview(bytearray(_READ_BYTES))
         self._reading = threading.Lock()
@@ -99,9 +105,12 @@ class Inbox:
                 if self._is_running:  # it began between the two lines above
                     self._is_used.set()
             while self._is_running and turn == self._turn:
+                with contextlib.suppress(ConnectionError):  # met again, and dealt with, in reading
+                    self._on_long()
                 if arrival.poll(_LONG_S * 1000) and self._reading.acquire(blocking=False):
                     try:
                         if self._is_running and turn == self._turn:
-                            self._receive(socket.MSG_DONTWAIT)
+                            with contextlib.suppress(BlockingIOError):  # the main thread has read it meanwhile
+                                self._receive(socket.MSG_DONTWAIT)
                     finally:
                         self._reading.release()

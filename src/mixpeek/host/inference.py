@@ -5,6 +5,7 @@ Greedy: what waits is taken when the plugin is free, nothing ever waits for comp
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -66,13 +67,15 @@ def take_together(waiting: deque[Any], limit: int, *, same_keys: bool) -> list[A
     return group
 
 
-def _mark(asked: Asked, *, same_keys: bool) -> tuple[Any, Any] | None:
-    """Return what two requests must have in common to share a call; None if this one cannot be read."""
+def _mark(asked: Asked, *, same_keys: bool) -> tuple[str, Any] | None:
+    """Return what two requests must have in common to share a call; None if this one goes alone."""
     try:
         inputs, parameters = asked.read()
-    except Failure:
+        # Encoded, as 1, 1.0 and true are equal here and are not to a plugin.
+        encoded = json.dumps(parameters, sort_keys=True) if parameters else ""
+    except (Failure, RecursionError):
         return None
-    return parameters, frozenset(inputs) if same_keys and isinstance(inputs, dict) else None
+    return encoded, frozenset(inputs) if same_keys and isinstance(inputs, dict) else None
 
 
 def answer_group(

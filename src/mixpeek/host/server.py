@@ -20,7 +20,7 @@ from mixpeek.host.records import RecordHandler
 from mixpeek.host.results import encode_result
 from mixpeek.host.verbs import Plugin
 
-# Finished replies leave together, but none waits for slow calls behind it.
+# Finished replies leave together; behind a call that turns out to be long, the inbox lets them go.
 _FLUSH_AFTER_S = 0.0005
 
 
@@ -39,7 +39,8 @@ class Server:
             "predict": plugin.predict,
             "warmup": plugin.warmup,
         }
-        self._inbox = Inbox(connection, self._answer_health)
+        self._inbox = Inbox(connection, self._answer_health, self._flush)
+        self._unsent: list[bytes] = []
         self._sending = threading.Lock()
         self._is_told_to_end = False
         self._answered = 0
@@ -48,22 +49,21 @@ class Server:
         """Answer requests until `shutdown`; must run on the main thread."""
         inbox = self._inbox
         waiting = inbox.waiting
-        replies: list[bytes] = []
+        unsent = self._unsent
         unsent_since = 0.0
         while not self._is_told_to_end:
             inbox.fill()
-            if not replies:
+            if not unsent:
                 unsent_since = time.monotonic()
             inbox.begin()
             for reply in self._carry_out():
-                replies.append(reply)
+                unsent.append(reply)
                 self._answered += 1
                 is_last = not waiting or self._is_told_to_end
                 if is_last or time.monotonic() - unsent_since > _FLUSH_AFTER_S:
                     if is_last:
                         inbox.end()  # before the reply is out: who reads it may ask at once
-                    self._send(replies[0] if len(replies) == 1 else b"".join(replies))
-                    replies.clear()
+                    self._flush()
             inbox.end()
 
     def _carry_out(self) -> Iterable[bytes]:
@@ -72,6 +72,7 @@ class Server:
         first = waiting[0]
         if not isinstance(first, Asked):
             waiting.popleft()
+            self._flush()  # no other call is as short as an inference request may be
             return (self._answer(*first),)
         if plugin.batch_size == 1:
             waiting.popleft()
@@ -103,6 +104,15 @@ class Server:
         except BaseException as error:  # SystemExit too: whatever plugin code raises is an answer, not our end
             self._records.note_failure(request.get("verb"), error)
             return _refusal(request.get("id"), failure_from(error, self._package.root))
+
+    def _flush(self) -> None:
+        """Send the replies that are finished; from the inbox's thread too, while a long call is running."""
+        unsent = self._unsent
+        with self._sending:
+            size = len(unsent)  # a further one may be added meanwhile
+            if size:
+                self._connection.sendall(unsent[0] if size == 1 else b"".join(unsent[:size]))
+                del unsent[:size]
 
     def _send(self, data: bytes) -> None:
         with self._sending:

@@ -112,6 +112,8 @@ class DirectProtocol(JoinedProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._known: KnownHead | None = None
+        # A body over the first is read in pieces, one over the second refused: both by uvicorn's way.
+        self._most_bytes = min(HIGH_WATER_LIMIT, self.front.max_body_bytes)
         self._arrived = b""
         self._is_within = False
         self._is_handed_on = False
@@ -128,13 +130,16 @@ class DirectProtocol(JoinedProtocol):
         if type(self)._asked_last is self:
             type(self)._asked_last = None
         super().connection_lost(exc)
+        # It knows this protocol, as this protocol knows it: a circle for each connection, freed late.
+        self.cycle = cast("Any", None)
+        self._known = None
 
     def data_received(self, data: bytes) -> None:
         """Answer a request with the head of the one before; give everything else to the parser."""
         known = self._known
         if known is not None and not self._is_within and self._is_free():
             body = known.body_in(data)
-            if body is not None:
+            if body is not None and len(body) <= self._most_bytes:
                 if self._send(Exchange(known.head, self, body)):
                     return
                 # The parser has to see it from its start.
@@ -221,7 +226,7 @@ class DirectProtocol(JoinedProtocol):
                 return None
         named = path[1]
         head = Head(self.headers, b"", None if named is None else named.decode())
-        return head if 0 < head.content_length <= min(HIGH_WATER_LIMIT, self.front.max_body_bytes) else None
+        return head if 0 < head.content_length <= self._most_bytes else None
 
     def _send(self, exchange: Exchange) -> bool:
         """Send a request to its replica; return False, having done nothing, if that takes more than is remembered."""
@@ -233,12 +238,14 @@ class DirectProtocol(JoinedProtocol):
             self.refuse(exchange, error)
         if not exchange.is_sent:
             self.cycle = before
-        elif type(self)._asked_last is not self:
+            return False
+        exchange.body = b""  # the replica has it; a connection that is kept would keep it too
+        if type(self)._asked_last is not self:
             type(self)._asked_last = self
         elif exchange.target is not None and not exchange.response_complete:
             # Nobody else has asked since: there is nothing to do before this answer.
             exchange.target.linger()
-        return exchange.is_sent
+        return True
 
     def _hand_on(self, exchange: Exchange) -> None:
         """Have a request that is complete answered uvicorn's way."""

@@ -150,7 +150,7 @@ class ReplicaSet:
 
     async def drain(self) -> None:
         """Answer what was submitted, then end every replica; nothing may be submitted any more."""
-        while self._count_ongoing():
+        while self._has_taken():
             self._changed.clear()
             await self._changed.wait()
         await self.close()
@@ -225,6 +225,7 @@ class ReplicaSet:
         elif not request.answer.done():
             self._returned.append(request)
         self._loop.call_soon(self._tend)
+        self._changed.set()
 
     def _readmit(self) -> None:
         """Put returned requests before those that wait: first the ones that only stood in line when their host ended.
@@ -265,6 +266,10 @@ class ReplicaSet:
     def _count_ongoing(self) -> int:
         return len(self._waiting) + len(self._returned) + sum(len(replica.under_way) for replica in self._replicas)
 
+    def _has_taken(self) -> bool:
+        """Whether a request is still to be answered, by a replica that is leaving too."""
+        return self._count_ongoing() > 0 or any(replica.under_way for replica in self._leaving)
+
     def _expire(self, now: float) -> None:
         limit = f"{self.plan.timeout_s:g} s"
         if any(request.deadline <= now for request in self._waiting):
@@ -275,7 +280,7 @@ class ReplicaSet:
             self._waiting = kept
             self._waiting_bytes = sum(len(request.body) for request in kept)
             self._changed.set()
-        for replica in self._replicas:
+        for replica in (*self._replicas, *self._leaving):
             for request in replica.expire(now):
                 request.fail(
                     PluginTimedOut(
@@ -353,7 +358,9 @@ class ReplicaSet:
         self.last_error = message
 
     def _refuse_waiting(self, error: Exception) -> None:
-        waiting, self._waiting, self._waiting_bytes = self._waiting, deque(), 0
-        for request in waiting:
+        """Fail what waits, and what was handed back by a host that has ended."""
+        refused = [*self._returned, *self._waiting]
+        self._returned, self._waiting, self._waiting_bytes = [], deque(), 0
+        for request in refused:
             request.fail(error)
         self._changed.set()

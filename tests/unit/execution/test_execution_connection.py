@@ -7,9 +7,10 @@ import socket
 
 import pytest
 
-from mixpeek.errors import PluginError, PluginReplyInvalid, ServiceUnavailable
+from mixpeek.errors import InvalidRequest, PluginError, PluginReplyInvalid, ServiceUnavailable
 from mixpeek.execution import connection as connections
 from mixpeek.execution.connection import Connection
+from mixpeek.host import frames
 from mixpeek.host.frames import MAX_REPLY_BYTES, MAX_REPLY_CONTAINERS, frame
 
 REPLY = b'{"id":1,"ok":true,"result":1}'
@@ -61,6 +62,33 @@ def test_more_requests_than_a_host_can_take_are_refused(monkeypatch: pytest.Monk
 
     assert (first, broken) == ((1, b"1"), None)
     assert isinstance(second, ServiceUnavailable)
+
+
+def test_a_body_over_one_frame_is_refused_and_the_requests_beside_it_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def ends() -> list[object]:
+        broken: list[PluginError] = []
+        connection = Connection(broken.append)
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: connection, sock=ours)
+        large, small = loop.create_future(), loop.create_future()
+        connection.post(b"[" * 101, large, alone=False, timeout_s=5)
+        connection.post(b"{}", small, alone=False, timeout_s=5)
+        theirs.sendall(frame(b'{"id":2,"ok":true,"result":1}', b"7"))
+        heard = await asyncio.wait_for(asyncio.gather(large, small, return_exceptions=True), 5)
+        connection.fail(PluginError("over"))
+        theirs.close()
+        return [*heard, *broken]
+
+    monkeypatch.setattr(frames, "MAX_BODY_BYTES", 100)
+    refused, *others = asyncio.run(ends())
+
+    assert isinstance(refused, InvalidRequest)
+    assert "over the limit" in refused.message
+    assert others == [(1, b"7")]
 
 
 class Listener:

@@ -35,6 +35,13 @@ def test_only_equal_parameters_go_together_and_order_is_kept() -> None:
     assert taken(asked(0, parameters=other), asked(1, parameters=other), asked(2)) == [0, 1]
 
 
+def test_parameters_that_only_compare_equal_do_not_go_together() -> None:
+    alike = [asked(number, parameters={"k": value}) for number, value in enumerate((1, True, 1.0))]
+
+    assert taken(*alike) == [0]
+    assert taken(asked(0, parameters={"a": 1, "b": [2]}), asked(1, parameters={"b": [2], "a": 1})) == [0, 1]
+
+
 def test_rows_of_one_table_have_the_same_keys() -> None:
     rows = asked(0, {"text": "a"}), asked(1, {"text": "b"}), asked(2, {"text": "c", "url": "d"})
 

@@ -294,6 +294,77 @@ async def test_draining_answers_everything_taken_before_the_hosts_end() -> None:
     assert stage.hosts[0].closed
 
 
+async def parted(stage: Stage) -> tuple[ReplicaSet, asyncio.Future[Answer], StagedHost]:
+    """Return a set of one idle replica, and a request under way on another that is leaving, with its host."""
+    replicas = await opened(stage, replace(PLAN, most=2, initial=2, timeout_s=1000))
+    # Equally busy, the first one goes.
+    asked, other = replicas.submit(b"late"), replicas.submit(b"{}")
+    now = asyncio.get_running_loop().time()
+    for later in (0.0, 200.0, 400.0):
+        replicas.tick(now + later)
+    await settled()
+    assert replicas.describe()["replicas"] == 1
+    assert not stage.hosts[0].closed
+    stage.hosts[1].answer()
+    await other
+    return replicas, asked, stage.hosts[0]
+
+
+@on_loop
+async def test_draining_waits_for_a_replica_that_is_leaving() -> None:
+    replicas, asked, leaving = await parted(Stage())
+
+    draining = asyncio.create_task(replicas.drain())
+    await settled()
+    assert not leaving.closed
+    leaving.answer()
+    await draining
+
+    assert (await asked).served is SERVED
+    assert leaving.closed
+
+
+@on_loop
+async def test_draining_sends_on_what_a_host_that_has_just_died_had_taken() -> None:
+    stage = Stage()
+    replicas = await opened(stage)
+    asked, behind = replicas.submit(b"{}"), replicas.submit(b"{}")
+
+    stage.hosts[0].alive = False
+    replicas.tick(asyncio.get_running_loop().time())  # it is buried before its requests hear of it
+    draining = asyncio.create_task(replicas.drain())
+    await settled()
+    stage.hosts[0].end()
+    await settled()
+    for _ in (asked, behind):
+        stage.hosts[1].answer()
+        await settled()
+    await draining
+
+    assert len(await asyncio.gather(asked, behind)) == 2
+
+
+@on_loop
+async def test_draining_ends_when_a_leaving_host_takes_its_last_request_along() -> None:
+    replicas, asked, leaving = await parted(Stage())
+    asked.cancel()
+
+    draining = asyncio.create_task(replicas.drain())
+    await settled()
+    leaving.end()
+
+    await draining
+
+
+@on_loop
+async def test_time_is_up_for_a_request_on_a_replica_that_is_leaving_too() -> None:
+    replicas, asked, _ = await parted(Stage())
+
+    replicas.tick(asyncio.get_running_loop().time() + 1001)
+
+    assert isinstance(await error_of(asked), PluginTimedOut)
+
+
 @on_loop
 async def test_closing_refuses_what_is_left() -> None:
     stage = Stage()
@@ -305,6 +376,20 @@ async def test_closing_refuses_what_is_left() -> None:
     stage.hosts[0].end()
     await closing
 
+    assert {type(await error_of(each)) for each in asked} == {InferenceUnavailable}
+
+
+@on_loop
+async def test_closing_refuses_what_a_host_that_has_just_ended_handed_back() -> None:
+    stage = Stage()
+    replicas = await opened(stage)
+    asked = [replicas.submit(b"{}") for _ in range(3)]
+
+    stage.hosts[0].end()
+    await replicas.close()
+    await settled()
+
+    assert [each.done() for each in asked] == [True] * 3
     assert {type(await error_of(each)) for each in asked} == {InferenceUnavailable}
 
 
