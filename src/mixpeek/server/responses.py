@@ -116,7 +116,7 @@ class JoinedProtocol(HttpToolsProtocol):
         headers = [*self.server_state.default_headers, *response.raw_headers, (b"x-request-id", identifier.encode())]
         lines = b"".join(b"%b: %b\r\n" % header for header in headers)
         self.transport.write(
-            b"%b%bconnection: close\r\n\r\n%b" % (STATUS_LINE[response.status_code], lines, response.body)
+            b"%b%bconnection: close\r\n\r\n%b" % (STATUS_LINE[response.status_code], lines, bytes(response.body))
         )
         self.transport.close()
 

@@ -181,7 +181,7 @@ class Servers:
         await answering.close()
 
     def forget_noted(self) -> None:
-        """Forget what was noted; an answer is noted right after its client has it, so the loop does this in its turn."""
+        """Forget what was noted, in the loop's own turn: an answer is noted right after its client has it."""
         done = threading.Event()
         self.loop.call_soon_threadsafe(lambda: (self.noted.clear(), done.set()))
         assert done.wait(10)
