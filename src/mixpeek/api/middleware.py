@@ -19,6 +19,13 @@ class BodyTooLarge(MixpeekError):
     hint = "Send less at once, or raise MIXPEEK_MAX_BODY_BYTES"
 
 
+class HeadTooLarge(MixpeekError):
+    """The head of the request is larger than this server accepts."""
+
+    status, type, code = 431, "BadRequestError", "request.head_too_large"
+    hint = "Send fewer or shorter headers, and a shorter address: 64 KiB in all"
+
+
 class RequestEnvelope:
     """Gives each request its id and refuses bodies over the cap; signed uploads have a cap of their own."""
 

@@ -5,6 +5,7 @@ Greedy: what waits is taken when the plugin is free, nothing ever waits for comp
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections import deque
@@ -91,7 +92,8 @@ def answer_group(
         except BaseException as error:  # whatever plugin code raises, SystemExit too
             release(error)
             what = f"{type(error).__name__}: {text_of(error)}"
-            sys.stderr.write(f"a call for {len(group)} requests failed, each is asked again alone: {what}\n")
+            with contextlib.suppress(Exception):  # a plugin may have put anything there
+                sys.stderr.write(f"a call for {len(group)} requests failed, each is asked again alone: {what}\n")
         else:
             yield from zip(group, [len(group)] * len(group), results, strict=True)
             return

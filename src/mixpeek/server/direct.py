@@ -155,6 +155,7 @@ class DirectProtocol(JoinedProtocol):
 
     def on_headers_complete(self) -> None:
         """Put a plain request aside until its body is there; with every other go uvicorn's way."""
+        self._end_head()
         head = None if self._is_handed_on else self._plain_head()
         self._is_handed_on = False
         if head is None:

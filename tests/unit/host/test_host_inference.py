@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -130,3 +132,18 @@ def test_a_request_that_cannot_be_read_is_answered_with_a_failure() -> None:
 
     assert isinstance(result, Failure)
     assert "cannot be read" in result.message
+
+
+def test_a_plugin_that_closed_stderr_has_its_requests_asked_again_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+
+    answers = list(answer_group(Plugin(), [asked(0, inputs=1), asked(1, inputs="bad"), asked(2, inputs=3)], _encode))
+
+    assert [answer for _, _, answer in answers][::2] == [b"2", b"6"]
+    assert isinstance(answers[1][2], ValueError)
+
+
+def _encode(result: Any) -> bytes:
+    return json.dumps(result).encode()

@@ -31,6 +31,7 @@ from mixpeek.api.rate_limit import Limit
 from mixpeek.deployments.serve_plan import ServePlan
 from mixpeek.errors import NotFound, PluginRaised, Unauthorized
 from mixpeek.execution.port import Awaiting
+from mixpeek.server import responses
 from mixpeek.server.direct import direct_protocol
 from mixpeek.server.responses import JoinedProtocol
 from mixpeek.serving.replica import Served
@@ -180,7 +181,7 @@ class Servers:
         await answering.close()
 
     def forget_noted(self) -> None:
-        """Forget what was noted; an answer is noted right after its client has it, so the loop does this in its turn."""
+        """Forget what was noted, in the loop's own turn: an answer is noted right after its client has it."""
         done = threading.Event()
         self.loop.call_soon_threadsafe(lambda: (self.noted.clear(), done.set()))
         assert done.wait(10)
@@ -480,6 +481,41 @@ def test_a_connection_nobody_uses_is_closed_but_not_before_its_time(servers: Ser
         assert client.is_closed()
         # The loop's clock counts whole milliseconds.
         assert time.monotonic() - last > KEEP_ALIVE_S - 0.002
+
+
+@pytest.mark.parametrize("way", ["direct", "asgi"])
+def test_a_head_over_its_limit_is_refused_whether_it_ends_or_not(servers: Servers, way: str) -> None:
+    long = request(BODY, *(f"x-{number}: {'y' * 1000}" for number in range(70)))
+    endless = b"GET / HTTP/1.1\r\nx-endless: "
+    fits = request(BODY, *(f"x-{number}: {'y' * 1000}" for number in range(60)))
+
+    assert ask(servers.ports[way], fits)[0].startswith(b"HTTP/1.1 200")
+    for pieces in ([long], [request(), long], [endless, *[b"z" * 30_000] * 15]):
+        client = Client(servers.ports[way])
+        with client.socket:
+            if pieces[0] == request():
+                client.send(pieces.pop(0))
+                assert client.read().startswith(b"HTTP/1.1 200")
+            client.send(*pieces[:-1])
+            client.send(pieces[-1])
+            answer = client.read()
+        assert answer.startswith(b"HTTP/1.1 431 "), answer[:60]
+        told = orjson.loads(answer.partition(b"\r\n\r\n")[2])
+        assert told["error"]["code"] == "request.head_too_large"
+        assert told["error"]["details"]["request_id"].encode() in answer
+
+
+@pytest.mark.parametrize("way", ["direct", "asgi"])
+@pytest.mark.parametrize("pieces", [[], [b"\r\n"], [b"POST /v1/inf"], [b"POST /v1/inference HTTP/1.1\r\n", b"x-a"]])
+def test_a_connection_that_never_sends_a_whole_head_is_closed(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch, way: str, pieces: list[bytes]
+) -> None:
+    monkeypatch.setattr(responses, "HEAD_S", KEEP_ALIVE_S)
+    client = Client(servers.ports[way])
+    with client.socket:
+        client.socket.settimeout(3)
+        client.send(*pieces)
+        assert client.is_closed()
 
 
 def test_a_server_that_stops_answers_what_it_has_taken_and_closes(servers: Servers) -> None:
