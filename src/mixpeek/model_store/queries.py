@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, insert_new
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, insert_new, scalar
 from mixpeek.model_store.models import ModelUpload, NamespaceModel, Pin
 
 UPLOAD = "upload_id, namespace_id, name, version, model_format, declared, object_key, state, result, expires_at"
@@ -86,12 +86,12 @@ def list_deployed(connection: Connection, namespace_id: str) -> list[NamespaceMo
 
 
 def count_models(connection: Connection, namespace_id: str) -> int:
-    row = dict_rows(
+    found = scalar(
         connection,
-        "SELECT count(*)::int AS total FROM namespace_models WHERE namespace_id = %s AND deleted_at IS NULL",
+        "SELECT count(*) FROM namespace_models WHERE namespace_id = %s AND deleted_at IS NULL",
         [namespace_id],
-    )[0]
-    return int(row["total"])
+    )
+    return int(found)
 
 
 def lock_namespace(connection: Connection, namespace_id: str) -> None:

@@ -351,9 +351,11 @@ async def test_draining_ends_when_a_leaving_host_takes_its_last_request_along() 
 
     draining = asyncio.create_task(replicas.drain())
     await settled()
+    assert not draining.done()
     leaving.end()
 
     await draining
+    assert replicas.describe()["replicas"] == 0
 
 
 @on_loop

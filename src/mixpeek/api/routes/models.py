@@ -12,6 +12,7 @@ from starlette.datastructures import UploadFile
 
 from mixpeek.api.access import Deleter, PathNamespace, PlatformDep, Writer
 from mixpeek.api.answers import answers
+from mixpeek.api.forms import form_body
 from mixpeek.api.platform import Platform
 from mixpeek.api.routes.plugins import signed_url
 from mixpeek.api.schemas.models import (
@@ -88,21 +89,7 @@ _FORM = {
     "num_gpus": {"type": "integer"},
     "memory_gb": {"type": "number"},
 }
-UPLOAD_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "required": ["file", "name", "version", "model_format"],
-                    "properties": _FORM,
-                }
-            }
-        },
-    }
-}
+UPLOAD_FORM = form_body(["file", "name", "version", "model_format"], _FORM)
 
 
 @router.post("/uploads", **answers(ModelUploadOpened, 409, checked=True))

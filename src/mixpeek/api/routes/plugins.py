@@ -16,6 +16,7 @@ from starlette.datastructures import UploadFile
 
 from mixpeek.api.access import Deleter, PathNamespace, PlatformDep, Writer
 from mixpeek.api.answers import answers
+from mixpeek.api.forms import form_body
 from mixpeek.api.platform import Platform
 from mixpeek.api.responses import json_response
 from mixpeek.api.schemas.plugins import (
@@ -90,27 +91,16 @@ TRAFFIC = "Percent of the requests that follow the plugin's name: 1 to 99 for a 
 SHADOW = "Mirror live requests to the version and compare its answers; goes with `traffic=0`, or none."
 
 # The form is read by `publish_form`, which knows its errors better than FastAPI.
-UPLOAD_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "required": ["file", "name"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "The archive, .zip or .tar.gz."},
-                        "name": {"type": "string", "pattern": NAME_PATTERN.pattern},
-                        "version": {"type": "string", "description": "Default: the next free patch."},
-                        "description": {"type": "string"},
-                        "message": {"type": "string", "description": "What the version is for."},
-                    },
-                }
-            }
-        },
-    }
-}
+UPLOAD_FORM = form_body(
+    ["file", "name"],
+    {
+        "file": {"type": "string", "format": "binary", "description": "The archive, .zip or .tar.gz."},
+        "name": {"type": "string", "pattern": NAME_PATTERN.pattern},
+        "version": {"type": "string", "description": "Default: the next free patch."},
+        "description": {"type": "string"},
+        "message": {"type": "string", "description": "What the version is for."},
+    },
+)
 
 
 @router.post("/uploads", **answers(UploadOpened, 409, checked=True))

@@ -107,8 +107,7 @@ class Environments:
             elif not path.name.startswith(".") and path.name not in used and age > days * 86_400:
                 # Whoever holds its lock is about to use it: next time, then.
                 with contextlib.suppress(EnvironmentUnavailable), self._alone(path.name, time.monotonic()):
-                    shutil.rmtree(path, ignore_errors=True)
-                    cleared += 1
+                    cleared += _is_removed(path)
         if cleared:
             self._uv(time.monotonic() + self.timeout_s).clean()
         return cleared
@@ -233,3 +232,13 @@ def _replace(path: Path, building: Path) -> None:
         path.rename(broken)
         shutil.rmtree(broken, ignore_errors=True)
     building.rename(path)
+
+
+def _is_removed(path: Path) -> bool:
+    """Remove an environment; False, and a line in the log, if something of it stays."""
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        log.warning("environment %s could not be removed, trying again at the next turn: %s", path, error)
+        return False
+    return True
