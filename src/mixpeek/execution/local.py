@@ -320,8 +320,6 @@ class LocalHost:
 
     def _note_exit(self) -> None:
         _watchdog.forget(self)
-        if self._gate is not None:
-            self._gate.end()
         if self._burial is None:
             self._burial = asyncio.get_running_loop().create_task(self._bury())
 
@@ -338,6 +336,9 @@ class LocalHost:
         told = f"; it last printed: {last}" if last else ""
         message = f"The plugin's host {_ending(self._exit_status)}{told}"
         self._connection.fail(PluginCrashed(message, exit_status=self._exit_status, stderr=tail[-4000:]))
+        # Last: what is left of the host may outlive its outermost process, and would answer with what it read so far.
+        if self._gate is not None:
+            self._gate.end()
 
     def _end_log(self) -> None:
         if self._log is not None:
