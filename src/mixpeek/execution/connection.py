@@ -42,6 +42,9 @@ MAX_UNREAD_BYTES = 256 * 1024**2
 MAX_WAITING_CALLS = 4096
 # What the reply to a call may bring beside its header, in bytes: a table, or a result as JSON; nothing otherwise.
 _BODIES = {"run": MAX_BODY_BYTES, "infer": MAX_REPLY_BYTES}
+# A call's limit grows by the time its host was kept from a processor, to ten times itself at most: plugin code has
+# threads of its own to wait for.
+MOST_KEPT_WAITING = 9
 
 # What to do about a call that ran out of time.
 _REPAIRS = {
@@ -75,6 +78,8 @@ class Connection(asyncio.Protocol):
         self._probes: dict[int, _Call] = {}
         self._bodies_due = dict.fromkeys(_BODIES, 0)
         self._running_since = 0.0
+        self._kept_waiting_s: Callable[[], float] | None = None
+        self._kept_waiting_before_s = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._fd = -1
         self._lingerer = Lingerer()
@@ -103,6 +108,14 @@ class Connection(asyncio.Protocol):
         if self._end is None:
             self._on_broken(PluginCrashed("The plugin's host closed its socket"))
 
+    def allow_for(self, kept_waiting_s: Callable[[], float]) -> None:
+        """Have calls last longer by how much this grows meanwhile: the seconds the host could not run, though it would.
+
+        For a host that stands back behind others: on a busy machine it is late without being slow.
+        """
+        self._kept_waiting_s = kept_waiting_s
+        self._kept_waiting_before_s = kept_waiting_s()
+
     @property
     def is_open(self) -> bool:
         """Whether calls can still be made."""
@@ -129,7 +142,7 @@ class Connection(asyncio.Protocol):
             if not self._calls:
                 self._reader.max_body_bytes = 0
             self._probes[self._next_id] = call
-            self._loop.call_later(timeout_s, self._expire_probe, self._next_id)
+            self._loop.call_later(timeout_s, self._expire_probe, self._next_id, self._loop.time())
             self._send(frame)
         else:
             self._begin(call, frame)
@@ -161,7 +174,7 @@ class Connection(asyncio.Protocol):
         is_next, most = not self._calls, _BODIES.get(call.verb, 0)
         now = self._loop.time()
         if is_next:
-            self._running_since = now
+            self._start_clock(now)
         self._calls[self._next_id] = call
         self._last_begun = self._next_id
         if most:
@@ -259,10 +272,21 @@ class Connection(asyncio.Protocol):
         if call.verb == "infer":
             check_reply_header(body)
         del self._calls[identifier]
-        self._running_since = self._loop.time()
+        self._start_clock(self._loop.time())
         if call.verb in _BODIES:
             self._note_body(call.verb)
         return call
+
+    def _start_clock(self, now: float) -> None:
+        self._running_since = now
+        if self._kept_waiting_s is not None:
+            self._kept_waiting_before_s = self._kept_waiting_s()
+
+    def _allowance_s(self, call: _Call) -> float:
+        if self._kept_waiting_s is None:
+            return 0.0
+        kept = self._kept_waiting_s() - self._kept_waiting_before_s
+        return min(max(0.0, kept), MOST_KEPT_WAITING * call.timeout_s)
 
     def _arm(self, now: float, timeout_s: float) -> None:
         """Watch the running call with one timer that looks again, rather than one timer per call."""
@@ -277,16 +301,21 @@ class Connection(asyncio.Protocol):
         if not self._calls:
             return
         identifier, call = next(iter(self._calls.items()))
-        left = self._running_since + call.timeout_s - self._loop.time()
+        left = self._running_since + call.timeout_s + self._allowance_s(call) - self._loop.time()
         if left > 0:
             self._watch = self._loop.call_later(left, self._check_running)
             return
         self._expire(self._calls.pop(identifier))
 
-    def _expire_probe(self, identifier: int) -> None:
-        call = self._probes.pop(identifier, None)
-        if call is not None:
-            self._expire(call)
+    def _expire_probe(self, identifier: int, asked_at: float) -> None:
+        call = self._probes.get(identifier)
+        if call is None:
+            return
+        left = asked_at + call.timeout_s + self._allowance_s(call) - self._loop.time()
+        if left > 0:
+            self._loop.call_later(left, self._expire_probe, identifier, asked_at)
+            return
+        self._expire(self._probes.pop(identifier))
 
     def _expire(self, call: _Call) -> None:
         """End the host because of a call that was taken off the table."""

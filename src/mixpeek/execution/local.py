@@ -47,7 +47,7 @@ from mixpeek.execution.port import (
 )
 from mixpeek.execution.replies import batch_size_from, description_from, health_from, prediction_from, steps_from
 from mixpeek.execution.tables import from_stream, to_stream
-from mixpeek.execution.watchdog import Watchdog
+from mixpeek.execution.watchdog import Watchdog, innermost, kept_waiting_s
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -146,6 +146,8 @@ class LocalHost:
         ours.setblocking(False)
         try:
             await self._loop.create_connection(lambda: self._connection, sock=ours)
+            if spec.background:
+                self._connection.allow_for(lambda: kept_waiting_s(innermost(self.pid)))
             await self.health(timeout_s=timeout_s)
             await self._have_watched(spec)
         except BaseException:  # also if whoever asked has given up

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mixpeek.errors import PluginCpuExceeded, PluginError, PluginOutOfMemory, PluginTooManyThreads
+from mixpeek.host.tighten import BACKGROUND_NICENESS
 
 log = logging.getLogger(__name__)
 
@@ -205,6 +206,17 @@ def usage_of(pid: int) -> Usage | None:
     return Usage(kib * 1024 + _scratch_bytes(pid), cpu_s, int(sizes.get("Threads", "1")))
 
 
+def kept_waiting_s(pid: int) -> float:
+    """Return for how many seconds in all a process was ready to run but had no processor; 0 where nobody counts it.
+
+    Source: the second figure of /proc/PID/schedstat, of the thread that began the process: in a host, plugin code's.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 def _scratch_bytes(pid: int) -> int:
     return sum(_tmpfs_bytes(f"/proc/{pid}/root/{folder}") for folder in _SCRATCH)
 
@@ -224,8 +236,9 @@ def _stand_back(pid: int, *, background: bool) -> None:
     """Have the kernel end this process before ours when memory is short; in the background, run it after ours too.
 
     A host's /proc is read-only, so it cannot undo this. Niceness it takes on by itself; but where the kernel groups
-    sessions, as desktops do, a session of its own is weighed by the niceness of the group.
+    sessions, as it does outside of containers and services, a session of its own is weighed by the group's niceness
+    alone: without this a batch's hosts each held a core as firmly as all of the server together.
     """
-    for name, value in (("oom_score_adj", "800"), ("autogroup", "5"))[: 2 if background else 1]:
+    for name, value in (("oom_score_adj", "800"), ("autogroup", str(BACKGROUND_NICENESS)))[: 2 if background else 1]:
         with contextlib.suppress(OSError):  # no such grouping in this kernel, or no right to set it
             Path(f"/proc/{pid}/{name}").write_text(value)

@@ -18,6 +18,8 @@ _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_DUMPABLE = 4  # a process that is not dumpable hides what it uses from a server that is not root
 _CLONE_THREAD = 0x00010000
 _MAP_SHARED_ANONYMOUS = 0x21
+# The least there is, a 68th of an ordinary share: whatever else wants to run, runs at once.
+BACKGROUND_NICENESS = 19
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 
 _NEWER_CALLS = range(424, 600)  # one numbering on every processor, begun with 5.1
@@ -94,7 +96,7 @@ def tighten(limits: Limits) -> None:
 
 def _stand_back() -> None:
     """Let others run first when the processor is short; what else that takes is done from outside."""
-    os.nice(5)
+    os.nice(BACKGROUND_NICENESS)
 
 
 def _limit(kind: int, value: int) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 import pytest
 
-from mixpeek.errors import InvalidRequest, PluginError, PluginReplyInvalid, ServiceUnavailable
+from mixpeek.errors import InvalidRequest, PluginError, PluginReplyInvalid, PluginTimedOut, ServiceUnavailable
 from mixpeek.execution import connection as connections
 from mixpeek.execution.connection import Connection
 from mixpeek.host import frames
@@ -89,6 +90,31 @@ def test_a_body_over_one_frame_is_refused_and_the_requests_beside_it_are_answere
     assert isinstance(refused, InvalidRequest)
     assert "over the limit" in refused.message
     assert others == [(1, b"7")]
+
+
+async def seconds_until_given_up(verb: str, kept_waiting_s: Callable[[float], float]) -> float:
+    """Return how long a call of 0.1 s is waited for, given how long its host could not run, by the time that passed."""
+    connection = Connection(lambda _: None)
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: connection, sock=ours)
+    asked_at = loop.time()
+    connection.allow_for(lambda: kept_waiting_s(loop.time() - asked_at))
+    with pytest.raises(PluginTimedOut):
+        await asyncio.wait_for(connection.ask(verb, {}, b"", 0.1), 5)
+    theirs.close()
+    return loop.time() - asked_at
+
+
+@pytest.mark.parametrize("verb", ["run", "health"])
+def test_a_call_is_given_the_time_that_its_host_was_kept_from_a_processor_meanwhile(verb: str) -> None:
+    assert asyncio.run(seconds_until_given_up(verb, lambda passed_s: 7.0)) < 0.6
+    assert asyncio.run(seconds_until_given_up(verb, lambda passed_s: 7.0 + min(passed_s, 0.5))) >= 0.6
+
+
+def test_a_host_that_only_ever_waits_is_given_up_after_ten_times_its_limit() -> None:
+    assert asyncio.run(seconds_until_given_up("run", lambda passed_s: passed_s)) >= 1.0
 
 
 class Listener:

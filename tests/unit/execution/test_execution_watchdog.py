@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
+from collections.abc import Iterator
 
 import pytest
 
+from factories.waiting import until
 from mixpeek.errors import PluginCpuExceeded, PluginError, PluginOutOfMemory, PluginTooManyThreads
 from mixpeek.execution import sandbox
 from mixpeek.execution.watchdog import (
@@ -19,6 +22,7 @@ from mixpeek.execution.watchdog import (
     Judge,
     Usage,
     innermost,
+    kept_waiting_s,
     usage_of,
 )
 
@@ -108,6 +112,28 @@ def test_usage_is_read_from_a_living_process_and_none_from_one_that_is_not() -> 
     assert usage.cpu_s > 0
     assert usage.threads >= threading.active_count()
     assert usage_of(2**22 + 1) is None
+
+
+def test_a_process_that_shares_one_processor_with_another_is_kept_waiting_and_one_that_sleeps_is_not() -> None:
+    processor = min(os.sched_getaffinity(0))
+    pinned = ["taskset", "--cpu-list", str(processor)]
+    with contextlib.ExitStack() as stack:
+        rivals = [stack.enter_context(_running([*pinned, "sh", "-c", "while :; do :; done"])) for _ in range(2)]
+        sleeper = stack.enter_context(_running([*pinned, "sleep", "60"]))
+
+        until(lambda: all(kept_waiting_s(rival.pid) > 0.1 for rival in rivals), what="both have waited for each other")
+
+        assert kept_waiting_s(sleeper.pid) < 0.1
+    assert kept_waiting_s(2**22 + 1) == 0.0
+
+
+@contextlib.contextmanager
+def _running(line: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(line) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.skipif(sandbox.probe().mode != "bubblewrap", reason="no bubblewrap here")
