@@ -58,24 +58,38 @@ Results = dict[tuple[str, int], list[dict[str, Any]]]
 Calls = list[dict[int, float]]
 
 
-def in_process(handler: str, seconds: float) -> dict[int, float]:
-    """Return the seconds of one call of the handler in a process of its own, by the requests in it."""
-    line = [sys.executable, HERE / "in_process.py", handler, seconds, *SIZES]
+def in_process(handler: str, seconds: float, workers: int) -> dict[int, float]:
+    """Return the seconds of one call of the handler in a process of its own, by the requests in it.
+
+    With several workers: in as many processes side by side, by the mean of their rates.
+    """
+    line = list(map(str, [sys.executable, HERE / "in_process.py", handler, seconds, *SIZES]))
     body = json.dumps(REQUESTS[handler]).encode()
-    done = subprocess.run(list(map(str, line)), input=body, capture_output=True, check=True)
-    return {int(size): taken for size, taken in json.loads(done.stdout).items()}
+    running = [
+        subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=False) for _ in range(workers)
+    ]
+    for each in running:
+        assert each.stdin is not None
+        each.stdin.write(body)
+        each.stdin.close()
+    told = [json.loads(each.stdout.read()) for each in running if each.stdout is not None]
+    if any(each.wait() for each in running):
+        raise LoadFailed("the model alone could not be measured")
+    return {size: statistics.harmonic_mean([each[str(size)] for each in told]) for size in SIZES}
 
 
-def measure(handler: str, rounds: int, seconds: float, against: Sequence[Peer]) -> tuple[Results, Calls, list[str]]:
+def measure(
+    handler: str, rounds: int, seconds: float, against: Sequence[Peer], workers: int
+) -> tuple[Results, Calls, list[str]]:
     """Start all contenders and ask them in turn; also return the peers that failed, which then have no results."""
     results: Results = defaultdict(list)
     calls: Calls = []
     failed: list[str] = []
     with contextlib.ExitStack() as stack:
-        targets = {"ours": asleep(stack.enter_context(serve_ours(handler, REQUESTS[handler])))}
+        targets = {"ours": asleep(stack.enter_context(serve_ours(handler, REQUESTS[handler], workers)))}
         for peer in against:
             try:
-                targets[peer.name] = start(stack, peer, handler)
+                targets[peer.name] = start(stack, peer, handler, workers)
             except (DidNotStart, LoadFailed) as error:
                 print(f"{peer.name} failed and is not measured: {error}")
                 failed.append(peer.name)
@@ -93,7 +107,7 @@ def measure(handler: str, rounds: int, seconds: float, against: Sequence[Peer]) 
                         failed.append(name)
                         del targets[name]
             if handler == "minilm":
-                calls.append(in_process(handler, seconds))
+                calls.append(in_process(handler, seconds, workers))
             print(f"{handler}: round {number + 1} of {rounds} done", file=sys.stderr, flush=True)
     return {key: met for key, met in results.items() if key[0] not in failed}, calls, failed
 
@@ -104,19 +118,19 @@ def asleep(target: Target) -> Target:
         return target
 
 
-def start(stack: contextlib.ExitStack, peer: Peer, handler: str) -> Target:
+def start(stack: contextlib.ExitStack, peer: Peer, handler: str, workers: int) -> Target:
     """Start a peer: with its batching on for a model; else in the mode that is the faster for it, tried now."""
     request = REQUESTS[handler]
     if len(peer.modes) == 1:
-        return asleep(stack.enter_context(peer.serve(handler, peer.modes[0], request)))
+        return asleep(stack.enter_context(peer.serve(handler, peer.modes[0], request, workers=workers)))
     if handler == "minilm":
-        return asleep(stack.enter_context(peer.serve(handler, "batching", request)))
+        return asleep(stack.enter_context(peer.serve(handler, "batching", request, workers=workers)))
     rates: dict[str, float] = {}
     kept = contextlib.ExitStack()
     # One mode after the other, as Ray's HAProxy binds fixed ports; the last one stays up if it wins, as it mostly does.
     for mode in reversed(peer.modes):
         kept.close()
-        target = kept.enter_context(peer.serve(handler, mode, request))
+        target = kept.enter_context(peer.serve(handler, mode, request, workers=workers))
         target.settle()
         tried = [target.load(concurrency, CHOOSING_S)["rate"] for concurrency in CONCURRENCIES[handler]]
         rates[mode] = statistics.geometric_mean(tried)
@@ -125,7 +139,7 @@ def start(stack: contextlib.ExitStack, peer: Peer, handler: str) -> Target:
     print(f"{peer.name} is measured {best}", flush=True)
     if best != mode:
         kept.close()
-        target = kept.enter_context(peer.serve(handler, best, request))
+        target = kept.enter_context(peer.serve(handler, best, request, workers=workers))
     stack.enter_context(kept)
     return asleep(target)
 
@@ -172,7 +186,7 @@ def limits_of_trivial(results: Results) -> list[Limit]:
     return limits
 
 
-def limits_of_model(results: Results, calls: Calls) -> list[Limit]:
+def limits_of_model(results: Results, calls: Calls, workers: int) -> list[Limit]:
     limits = []
     rivals = [name for name in ("litserve", "bentoml", "ray", "ray_haproxy") if (name, 8) in results]
     if rivals:
@@ -182,7 +196,9 @@ def limits_of_model(results: Results, calls: Calls) -> list[Limit]:
     if ("ray", 8) in results:
         limits.append(Limit("minilm: req/s ÷ ray's at 8", ratio(results, "ray", 8, "rate"), "≥", RAY_WITH_MODEL))
     shares = [
-        share_of_model(reached["rate"], {int(size): count for size, count in reached["batches"].items()}, call)
+        share_of_model(
+            reached["rate"] / workers, {int(size): count for size, count in reached["batches"].items()}, call
+        )
         for reached, call in zip(results["ours", 8], calls, strict=True)
     ]
     last = ", ".join(f"{size}: {count}" for size, count in sorted(results["ours", 8][-1]["batches"].items()))
@@ -226,6 +242,7 @@ def main() -> int:
     parser.add_argument("what", nargs="*", metavar="trivial|minilm|batch", default=list(SECONDS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, help=f"of each measurement; by default {SECONDS}")
+    parser.add_argument("--workers", type=int, default=1, help="copies of the model, ours and theirs; 1 by default")
     parser.add_argument("--peers", help="only these, separated by commas")
     given = parser.parse_args()
     limits: list[Limit] = []
@@ -237,11 +254,12 @@ def main() -> int:
             met = measure_beside_batch(given.rounds, seconds)
             limits += report_beside_batch(met)
             continue
-        results, calls, failed = measure(what, given.rounds, seconds, against)
+        workers = given.workers if what == "minilm" else 1
+        results, calls, failed = measure(what, given.rounds, seconds, against, workers)
         report(what, results)
         if calls:
             report_model(calls)
-        limits += limits_of_trivial(results) if what == "trivial" else limits_of_model(results, calls)
+        limits += limits_of_trivial(results) if what == "trivial" else limits_of_model(results, calls, workers)
         limits += [Limit(f"{what}: {name} could be measured", math.nan, "≥", 1) for name in failed]
     print()
     return 0 if judge(limits) else 1

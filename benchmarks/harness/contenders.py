@@ -2,8 +2,9 @@
 
 A peer's interpreter is `ENVIRONMENTS/<peer>/bin/python` (`peers/install` makes them), with `ENVIRONMENTS` from the
 variable PEER_ENVIRONMENTS; a peer without one is left out. FastAPI may run in ours, which has all it needs.
-All serve from one worker (one replica), as ours does, and the model from one thread: what is compared is what carries
-the requests. What is set for speed, and where their documentation says so, stands in each app's docstring.
+All serve from as many workers (replicas) as ours does, one of them by default, and each runs the model on one thread:
+what is compared is what carries the requests. What is set for speed, and where their documentation says so, stands in
+each app's docstring.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ class Peer:
         return json.dumps({"requests": [request]} if self.is_listed and mode == "batching" else request).encode()
 
     @contextlib.contextmanager
-    def serve(self, handler: str, mode: str, request: dict[str, Any], poll_s: float = 0.02) -> Iterator[Target]:
+    def serve(
+        self, handler: str, mode: str, request: dict[str, Any], *, workers: int = 1, poll_s: float = 0.02
+    ) -> Iterator[Target]:
         """Start it, yield it once it has answered a request, and end all its processes."""
         interpreter, port = self.interpreter, free_port()
         assert interpreter is not None
@@ -74,7 +77,7 @@ class Peer:
             process = subprocess.Popen(
                 self.command(interpreter, port, handler, mode),
                 cwd=PEERS,
-                env={**_surroundings(), **self.variables(handler, mode)},
+                env={**_surroundings(), "PEER_WORKERS": str(workers), **self.variables(handler, mode)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -133,9 +134,18 @@ def running_platform() -> Iterator[Platform]:
 
 
 @contextlib.contextmanager
-def serve_ours(handler: str, request: dict[str, Any]) -> Iterator[Target]:
-    """The whole platform with `trivial` or `minilm` deployed."""
+def serve_ours(handler: str, request: dict[str, Any], workers: int = 1) -> Iterator[Target]:
+    """The whole platform with `trivial` or `minilm` deployed, in so many replicas."""
     with running_platform() as platform:
-        source = write_trivial(platform.folder) if handler == "trivial" else TEXT_EMBEDDING
+        source = write_trivial(platform.folder) if handler == "trivial" else _text_embedding(platform.folder, workers)
         platform.deploy(platform.publish(source))
         yield platform.target(source.name, request)
+
+
+def _text_embedding(folder: Path, replicas: int) -> Path:
+    if replicas == 1:
+        return TEXT_EMBEDDING
+    source = Path(shutil.copytree(TEXT_EMBEDDING, folder / TEXT_EMBEDDING.name))
+    with (source / "manifest.py").open("a") as manifest:
+        manifest.write(f'\nserve_config = {{"num_replicas": {replicas}}}\n')
+    return source

@@ -1,10 +1,10 @@
-"""BentoML, a service of one worker.
+"""BentoML.
 
 Set for speed, by its own guides:
 - `bentoml serve`, production mode, with uvloop and httptools installed, which its uvicorn then takes;
 - `batchable=True` where batching is on ("Adaptive batching": it finds the window and the size by itself), with the
   handler's most as `max_batch_size` and a `max_latency_ms` that never refuses a request under this load;
-- `workers: 1` ("Workers"): one copy of the handler, as every contender has;
+- `workers` ("Workers"): as many copies of the handler as every contender has;
 - access log and metrics off ("Observability").
 The handler's name and batching come in by the environment.
 """
@@ -18,7 +18,7 @@ import bentoml
 from handlers import MAX_BATCH, load_handler
 
 SERVICE: dict[str, Any] = {
-    "workers": 1,
+    "workers": int(os.environ.get("PEER_WORKERS", "1")),
     "traffic": {"timeout": 60},
     "logging": {"access": {"enabled": False}},
     "metrics": {"enabled": False},

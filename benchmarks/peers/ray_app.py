@@ -1,4 +1,4 @@
-"""Ray Serve, one replica on a cluster of this machine; `@serve.batch` where batching is on.
+"""Ray Serve on a cluster of this machine; `@serve.batch` where batching is on.
 
 Set for speed, by Ray's own guides:
 - `RAY_SERVE_THROUGHPUT_OPTIMIZED=1` in the environment ("Performance Tuning": request path without extra threads, gRPC
@@ -31,7 +31,7 @@ batching = sys.argv[3] == "batching"
 
 
 @serve.deployment(
-    num_replicas=1,
+    num_replicas=int(os.environ.get("PEER_WORKERS", "1")),
     max_ongoing_requests=64,
     ray_actor_options={"num_cpus": 0.5},
     logging_config={"enable_access_log": False, "log_level": "WARNING"},
