@@ -1,7 +1,7 @@
 """Assets: the stored bytes of blobs, their keys, and the addresses by which blobs and documents name them. Pure.
 
-An asset's key begins with its namespace and holds the sha256 of its content, so what lies under a key never changes, and a
-host may read exactly the keys under its own namespace's prefix (`asset_prefix`).
+An asset's key begins with its namespace and holds the sha256 of its content, so what lies under a key never changes,
+and a host may read exactly the keys under its own namespace's prefix (`asset_prefix`).
 """
 
 from __future__ import annotations
