@@ -8,6 +8,9 @@ import secrets
 import signal
 import sys
 
+from mixpeek.catalog.fetching import Fetcher
+from mixpeek.catalog.intake import Intake
+from mixpeek.catalog.sources import SourceHosts
 from mixpeek.config import Settings
 from mixpeek.db.pool import Database
 from mixpeek.db.schema import wait_until_migrated
@@ -59,6 +62,11 @@ def registry(settings: Settings, database: Database, objects: ObjectStore, execu
         database, objects, execution, settings.unpacked_dir, settings.max_archive_bytes, environments(settings),
         model_store(settings, database, objects), quotas, overrides_from(settings.rules),
     )  # fmt: skip
+
+
+def intake(settings: Settings, database: Database, objects: ObjectStore) -> Intake:
+    fetcher = Fetcher(SourceHosts.from_setting(settings.source_hosts), settings.max_blob_bytes)
+    return Intake(database, objects, fetcher, settings.max_blob_bytes)
 
 
 def model_store(settings: Settings, database: Database, objects: ObjectStore) -> ModelStore:
