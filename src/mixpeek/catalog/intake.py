@@ -91,7 +91,8 @@ class Intake:
         taken = [self._take(place, blob, properties[blob.property]) for blob in wanted]
         return Draft(
             key_prefix=body.key_prefix,
-            fields={n: v for n, v in fields.items() if properties.get(n, {}).get("type") not in FILE_KINDS},
+            # A file's content is a blob's; only that it is to be removed is told by a field.
+            fields={n: v for n, v in fields.items() if v is None or n not in properties or not _is_file(properties[n])},
             blobs=[blob for blob, _ in taken],
             sources=[source for _, source in taken if source is not None],
             given=frozenset(body.model_fields_set),
@@ -179,6 +180,10 @@ class Intake:
     def _check_size(self, size_bytes: int) -> None:
         if size_bytes > self.limit_bytes:
             raise ContentTooLarge(f"A blob may have {self.limit_bytes} bytes, not {size_bytes}", hint="Send less")
+
+
+def _is_file(declared: dict[str, Any]) -> bool:
+    return declared["type"] in FILE_KINDS
 
 
 def _blobs_from_fields(fields: dict[str, Any], given: set[str], properties: dict[str, Any]) -> list[Blob]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mixpeek.catalog import queries
+from mixpeek.catalog.contents import FILE_KINDS
 from mixpeek.catalog.identity import content_hash, unique_hash
 from mixpeek.catalog.models import Bucket, Draft, NewObject, StoredObject
 from mixpeek.catalog.schemas import Policy
@@ -44,7 +45,9 @@ def complete(bucket: Bucket, draft: Draft) -> NewObject:
     cannot be stored.
     """
     properties = bucket.bucket_schema["properties"]
-    fields = with_defaults(draft.fields, {blob["property"] for blob in draft.blobs}, properties)
+    files = {name for name, declared in properties.items() if declared["type"] in FILE_KINDS}
+    values = {name: value for name, value in draft.fields.items() if value is not None or name not in files}
+    fields = with_defaults(values, {blob["property"] for blob in draft.blobs}, properties)
     fault = fault_of_text({"blobs": draft.blobs, "fields": fields, "key_prefix": draft.key_prefix})
     if fault:
         raise InvalidRequest(f"The object cannot be stored: {fault}", hint="Remove it from the text and send it again")
@@ -123,8 +126,9 @@ def replace_object(
 def changed(stored: StoredObject, change: Draft) -> Draft:
     """Return what an object is after a change: fields by name (null removes one), blobs by property."""
     fields = {name: value for name, value in {**stored.fields, **change.fields}.items() if value is not None}
+    removed = {name for name, value in change.fields.items() if value is None}
     replaced = {blob["property"] for blob in change.blobs}
-    kept = [blob for blob in stored.blobs if blob["property"] not in replaced]
+    kept = [blob for blob in stored.blobs if blob["property"] not in replaced | removed]
     return Draft(
         change.key_prefix if "key_prefix" in change.given else stored.key_prefix,
         {name: value for name, value in fields.items() if name not in replaced or name in change.fields},
