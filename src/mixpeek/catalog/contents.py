@@ -67,14 +67,14 @@ def content_from(kind: str, data: Any, namespace_id: str) -> Content:
 
     Raises: ContentInvalid: a file without its bytes or address, bytes that cannot be decoded, a foreign asset.
     """
-    if kind not in FILE_KINDS | TEXT_KINDS:
+    if kind not in FILE_KINDS and kind != "text":
         return Value(data)
     found: Content | None = None
     if isinstance(data, dict) and "base64" in data:
         found = _from_object(data)
     elif isinstance(data, str):
         found = _from_text(kind, data, namespace_id)
-    elif kind in TEXT_KINDS:
+    elif kind == "text":
         found = Value(data)  # refused as a value, in the words for values
     if found is None:
         raise ContentInvalid(
@@ -88,7 +88,7 @@ def _from_text(kind: str, data: str, namespace_id: str) -> Content | None:
     uri = _DATA_URI.fullmatch(data) if data[:5].lower() == "data:" else None
     if uri is not None and (kind in FILE_KINDS or uri[1] is not None):
         return _from_data_uri(uri)
-    if kind in TEXT_KINDS:
+    if kind == "text":
         return Value(data)
     if data.startswith(SCHEME):
         return _kept(data, namespace_id)

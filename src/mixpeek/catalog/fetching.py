@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -70,29 +70,27 @@ class Fetcher:
         import httpx
 
         source = self.hosts.open(url)
-        address = self._addresses(source)[0]
-        destination = source.destination
-        literal = f"[{address}]" if address.version == 6 else str(address)
-        host = str(destination)
-        request = client.build_request(
-            "GET",
-            f"{source.scheme}://{literal}:{destination.port}{source.target}",
-            headers={
-                "Host": host.rsplit(":", 1)[0] if source.is_usual_port else host,
-                # What is stored is what was sent; nothing is unpacked here.
-                "Accept-Encoding": "identity",
-            },
-            # The certificate is checked against the name, although the address is dialled.
-            extensions={"sni_hostname": destination.host},
-        )
+        *others, last = self._addresses(source)
         try:
-            answer = client.send(request, stream=True)
+            answer = self._first_answer(client, source, others) or client.send(
+                _request(client, source, last), stream=True
+            )
         except httpx.HTTPError as error:
             raise SourceUnavailable(f"{_shown(url)} cannot be fetched: {error or type(error).__name__}") from error
         try:
             yield answer
         finally:
             answer.close()
+
+    @staticmethod
+    def _first_answer(client: httpx.Client, source: Source, addresses: Sequence[Address]) -> httpx.Response | None:
+        """Return what the first of these addresses answers that can be connected to; None if there is none."""
+        import httpx
+
+        for address in addresses:
+            with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return client.send(_request(client, source, address), stream=True)
+        return None
 
     def _addresses(self, source: Source) -> list[Address]:
         host = source.destination.host
@@ -123,6 +121,23 @@ class Fetcher:
                 yield chunk
         except httpx.HTTPError as error:
             raise SourceUnavailable(f"{_shown(url)} broke off: {error or type(error).__name__}") from error
+
+
+def _request(client: httpx.Client, source: Source, address: Address) -> httpx.Request:
+    destination = source.destination
+    literal = f"[{address}]" if address.version == 6 else str(address)
+    host = str(destination)
+    return client.build_request(
+        "GET",
+        f"{source.scheme}://{literal}:{destination.port}{source.target}",
+        headers={
+            "Host": host.rpartition(":")[0] if source.is_usual_port else host,
+            # What is stored is what was sent; nothing is unpacked here.
+            "Accept-Encoding": "identity",
+        },
+        # The certificate is checked against the name, although the address is dialled.
+        extensions={"sni_hostname": destination.host},
+    )
 
 
 def _shown(url: str) -> str:

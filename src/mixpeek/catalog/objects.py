@@ -112,15 +112,34 @@ def replace_object(
 
     Raises: NotFound. AlreadyExists: another object of the bucket has its unique key.
     """
+    stored = _held_object(connection, bucket, object_id)
+    return _replace(connection, documents, bucket, stored, new)
+
+
+def change_object(
+    connection: Connection, documents: DocumentStore, bucket: Bucket, object_id: str, change: Draft
+) -> StoredObject:
+    """Replace what a change names of an object, and keep the rest; raises as `replace_object` and `complete` do."""
+    stored = _held_object(connection, bucket, object_id)
+    return _replace(connection, documents, bucket, stored, complete(bucket, changed(stored, change)))
+
+
+def _held_object(connection: Connection, bucket: Bucket, object_id: str) -> StoredObject:
+    # In the order in which `write_objects` locks, or the two could wait for each other.
     if bucket.unique_key is not None:
         queries.lock_writers(connection, bucket.bucket_id)
-    stored = get_object(connection, bucket, object_id, lock=True)
+    return get_object(connection, bucket, object_id, lock=True)
+
+
+def _replace(
+    connection: Connection, documents: DocumentStore, bucket: Bucket, stored: StoredObject, new: NewObject
+) -> StoredObject:
     if new.unique_hash is not None:
         other = queries.find_by_unique_hashes(connection, bucket.bucket_id, [new.unique_hash]).get(new.unique_hash)
-        if other is not None and other.object_id != object_id:
+        if other is not None and other.object_id != stored.object_id:
             raise _is_taken(bucket, other.object_id)
     overwrite(connection, documents, stored, new)
-    return get_object(connection, bucket, object_id)
+    return get_object(connection, bucket, stored.object_id)
 
 
 def changed(stored: StoredObject, change: Draft) -> Draft:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import tempfile
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ ENCODED = base64.b64encode(b"\x89PNG").decode()
         ("text", "https://example.com/a", Value("https://example.com/a")),
         ("text", "data: we saw three of them, then none", Value("data: we saw three of them, then none")),
         ("text", "data:text/plain;charset=utf-8,a%20b", Bytes(b"a b", None, "text/plain")),
+        ("string", "data:text/plain,hello", Value("data:text/plain,hello")),
         ("integer", 5, Value(5)),
         ("json", {"base64": "no file"}, Value({"base64": "no file"})),
         ("image", "https://example.com/a.png", Address("https://example.com/a.png")),
@@ -138,4 +140,5 @@ def test_a_picture_that_claims_more_than_can_be_decoded_is_refused() -> None:
 )
 def test_no_picture_however_broken_is_an_error(tail: bytes, head: bytes) -> None:
     for mime_type in ("image/png", "image/jpeg", "image/gif", "image/webp", "image/tiff"):
-        assert properties_of(io.BytesIO(head[:12] + tail), mime_type).keys() <= {"width", "height"}
+        with suppress(ContentInvalid):  # it may claim too many pixels
+            assert properties_of(io.BytesIO(head[:12] + tail), mime_type).keys() <= {"width", "height"}

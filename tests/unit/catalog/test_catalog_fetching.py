@@ -77,6 +77,15 @@ def test_the_address_that_was_judged_is_the_one_connected_to(source: LocalServer
     assert source.asked[0].headers["host"] == f"moving.example:{port}"
 
 
+def test_of_several_addresses_the_first_that_answers_is_used(source: LocalServer) -> None:
+    port = source.url.rpartition(":")[2]
+    source.on("GET /", Answer(b"ok"))
+    both = [ip_address("127.0.0.2"), ip_address("127.0.0.1")]  # the server listens on the second alone
+    own = Fetcher(SourceHosts.from_setting(f"two.example:{port}"), LIMIT_BYTES, lambda _: both)
+
+    assert fetch(own, f"http://two.example:{port}/")[0] == b"ok"
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [

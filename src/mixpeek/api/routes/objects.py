@@ -158,9 +158,7 @@ def change_object(
     bucket = _bucket(platform, namespace, bucket_identifier)
     change = platform.intake.draft(bucket, body)
     with platform.database.transaction() as connection:
-        stored = objects.get_object(connection, bucket, object_id, lock=True)
-        new = objects.complete(bucket, objects.changed(stored, change))
-        return objects.replace_object(connection, platform.documents, bucket, object_id, new).wire()
+        return objects.change_object(connection, platform.documents, bucket, object_id, change).wire()
 
 
 @router.delete("/{object_id}", response_class=Response, **answers(None, status=204))
