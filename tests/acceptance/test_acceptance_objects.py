@@ -226,6 +226,17 @@ def test_an_upload_takes_only_as_many_bytes_as_announced_and_may_be_used_in_a_bl
     assert blob["data"].endswith("/fox.png")
 
 
+def test_a_stored_file_is_read_back_through_a_signed_url(http: httpx.Client, bucket: str) -> None:
+    body = {**photo({"base64": ENCODED}), "content": "s3://mixpeek/archives/secret"}
+    made = http.post(f"/buckets/{bucket}/objects", json=body).raise_for_status().json()
+
+    shown = http.get(f"/buckets/{bucket}/objects/{made['object_id']}?return_presigned_urls=true").json()
+
+    urls = {blob["property"]: blob["presigned_url"] for blob in shown["blobs"]}
+    assert httpx.get(urls["photo"]).content == PHOTO
+    assert urls["content"] is None
+
+
 def test_deleting_takes_what_was_made_with_it_and_a_read_bucket_stays(
     client: Mixpeek, http: httpx.Client, make_plugin: MakePlugin
 ) -> None:

@@ -91,18 +91,24 @@ def write_objects(
     plan = _Plan(connection, bucket, wanted)
     results = [plan.place(each, policy) for each in wanted]
     queries.insert_objects(connection, bucket, list(plan.inserts.items()))
-    for stored, new in plan.updates.values():
-        overwrite(connection, documents, stored, new)
+    _overwrite(connection, documents, bucket, list(plan.updates.values()))
     return results
 
 
-def overwrite(connection: Connection, documents: DocumentStore, stored: StoredObject, new: NewObject) -> None:
-    """Replace what an object holds; documents made of blobs that it no longer has go with them."""
-    kept = _with_blob_ids(new, stored)
-    queries.update_objects(connection, [(stored.object_id, kept)])
-    gone = {blob["blob_id"] for blob in stored.blobs} - {blob["blob_id"] for blob in kept.blobs}
-    if gone:
-        documents.delete_of_objects(connection, stored.namespace_id, [stored.object_id], blob_ids=sorted(gone))
+def _overwrite(
+    connection: Connection, documents: DocumentStore, bucket: Bucket, updates: Sequence[tuple[StoredObject, NewObject]]
+) -> None:
+    """Replace what objects hold; documents made of blobs that they no longer have go with them."""
+    written = [(stored, _with_blob_ids(new, stored)) for stored, new in updates]
+    queries.update_objects(connection, [(stored.object_id, new) for stored, new in written])
+    losers: dict[str, set[str]] = {}
+    for stored, new in written:
+        gone = {blob["blob_id"] for blob in stored.blobs} - {blob["blob_id"] for blob in new.blobs}
+        if gone:
+            losers[stored.object_id] = gone
+    if losers:
+        blob_ids = sorted(set().union(*losers.values()))
+        documents.delete_of_objects(connection, bucket.namespace_id, list(losers), blob_ids=blob_ids)
 
 
 def replace_object(
@@ -138,7 +144,7 @@ def _replace(
         other = queries.find_by_unique_hashes(connection, bucket.bucket_id, [new.unique_hash]).get(new.unique_hash)
         if other is not None and other.object_id != stored.object_id:
             raise _is_taken(bucket, other.object_id)
-    overwrite(connection, documents, stored, new)
+    _overwrite(connection, documents, bucket, [(stored, new)])
     return get_object(connection, bucket, stored.object_id)
 
 

@@ -1,4 +1,4 @@
-"""Clearing uploads that nobody confirmed: rows that have expired, and bytes that no open upload waits for."""
+"""Clearing what nobody can reach any more: uploads that nobody confirmed, and the assets of deleted namespaces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from mixpeek.catalog import queries
 from mixpeek.catalog.uploads import PREFIX
-from mixpeek.db.pool import Database
+from mixpeek.db.pool import Database, dict_rows
+from mixpeek.objects.assets import NAMESPACES, asset_prefix
 from mixpeek.objects.store import ObjectStore
 
 # A confirm under way may still read what it is about to complete.
@@ -23,3 +24,15 @@ def clear_bucket_uploads(database: Database, objects: ObjectStore, age: timedelt
     for key in old:
         objects.delete(key)
     return rows, len(old)
+
+
+def clear_assets(database: Database, objects: ObjectStore) -> int:
+    """Remove the assets of namespaces that are gone; return how many. A namespace is there before its first asset."""
+    stored = objects.folders(NAMESPACES)
+    with database.transaction() as connection:
+        rows = dict_rows(connection, "SELECT namespace_id FROM namespaces WHERE namespace_id = ANY(%s)", [stored])
+    gone = set(stored) - {row["namespace_id"] for row in rows}
+    keys = [key for namespace_id in gone for key, _ in objects.list(asset_prefix(namespace_id))]
+    for key in keys:
+        objects.delete(key)
+    return len(keys)

@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 SCHEME = "s3://mixpeek/"
+NAMESPACES = "namespaces/"
 _KEY = re.compile(r"namespaces/[A-Za-z0-9_-]+/assets/[0-9a-f]{64}/[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _FILENAME_LIMIT = 100
 _SUFFIX_LIMIT = 16
@@ -17,7 +18,7 @@ _SUFFIX_LIMIT = 16
 
 def asset_prefix(namespace_id: str) -> str:
     """Return what the key of every asset of a namespace begins with, and of no other namespace."""
-    return f"namespaces/{namespace_id}/assets/"
+    return f"{NAMESPACES}{namespace_id}/assets/"
 
 
 def asset_key(namespace_id: str, sha256: str, filename: str | None) -> str:

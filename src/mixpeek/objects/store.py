@@ -143,6 +143,13 @@ class ObjectStore:
             found += [(item["path"], item["last_modified"]) for item in page]
         return found
 
+    def folders(self, prefix: str) -> list[str]:
+        """Return the names that stand below `prefix` with something below them; `prefix` ends in `/` or is empty."""
+        import obstore
+
+        below = obstore.list_with_delimiter(self._store, prefix.rstrip("/") or None)["common_prefixes"]
+        return [path.rstrip("/").rsplit("/", 1)[-1] for path in below]
+
     def delete(self, key: str) -> None:
         """Delete what lies under `key`; as on S3, nothing there is no error."""
         import obstore

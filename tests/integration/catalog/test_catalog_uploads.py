@@ -12,7 +12,7 @@ from factories import files
 from mixpeek.catalog import queries
 from mixpeek.catalog.errors import BucketUploadExpired, ContentInvalid, UploadNotReady
 from mixpeek.catalog.models import Bucket, BucketUpload
-from mixpeek.catalog.retention import clear_bucket_uploads
+from mixpeek.catalog.retention import clear_assets, clear_bucket_uploads
 from mixpeek.catalog.schemas import RequestBucketUpload
 from mixpeek.catalog.uploads import Uploads
 from mixpeek.db.pool import Database
@@ -139,6 +139,23 @@ def test_abandoned_uploads_are_cleared_and_those_that_may_still_be_confirmed_are
     assert store.exists(open_one.object_key)
     assert done.asset is not None
     assert store.exists(done.asset["key"])
+
+
+def test_the_assets_of_a_namespace_go_when_it_is_gone(uploads: Uploads, make_bucket: Any) -> None:
+    store = uploads.intake.objects
+    kept, gone = make_bucket(), make_bucket()
+    for bucket in (kept, gone):
+        upload = request(uploads, bucket)
+        put(uploads, upload)
+        confirm(uploads, bucket, upload)
+    with uploads.database.transaction() as connection:
+        connection.execute("DELETE FROM namespaces WHERE namespace_id = %s", [gone.namespace_id])
+
+    assert clear_assets(uploads.database, store) == 1
+    assert clear_assets(uploads.database, store) == 0
+
+    (left,) = [key for key, _ in store.list("namespaces/")]
+    assert left.startswith(f"namespaces/{kept.namespace_id}/assets/")
 
 
 def _expire(database: Database, upload: BucketUpload) -> None:

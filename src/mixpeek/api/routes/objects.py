@@ -5,28 +5,32 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
 
 from mixpeek.api.access import Deleter, HeaderNamespace, PlatformDep, Writer
 from mixpeek.api.answers import answers
 from mixpeek.api.paging import ListBody, PageDep, wire_page
 from mixpeek.api.platform import Platform
+from mixpeek.api.routes.plugins import signed_url
 from mixpeek.api.schemas.buckets import ObjectPage, ObjectsCreated, StoredObject
 from mixpeek.batches import service as batches
 from mixpeek.batches.schemas import CreateBatch
 from mixpeek.catalog import objects, queries, service
+from mixpeek.catalog.contents import FILE_KINDS
 from mixpeek.catalog.models import Bucket
 from mixpeek.catalog.objects import Wanted
 from mixpeek.catalog.schemas import ChangeObject, CreateObject, CreateObjects, Policy, ReplaceObject
 from mixpeek.db.pool import Connection
 from mixpeek.errors import MixpeekError
+from mixpeek.objects.assets import asset_prefix, key_from_asset_url
 from mixpeek.tenancy.models import Namespace
 
 router = APIRouter(prefix="/v1/buckets/{bucket_identifier}/objects", tags=["objects"])
 
 # Objects of one request whose content is taken in side by side; mostly they wait for what they fetch.
 _TAKEN_AT_ONCE = 4
+_FILE_URL_S = 3600
 
 PolicyQuery = Annotated[
     Policy | None,
@@ -121,12 +125,22 @@ def list_objects(
 
 @router.get("/{object_id}", **answers(StoredObject))
 def get_object(
-    platform: PlatformDep, namespace: HeaderNamespace, bucket_identifier: str, object_id: str
+    request: Request,
+    platform: PlatformDep,
+    namespace: HeaderNamespace,
+    bucket_identifier: str,
+    object_id: str,
+    return_presigned_urls: Annotated[bool, Query(description="Also return signed URLs of files, for an hour.")] = False,
 ) -> dict[str, Any]:
     """Return an object with its blobs."""
     with platform.database.transaction() as connection:
         bucket = service.get_bucket(connection, namespace.namespace_id, bucket_identifier)
-        return objects.get_object(connection, bucket, object_id).wire()
+        answer = objects.get_object(connection, bucket, object_id).wire()
+    if return_presigned_urls:
+        answer["blobs"] = [
+            {**blob, "presigned_url": _file_url(request, platform, namespace, blob)} for blob in answer["blobs"]
+        ]
+    return answer
 
 
 @router.put("/{object_id}", **answers(StoredObject, 409))
@@ -175,6 +189,13 @@ def delete_object(
 def _bucket(platform: Platform, namespace: Namespace, identifier: str) -> Bucket:
     with platform.database.transaction() as connection:
         return service.get_bucket(connection, namespace.namespace_id, identifier)
+
+
+def _file_url(request: Request, platform: Platform, namespace: Namespace, blob: dict[str, Any]) -> str | None:
+    key = key_from_asset_url(blob["data"]) if blob["type"] in FILE_KINDS else None
+    if key is None or not key.startswith(asset_prefix(namespace.namespace_id)):
+        return None
+    return signed_url(request, platform, "GET", key, _FILE_URL_S, 0)
 
 
 def _wanted(platform: Platform, bucket: Bucket, body: CreateObject) -> Wanted:

@@ -63,6 +63,9 @@ class StoredBlob(Answer):
     data: Any = Field(description="The value, or for a file the address of its content.")
     properties: dict[str, Any] = Field(description="What the file says about itself, and the blob's `metadata`.")
     details: BlobDetails
+    presigned_url: str | None = Field(
+        None, description="With `return_presigned_urls`, of a file: GET it without a key."
+    )
 
 
 class StoredObject(OpenAnswer):
