@@ -75,7 +75,7 @@ class Fetcher:
             answer = self._first_answer(client, source, others) or client.send(
                 _request(client, source, last), stream=True
             )
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise SourceUnavailable(f"{_shown(url)} cannot be fetched: {error or type(error).__name__}") from error
         try:
             yield answer

@@ -34,7 +34,10 @@ def unique_hash(
 
 
 def content_hash(fields: Mapping[str, Any], blobs: Sequence[Mapping[str, Any]]) -> str:
-    """Return the hash of all that an object holds: equal for objects that hold the same."""
+    """Return the hash of all that an object holds: equal for objects that hold the same.
+
+    Raises: InvalidRequest: a number that is not finite, which JSON cannot hold.
+    """
     held = [[blob["property"], blob["type"], blob["details"]["hash"]] for blob in blobs]
     return _hash([fields, held])
 
@@ -57,5 +60,10 @@ def _value(path: str, fields: Mapping[str, Any], blobs: Sequence[Mapping[str, An
 
 
 def _hash(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    except ValueError as error:
+        raise InvalidRequest(
+            "The object holds a number that is not finite", hint="Send a number, or null for one that is missing"
+        ) from error
     return hashlib.sha256(text.encode()).hexdigest()

@@ -99,7 +99,7 @@ class ObjectBody(WireModel):
     # Fields of the bucket's schema are sent at the root, so unknown keys are checked against that schema instead.
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
-    blobs: list[Blob] = Field(default_factory=list, max_length=100)
+    blobs: list[Blob] = Field(default_factory=list, max_length=1000)
     key_prefix: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
 

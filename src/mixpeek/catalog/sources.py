@@ -14,8 +14,10 @@ from mixpeek.catalog.errors import SourceRefused
 from mixpeek.errors import SettingInvalid
 from mixpeek.execution.egress.addresses import Address, reason_to_refuse
 from mixpeek.execution.egress.heads import Destination, is_name
+from mixpeek.text import fault_of_text
 
 VARIABLE = "MIXPEEK_SOURCE_HOSTS"
+_LONGEST_URL = 8192
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -89,6 +91,8 @@ def choose_addresses(source: Source, addresses: Sequence[Address], own: Collecti
 
 
 def _split(url: str) -> SplitResult:
+    if len(url) > _LONGEST_URL or fault_of_text(url):
+        raise SourceRefused(f"The address is longer than {_LONGEST_URL} characters, or holds some that are no text")
     try:
         parts = urlsplit(url)
         _ = parts.port

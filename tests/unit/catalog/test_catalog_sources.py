@@ -52,6 +52,8 @@ def test_a_named_host_is_open(setting: str, url: str) -> None:
         ("example.com", "https://example.com/a b"),
         ("example.com", "https://example.com:99999/"),
         ("example.com", "https:///a"),
+        ("*", "http://\ud800/"),
+        ("*", "http://example.com/" + "a" * 9000),
         ("*", "file:///etc/passwd"),
         ("*", "s3://bucket/key"),
         ("*", "gopher://example.com/"),

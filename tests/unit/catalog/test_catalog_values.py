@@ -23,7 +23,7 @@ BLOB = {"property": "content", "type": "text", "data": "x", "details": {"hash": 
     ("kind", "fits", "misfits"),
     [
         ("string", ["", "x"], [1, True, None, ["x"]]),
-        ("integer", [1, 2.0, -3], [1.5, "1", True]),
+        ("integer", [1, 2.0, -3, 10**400], [1.5, "1", True]),
         ("number", [1, 1.5], ["1", False]),
         ("boolean", [True], [1, "true"]),
         ("array", [[], [1]], [{}, "[]"]),
@@ -96,6 +96,11 @@ def test_the_unique_key_is_read_from_fields_paths_into_them_and_blobs() -> None:
 def test_an_object_without_a_part_of_its_unique_key_is_refused() -> None:
     with pytest.raises(InvalidRequest, match=r"'metadata\.source\.id'"):
         unique_hash({"fields": ["content", "metadata.source.id"]}, {"source": {}}, [BLOB])
+
+
+def test_a_number_that_is_not_finite_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="not finite"):
+        content_hash({"scores": [1.0, float("nan")]}, [])
 
 
 def test_objects_that_hold_the_same_are_the_same_whatever_the_order_of_their_fields() -> None:

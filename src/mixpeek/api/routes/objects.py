@@ -25,6 +25,7 @@ from mixpeek.db.pool import Connection
 from mixpeek.errors import MixpeekError
 from mixpeek.objects.assets import asset_prefix, key_from_asset_url
 from mixpeek.tenancy.models import Namespace
+from mixpeek.text import storable
 
 router = APIRouter(prefix="/v1/buckets/{bucket_identifier}/objects", tags=["objects"])
 
@@ -212,6 +213,6 @@ def _process(connection: Connection, namespace: Namespace, bucket: Bucket, objec
 def _failure(place: int, error: Exception) -> dict[str, Any]:
     if isinstance(error, ValidationError):
         words = "; ".join(f"{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in error.errors())
-        return {"object_index": place, "error": words, "error_type": "ValidationError"}
+        return {"object_index": place, "error": storable(words), "error_type": "ValidationError"}
     assert isinstance(error, MixpeekError)
-    return {"object_index": place, "error": error.message, "error_type": error.type}
+    return {"object_index": place, "error": storable(error.message), "error_type": error.type}
