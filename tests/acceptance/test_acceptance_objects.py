@@ -109,13 +109,15 @@ def test_values_that_do_not_fit_are_refused(http: httpx.Client, bucket: str, bod
 
 
 def test_what_no_text_can_hold_fails_alone_and_is_told(http: httpx.Client, bucket: str) -> None:
-    body = b"""{"objects": [{"title": "a"}, {"title": "\\ud800"}, {"\\ud800": 1}, {"tags": [NaN]}, {"metadata": {"n": NaN}},
+    body = b"""{"objects": [
+        {"title": "a"}, {"title": "\\ud800"}, {"\\ud800": 1}, {"tags": [NaN]}, {"metadata": {"n": NaN}},
+        {"blobs": [{"property": "tags", "type": "array", "data": [NaN]}]},
         {"blobs": [{"property": "photo", "type": "image", "data": "http://\\ud800/"}]}]}"""
 
     answer = http.post(f"/buckets/{bucket}/objects/batch", content=body, headers={"Content-Type": "application/json"})
 
     made = answer.raise_for_status().json()
-    assert (made["succeeded_count"], [failure["object_index"] for failure in made["failed"]]) == (1, [1, 2, 3, 4, 5])
+    assert (made["succeeded_count"], [failure["object_index"] for failure in made["failed"]]) == (1, [1, 2, 3, 4, 5, 6])
 
 
 def test_a_schemas_field_may_stand_at_the_root_under_metadata_or_be_a_blob(http: httpx.Client, bucket: str) -> None:

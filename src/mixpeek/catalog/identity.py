@@ -42,6 +42,19 @@ def content_hash(fields: Mapping[str, Any], blobs: Sequence[Mapping[str, Any]]) 
     return _hash([fields, held])
 
 
+def canonical_json(value: Any) -> str:
+    """Return the one text for a value, in ASCII, whatever the order of its keys.
+
+    Raises: InvalidRequest: a number that is not finite, which JSON cannot hold.
+    """
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise InvalidRequest(
+            "The object holds a number that is not finite", hint="Send a number, or null for one that is missing"
+        ) from error
+
+
 def root_name(path: str) -> str:
     """Return the property that a path of a unique key starts at: `metadata.isbn` → `isbn`."""
     return path.removeprefix("metadata.").split(".")[0]
@@ -60,10 +73,4 @@ def _value(path: str, fields: Mapping[str, Any], blobs: Sequence[Mapping[str, An
 
 
 def _hash(value: Any) -> str:
-    try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    except ValueError as error:
-        raise InvalidRequest(
-            "The object holds a number that is not finite", hint="Send a number, or null for one that is missing"
-        ) from error
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()

@@ -6,7 +6,6 @@ What it hands on (`Draft`) needs no network any more and, for a file, nothing bu
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from mixpeek.catalog.contents import (
 )
 from mixpeek.catalog.errors import ContentInvalid, ContentTooLarge, UploadNotReady
 from mixpeek.catalog.fetching import Fetcher
+from mixpeek.catalog.identity import canonical_json
 from mixpeek.catalog.models import Asset, Bucket, Draft
 from mixpeek.catalog.properties import properties_of
 from mixpeek.catalog.schemas import Blob, ObjectBody
@@ -206,7 +206,7 @@ def _value_blob(blob: Blob, value: Any, declared: dict[str, Any]) -> dict[str, A
     faults = list(faults_of(value, {**declared, "type": blob.type}, blob.property))
     if faults:
         raise InvalidRequest("; ".join(faults), hint="Send a value of that type")
-    raw = value.encode(errors="replace") if isinstance(value, str) else json.dumps(value).encode()
+    raw = value.encode(errors="replace") if isinstance(value, str) else canonical_json(value).encode()
     mime_type = TEXT if blob.type in TEXT_KINDS else _JSON
     details = {"filename": None, "size_bytes": len(raw), "mime_type": mime_type}
     return _blob(blob, value, {**details, "hash": hashlib.sha256(raw).hexdigest()}, {})
