@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     source_hosts: str = Field(
         "",
         description="Hosts that content of objects is fetched from, separated by commas: `host` and `*.example.com`"
-        " (public addresses, ports 80 and 443), `host:port` (that port, private addresses included), `*`.",
+        " (public addresses, ports 80 and 443), `host:port` (that port, private addresses included), `*`, `s3://bucket`.",
     )
     rate_limit_per_minute: int = Field(0, ge=0, description="Requests one API key may send a minute; 0 is no limit.")
     rate_limit_burst: int = Field(0, ge=0, description="Requests a rested key may send at once; 0 is a minute's worth.")

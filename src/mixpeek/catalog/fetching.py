@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from mixpeek.catalog.errors import ContentTooLarge, SourceRefused, SourceUnavailable
-from mixpeek.catalog.sources import Source, SourceHosts, choose_addresses
+from mixpeek.catalog.sources import BUCKETS, Source, SourceHosts, choose_addresses
 from mixpeek.execution.egress.addresses import Address
 from mixpeek.execution.egress.dial import is_own, resolve_name
 from mixpeek.objects.store import LocalCopy, local_copy
@@ -47,6 +49,10 @@ class Fetcher:
 
         Raises: SourceRefused, SourceUnavailable, ContentTooLarge.
         """
+        if url.startswith(BUCKETS):
+            with local_copy(self._from_bucket(url)) as copy:
+                yield Fetched(copy, url, None)
+            return
         import httpx
 
         deadline = time.monotonic() + _TOTAL_TIMEOUT_S
@@ -64,6 +70,37 @@ class Fetcher:
                         yield Fetched(copy, url, kind or None)
                     return
         raise SourceUnavailable(f"{_shown(url)} is the {REDIRECTS + 1}th redirect in a row")
+
+    def _from_bucket(self, url: str) -> Iterator[bytes]:
+        """Yield the content of a file in a cloud store, read with the server's credentials (`AWS_*` variables)."""
+        import obstore
+        from obstore.exceptions import BaseError
+        from obstore.store import from_url
+
+        bucket, key = self.hosts.open_bucket(url)
+        allow_http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true")
+        size = 0
+        try:
+            store = from_url(
+                f"{BUCKETS}{bucket}",
+                client_options={
+                    "timeout": f"{_TOTAL_TIMEOUT_S:.0f}s",
+                    "connect_timeout": "15s",
+                    "allow_http": allow_http,
+                },
+                retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=_STEP_TIMEOUT_S)},
+            )
+            for part in obstore.get(store, key).stream():
+                size += len(part)
+                self._check_size(size, url)
+                yield bytes(part)
+        except (BaseError, FileNotFoundError, PermissionError) as error:
+            # Its first line says what; the rest are the insides of the client.
+            raise SourceUnavailable(f"{url} cannot be fetched: {str(error).splitlines()[0][:200]}") from error
+
+    def _check_size(self, size_bytes: int, url: str) -> None:
+        if size_bytes > self.limit_bytes:
+            raise ContentTooLarge(f"{_shown(url)} has more than {self.limit_bytes} bytes")
 
     @contextmanager
     def _asked(self, client: httpx.Client, url: str) -> Iterator[httpx.Response]:
@@ -114,8 +151,7 @@ class Fetcher:
         try:
             for chunk in answer.iter_raw():
                 size += len(chunk)
-                if size > self.limit_bytes:
-                    raise ContentTooLarge(f"{_shown(url)} has more than {self.limit_bytes} bytes")
+                self._check_size(size, url)
                 if time.monotonic() > deadline:
                     raise SourceUnavailable(f"{_shown(url)} did not arrive within {_TOTAL_TIMEOUT_S:.0f} s")
                 yield chunk

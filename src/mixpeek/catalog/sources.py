@@ -1,11 +1,13 @@
 """From which hosts content is fetched, and which of their addresses are connected to. Pure; others resolve names.
 
 An entry of `MIXPEEK_SOURCE_HOSTS` that names a host opens its public addresses on 80 and 443. One that names a port too
-opens exactly that, also where it leads to a private or loopback address: it was asked for.
+opens exactly that, also where it leads to a private or loopback address: it was asked for. `s3://bucket` opens a
+bucket, which is read with the server's own credentials.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
@@ -17,6 +19,8 @@ from mixpeek.execution.egress.heads import Destination, is_name
 from mixpeek.text import fault_of_text
 
 VARIABLE = "MIXPEEK_SOURCE_HOSTS"
+BUCKETS = "s3://"
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LONGEST_URL = 8192
 _PORTS = {"http": 80, "https": 443}
 
@@ -53,11 +57,17 @@ class SourceHosts:
     """What an operator lets content be fetched from; nothing unless named."""
 
     entries: tuple[_Entry, ...] = ()
+    buckets: frozenset[str] = frozenset()
 
     @classmethod
     def from_setting(cls, setting: str) -> SourceHosts:
         """Read the setting; raise SettingInvalid naming the entry that cannot be read."""
-        return cls(tuple(_entry_from(entry) for entry in setting.replace(",", " ").split()))
+        entries = setting.replace(",", " ").split()
+        named = [entry.removeprefix(BUCKETS).rstrip("/") for entry in entries if entry.startswith(BUCKETS)]
+        for name in named:
+            if not _BUCKET.fullmatch(name):
+                raise _invalid(f"{BUCKETS}{name}")
+        return cls(tuple(_entry_from(e) for e in entries if not e.startswith(BUCKETS)), frozenset(named))
 
     def open(self, url: str) -> Source:
         """Return the source that `url` names.
@@ -73,6 +83,22 @@ class SourceHosts:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         named = any(entry == _Entry(host, port) for entry in covering)
         return Source(parts.scheme, Destination(host, port), target, any_address=named)
+
+    def open_bucket(self, url: str) -> tuple[str, str]:
+        """Return the bucket and the key in it that an `s3://` address names.
+
+        Raises: SourceRefused: the setting does not name the bucket.
+        """
+        _check_text(url)
+        bucket, _, key = url.removeprefix(BUCKETS).partition("/")
+        if bucket not in self.buckets:
+            raise SourceRefused(
+                f"Content is not fetched from {BUCKETS}{bucket}",
+                hint=f"Send a presigned https address, or have the operator name the bucket in {VARIABLE}",
+            )
+        if not key:
+            raise SourceRefused(f"{url} names no file in its bucket")
+        return bucket, key
 
 
 def choose_addresses(source: Source, addresses: Sequence[Address], own: Collection[Address] = ()) -> list[Address]:
@@ -90,9 +116,13 @@ def choose_addresses(source: Source, addresses: Sequence[Address], own: Collecti
     return list(addresses)
 
 
-def _split(url: str) -> SplitResult:
+def _check_text(url: str) -> None:
     if len(url) > _LONGEST_URL or fault_of_text(url):
         raise SourceRefused(f"The address is longer than {_LONGEST_URL} characters, or holds some that are no text")
+
+
+def _split(url: str) -> SplitResult:
+    _check_text(url)
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -119,8 +149,12 @@ def _entry_from(entry: str) -> _Entry:
     port = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 5 else None
     bare = host.removeprefix("*.")
     if (colon and not (port and port < 65536)) or not (host == "*" or ":" in bare or is_name(bare)):
-        raise SettingInvalid(
-            f"{VARIABLE} has the entry {entry!r}, which names no host",
-            hint="Write `host`, `host:port`, `*.example.com` or `*`, separated by commas",
-        )
+        raise _invalid(entry)
     return _Entry(host.rstrip("."), port)
+
+
+def _invalid(entry: str) -> SettingInvalid:
+    return SettingInvalid(
+        f"{VARIABLE} has the entry {entry!r}, which names no host",
+        hint="Write `host`, `host:port`, `*.example.com`, `*` or `s3://bucket`, separated by commas",
+    )

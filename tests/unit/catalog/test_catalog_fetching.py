@@ -101,6 +101,29 @@ def test_what_cannot_be_taken_as_it_is_is_refused(source: LocalServer, answer: A
         fetch(fetcher(source), f"{source.url}/a")
 
 
+def test_a_bucket_that_is_named_is_read_with_the_servers_credentials(
+    source: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("ENDPOINT", source.url), ("ALLOW_HTTP", "true"), ("REGION", "eu-west-1")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key-of-the-server")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    facts = {"ETag": '"x"', "Last-Modified": "Sun, 29 Nov 2026 05:00:00 GMT"}
+    source.on("GET /our-photos/a/fox.png", Answer(b"bytes", headers=facts))
+    source.on("GET /our-photos/large", Answer(b"x" * (LIMIT_BYTES + 1), headers=facts))
+    own = Fetcher(SourceHosts.from_setting("s3://our-photos"), LIMIT_BYTES)
+
+    assert fetch(own, "s3://our-photos/a/fox.png")[0] == b"bytes"
+    assert "key-of-the-server" in source.asked[0].headers["authorization"]
+    with pytest.raises(ContentTooLarge):
+        fetch(own, "s3://our-photos/large")
+    with pytest.raises(SourceUnavailable, match="s3://our-photos/none"):
+        fetch(own, "s3://our-photos/none")
+    for closed in ("s3://other-photos/a", "s3://our-photos", "s3://our-photos/"):
+        with pytest.raises(SourceRefused):
+            fetch(own, closed)
+
+
 def test_a_source_that_does_not_answer_is_named_without_its_signature(source: LocalServer) -> None:
     own = Fetcher(SourceHosts.from_setting("127.0.0.1:1"), LIMIT_BYTES)
 

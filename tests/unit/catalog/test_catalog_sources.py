@@ -97,7 +97,8 @@ def test_a_port_named_for_any_host_opens_no_private_address() -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", ["https://example.com", "example.com:port", "example.com:0", "a b/c", "*.", "ex*mple.com"]
+    "entry",
+    ["https://example.com", "example.com:port", "example.com:0", "a b/c", "*.", "ex*mple.com", "s3://", "s3://A"],
 )
 def test_an_entry_that_names_no_host_is_refused_when_the_server_starts(entry: str) -> None:
     with pytest.raises(SettingInvalid, match="MIXPEEK_SOURCE_HOSTS"):
