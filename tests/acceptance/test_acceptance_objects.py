@@ -60,6 +60,7 @@ def test_a_file_sent_in_a_request_becomes_an_asset_described_by_its_content(
     assert blob["data"].startswith(f"s3://mixpeek/namespaces/{client.namespace}/assets/{sha256}/")
     assert blob["details"]["mime_type"] == "image/png"
     assert (blob["details"]["size_bytes"], blob["details"]["hash"]) == (len(PHOTO), sha256)
+    assert blob["details"]["filename"] in ("fox.png", "file.png")
     assert blob["properties"] == {"width": 4, "height": 3}
     assert made["title"] == made["metadata"]["title"] == "fox"
 

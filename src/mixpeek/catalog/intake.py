@@ -6,7 +6,7 @@ What it hands on (`Draft`) needs no network any more and, for a file, nothing bu
 from __future__ import annotations
 
 import hashlib
-import os
+import mimetypes
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from mixpeek.catalog.models import Asset, Bucket, Draft
 from mixpeek.catalog.properties import properties_of
 from mixpeek.catalog.schemas import Blob, ObjectBody
 from mixpeek.catalog.sniffing import HEAD_BYTES, TEXT, fits_kind, is_text, mime_type_of
-from mixpeek.catalog.values import check_kind, check_property, faults_of, merged_fields
+from mixpeek.catalog.values import check_kind, check_property, faults_of, merged_fields, with_defaults
 from mixpeek.db.pool import Database
 from mixpeek.errors import InvalidRequest, NotFound
 from mixpeek.objects.assets import asset_key, asset_url
@@ -70,10 +70,19 @@ class Intake:
     fetcher: Fetcher
     limit_bytes: int
 
-    def draft(self, bucket: Bucket, body: ObjectBody, *, arrived: Mapping[str, Asset] | None = None) -> Draft:
+    def draft(
+        self,
+        bucket: Bucket,
+        body: ObjectBody,
+        *,
+        is_change: bool = False,
+        arrived: Mapping[str, Asset] | None = None,
+    ) -> Draft:
         """Return what `body` says, its content stored.
 
-        Args: arrived: uploads that are being confirmed, beside those that are.
+        Args:
+            is_change: the body need not make an object by itself.
+            arrived: uploads that are being confirmed, beside those that are.
         Raises: InvalidRequest, ContentInvalid, ContentTooLarge, SourceRefused, SourceUnavailable: nothing refers to
         what was stored until then.
         """
@@ -86,6 +95,8 @@ class Intake:
             check_kind(blob.property, blob.type, properties)
         fields = merged_fields(root, body.metadata)
         given = {blob.property for blob in body.blobs}
+        if not is_change:
+            with_defaults(fields, given, properties)  # before anything is fetched or stored
         wanted = [*body.blobs, *_blobs_from_fields(fields, given, properties)]
         place = _Place(bucket, arrived or {})
         taken = [self._take(place, blob, properties[blob.property]) for blob in wanted]
@@ -98,14 +109,20 @@ class Intake:
             given=frozenset(body.model_fields_set),
         )
 
-    def store(self, namespace_id: str, received: Received) -> Asset:
-        """Put content into the object store, once however often it is sent, and return what it is."""
+    def store(self, namespace_id: str, received: Received, kind: str | None = None) -> Asset:
+        """Put content into the object store, once however often it is sent, and return what it is.
+
+        Raises: ContentInvalid: a blob of type `kind` does not hold such content; nothing is stored.
+        """
         copy = received.copy
         mime_type = _mime_type_of(received)
+        _check_fits(kind, mime_type)
         properties = properties_of(copy.file, mime_type)
-        key = asset_key(namespace_id, copy.sha256, received.filename)
+        # Libraries that plugins use go by the extension.
+        name = received.filename or f"file{mimetypes.guess_extension(mime_type) or ''}"
+        key = asset_key(namespace_id, copy.sha256, name)
         self.objects.put(key, copy.chunks(), limit_bytes=self.limit_bytes)
-        return Asset(key, copy.sha256, copy.size_bytes, mime_type, received.filename, properties)
+        return Asset(key, copy.sha256, copy.size_bytes, mime_type, name, properties)
 
     def _take(
         self, place: _Place, blob: Blob, declared: dict[str, Any]
@@ -122,21 +139,18 @@ class Intake:
             if blob.type in TEXT_KINDS:
                 with self._received(place, content) as received:
                     return _text_blob(blob, received), received.source
-            asset, source = self._asset(place, content)
+            asset, source = self._asset(place, content, blob.type)
         except ContentInvalid as error:
             raise ContentInvalid(f"{blob.property!r}: {error.message}", hint=error.hint) from error
-        if not fits_kind(blob.type, asset.mime_type):
-            raise ContentInvalid(
-                f"{blob.property!r} is of type {blob.type!r}, but its content is {asset.mime_type}",
-                hint="Send content of that type, or put it into a property of another one",
-            )
         return _file_blob(blob, asset), source
 
-    def _asset(self, place: _Place, content: Content) -> tuple[Asset, dict[str, Any] | None]:
+    def _asset(self, place: _Place, content: Content, kind: str) -> tuple[Asset, dict[str, Any] | None]:
         if isinstance(content, Uploaded):
-            return self._uploaded(place, content.upload_id), None
+            asset = self._uploaded(place, content.upload_id)
+            _check_fits(kind, asset.mime_type)
+            return asset, None
         with self._received(place, content) as received:
-            return self.store(place.bucket.namespace_id, received), received.source
+            return self.store(place.bucket.namespace_id, received, kind), received.source
 
     @contextmanager
     def _received(self, place: _Place, content: Content) -> Iterator[Received]:
@@ -202,6 +216,14 @@ def _mime_type_of(received: Received) -> str:
     return mime_type_of(head, declared=received.declared, filename=received.filename)
 
 
+def _check_fits(kind: str | None, mime_type: str) -> None:
+    if kind is not None and not fits_kind(kind, mime_type):
+        raise ContentInvalid(
+            f"a blob of type {kind!r} does not hold {mime_type}, which this is",
+            hint="Send content of that type, or put it into a property of another one",
+        )
+
+
 def _value_blob(blob: Blob, value: Any, declared: dict[str, Any]) -> dict[str, Any]:
     faults = list(faults_of(value, {**declared, "type": blob.type}, blob.property))
     if faults:
@@ -237,7 +259,7 @@ def _text_blob(blob: Blob, received: Received) -> dict[str, Any]:
 
 def _file_blob(blob: Blob, asset: Asset) -> dict[str, Any]:
     details = {
-        "filename": asset.filename or os.path.basename(asset.key),  # noqa: PTH119  a key, no path of this machine
+        "filename": asset.filename,
         "size_bytes": asset.size_bytes,
         "mime_type": asset.mime_type,
         "hash": asset.sha256,

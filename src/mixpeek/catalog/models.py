@@ -64,7 +64,7 @@ class Asset:
     sha256: str
     size_bytes: int
     mime_type: str
-    filename: str | None
+    filename: str
     properties: dict[str, Any]
 
     def row(self) -> dict[str, Any]:

@@ -77,7 +77,8 @@ class Uploads:
             with local_copy(self.intake.objects.read(upload.object_key)) as copy:
                 _check_arrival(upload, copy, etag, size_bytes)
                 received = Received(copy, upload.filename, upload.content_type)
-                asset = self.intake.store(bucket.namespace_id, received)
+                kind = upload.blob_type if upload.blob_type in FILE_KINDS else None
+                asset = self.intake.store(bucket.namespace_id, received, kind)
         except NotFound as error:
             return self._confirmed_meanwhile(bucket, upload, error)
         new = self._object(bucket, upload, asset) if upload.create_object_on_confirm else None

@@ -15,6 +15,7 @@ from mixpeek.catalog.fetching import Fetcher
 from mixpeek.catalog.intake import Intake
 from mixpeek.catalog.schemas import CreateObject
 from mixpeek.catalog.sources import SourceHosts
+from mixpeek.errors import InvalidRequest
 from mixpeek.objects.assets import key_from_asset_url
 
 PHOTO = files.png(4, 3)
@@ -51,6 +52,25 @@ def test_a_source_that_fails_leaves_nothing_behind(intake: Intake, make_bucket: 
     bucket = make_bucket()
     with LocalServer() as source, pytest.raises(SourceUnavailable, match="404"):
         with_source(intake, source).draft(bucket, body(f"{source.url}/none.png"))
+
+    assert intake.objects.list("") == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "data"),
+    [
+        ({}, f"data:image/png;base64,{b64encode(files.pdf()).decode()}"),
+        ({"isbn": 5}, f"data:image/png;base64,{b64encode(PHOTO).decode()}"),
+        ({"isbm": "5"}, f"data:image/png;base64,{b64encode(PHOTO).decode()}"),
+    ],
+)
+def test_nothing_is_stored_for_an_object_that_cannot_be(
+    intake: Intake, make_bucket: Any, fields: dict[str, Any], data: str
+) -> None:
+    body = {"blobs": [{"property": "photo", "type": "image", "data": data}], **fields}
+
+    with pytest.raises(InvalidRequest):
+        intake.draft(make_bucket(), CreateObject.model_validate(body))
 
     assert intake.objects.list("") == []
 

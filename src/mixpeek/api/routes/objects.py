@@ -171,7 +171,7 @@ def change_object(
 ) -> dict[str, Any]:
     """Change what is given of an object: fields by name (null removes one), blobs by property."""
     bucket = _bucket(platform, namespace, bucket_identifier)
-    change = platform.intake.draft(bucket, body)
+    change = platform.intake.draft(bucket, body, is_change=True)
     with platform.database.transaction() as connection:
         return objects.change_object(connection, platform.documents, bucket, object_id, change).wire()
 
