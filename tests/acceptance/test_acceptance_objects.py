@@ -266,6 +266,8 @@ def test_deleting_takes_what_was_made_with_it_and_a_read_bucket_stays(
     run_batch(client, collection)
     assert len(all_documents(client, collection)) == 2
 
+    stats = client.buckets.get(bucket).batch_stats
+    assert (stats["total"], stats["active"], stats["completed"], stats["failed"]) == (2, 0, 2, 0)
     refusal(http.delete(f"/buckets/{bucket}"), 409, "ConflictError")
     http.delete(f"/buckets/{bucket}/objects/{other}").raise_for_status()
     assert [document["content"] for document in all_documents(client, collection)] == ["a fox"]

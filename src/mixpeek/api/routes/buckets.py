@@ -10,9 +10,11 @@ from mixpeek.api.access import Deleter, HeaderNamespace, PlatformDep, Writer
 from mixpeek.api.answers import answers
 from mixpeek.api.paging import ListBody, PageDep, wire_page
 from mixpeek.api.schemas.buckets import Bucket, BucketDeleted, BucketPage
-from mixpeek.catalog import queries, service
+from mixpeek.batches.queries import count_by_bucket
+from mixpeek.catalog import models, queries, service
 from mixpeek.catalog.schemas import ChangeBucket, CreateBucket, ReplaceBucket
 from mixpeek.collections.queries import list_readers
+from mixpeek.db.pool import Connection
 from mixpeek.errors import Conflict
 
 router = APIRouter(prefix="/v1/buckets", tags=["buckets"])
@@ -24,7 +26,7 @@ def create_bucket(
 ) -> dict[str, Any]:
     """Create a bucket; its schema says which fields its objects have, its unique key which of them are the same."""
     with platform.database.transaction() as connection:
-        return service.create_bucket(connection, namespace.namespace_id, body).wire()
+        return _wire(connection, [service.create_bucket(connection, namespace.namespace_id, body)])[0]
 
 
 @router.post("/list", **answers(BucketPage))
@@ -40,7 +42,8 @@ def list_buckets(
     with platform.database.transaction() as connection:
         found = queries.list_buckets(connection, namespace.namespace_id, page.limit, page.after, page.offset)
         total = queries.count_buckets(connection, namespace.namespace_id) if include_total else None
-    answer = wire_page(page, [bucket.wire() for bucket in found], found[-1].bucket_id if found else None)
+        results = _wire(connection, found)
+    answer = wire_page(page, results, found[-1].bucket_id if found else None)
     answer["pagination"]["total"] = total
     return answer
 
@@ -49,7 +52,7 @@ def list_buckets(
 def get_bucket(platform: PlatformDep, namespace: HeaderNamespace, bucket_identifier: str) -> dict[str, Any]:
     """Return a bucket with how much it holds."""
     with platform.database.transaction() as connection:
-        return service.get_bucket(connection, namespace.namespace_id, bucket_identifier).wire()
+        return _wire(connection, [service.get_bucket(connection, namespace.namespace_id, bucket_identifier)])[0]
 
 
 @router.put("/{bucket_identifier}", **answers(Bucket, 409))
@@ -59,7 +62,7 @@ def replace_bucket(
     """Describe a bucket anew; objects in it must fit the new schema whatever they hold, and its unique key stays."""
     with platform.database.transaction() as connection:
         bucket = service.get_bucket(connection, namespace.namespace_id, bucket_identifier, lock=True)
-        return service.replace_bucket(connection, bucket, body).wire()
+        return _wire(connection, [service.replace_bucket(connection, bucket, body)])[0]
 
 
 @router.patch("/{bucket_identifier}", **answers(Bucket, 409))
@@ -69,7 +72,7 @@ def change_bucket(
     """Change what is given of a bucket; properties of the schema are added to those there are."""
     with platform.database.transaction() as connection:
         bucket = service.get_bucket(connection, namespace.namespace_id, bucket_identifier, lock=True)
-        return service.change_bucket(connection, bucket, body).wire()
+        return _wire(connection, [service.change_bucket(connection, bucket, body)])[0]
 
 
 @router.delete("/{bucket_identifier}", **answers(BucketDeleted, 409, checked=True))
@@ -98,3 +101,14 @@ def delete_bucket(
             platform.documents.delete_of_objects(connection, namespace.namespace_id, gone)
         queries.delete_bucket(connection, bucket.bucket_id)
     return {"success": True, "bucket_id": bucket.bucket_id, "message": "Deleted"}
+
+
+def _wire(connection: Connection, buckets: list[models.Bucket]) -> list[dict[str, Any]]:
+    """Return buckets as they are answered: with how the batches over them stand, counted in one query."""
+    stats: dict[str, dict[str, int]] = {}
+    if buckets:
+        stats = count_by_bucket(connection, buckets[0].namespace_id, [bucket.bucket_id for bucket in buckets])
+    none = {"total": 0, "active": 0, "completed": 0, "failed": 0}
+    return [
+        {**bucket.wire(), "batch_stats": stats.get(bucket.bucket_id, none), "storage_stats": None} for bucket in buckets
+    ]

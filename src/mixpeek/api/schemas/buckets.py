@@ -10,6 +10,15 @@ from pydantic import Field
 from mixpeek.api.schemas.base import Answer, OpenAnswer, PageInfo
 
 
+class BatchStats(Answer):
+    """How the batches over a bucket stand; drafts and cancelled ones count in the total alone."""
+
+    total: int
+    active: int
+    completed: int
+    failed: int
+
+
 class Bucket(Answer):
     """A bucket and how much it holds."""
 
@@ -27,6 +36,8 @@ class Bucket(Answer):
     last_upload_at: datetime | None
     status: Literal["ACTIVE"]
     is_locked: bool
+    batch_stats: BatchStats
+    storage_stats: None
 
 
 class BucketPage(Answer):

@@ -14,6 +14,9 @@ END $$;
 CREATE TRIGGER unique_key_stays BEFORE UPDATE ON buckets FOR EACH ROW
     WHEN (OLD.unique_key IS DISTINCT FROM NEW.unique_key) EXECUTE FUNCTION unique_key_stays();
 
+-- A bucket tells how the batches over it stand.
+CREATE INDEX batches_by_bucket ON batches USING gin (bucket_ids);
+
 -- uploads ---------------------------------------------------------------------------------------------------------
 CREATE TABLE bucket_uploads (
     upload_id                text PRIMARY KEY,
