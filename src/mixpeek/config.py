@@ -55,6 +55,12 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         64 * 1024 * 1024, ge=1, le=256 * 1024**2, description="Largest JSON request body accepted."
     )
+    max_blob_bytes: int = Field(1024**3, ge=1, description="Largest file accepted as the content of one blob.")
+    source_hosts: str = Field(
+        "",
+        description="Hosts that content of objects is fetched from, separated by commas: `host` and `*.example.com`"
+        " (public addresses, ports 80 and 443), `host:port` (that port, private addresses included), `*`, `s3://bucket`.",
+    )
     rate_limit_per_minute: int = Field(0, ge=0, description="Requests one API key may send a minute; 0 is no limit.")
     rate_limit_burst: int = Field(0, ge=0, description="Requests a rested key may send at once; 0 is a minute's worth.")
     max_plugins_per_namespace: int = Field(0, ge=0, description="Plugins one namespace may hold; 0 is no limit.")

@@ -11,6 +11,7 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
+from factories.files import png
 from factories.platform import BUCKET_SCHEMA, unique
 from factories.plugins import write_plugin, zip_of
 from factories.servers import API_KEY, Server
@@ -191,6 +192,7 @@ def _fill(walk: Walk) -> str:
     walk("POST", f"{objects}/list", json={})
     walk("GET", f"{objects}/{good}")
     walk("GET", f"/v1/buckets/{bucket}")
+    _edit(walk)
     extractor = {
         "feature_extractor_name": "walked_words",
         "version": "1.0.0",
@@ -210,6 +212,26 @@ def _fill(walk: Walk) -> str:
     assert walk("GET", f"{batches}/{batch}/failed-documents")["total"] == 1
     walk("POST", "/v1/tasks/list", json={})
     return collection
+
+
+def _edit(walk: Walk) -> None:
+    """Change, upload and delete in a bucket that nothing reads."""
+    schema = {"properties": {"name": {"type": "string"}, "photo": {"type": "image"}}}
+    bucket = walk("POST", "/v1/buckets", json={"bucket_name": "photos", "bucket_schema": schema})["bucket_id"]
+    walk("PUT", f"/v1/buckets/{bucket}", json={"bucket_name": "pictures", "bucket_schema": schema})
+    walk("PATCH", f"/v1/buckets/{bucket}", json={"description": "Pictures"})
+    uploads = f"/v1/buckets/{bucket}/uploads"
+    place = walk("POST", uploads, json={"filename": "a.png", "content_type": "image/png"})
+    walk("PUT", place["presigned_url"], content=png())
+    done = walk("POST", f"{uploads}/{place['upload_id']}/confirm")
+    walk("GET", f"{uploads}/{place['upload_id']}")
+    walk("POST", f"{uploads}/list?include_total=true", json={})
+    made = f"/v1/buckets/{bucket}/objects/{done['object_id']}"
+    walk("PATCH", made, json={"name": "fox"})
+    walk("PUT", made, json={"name": "hare"})
+    walk("DELETE", made, 204)
+    walk("DELETE", f"{uploads}/{place['upload_id']}", 204)
+    walk("DELETE", f"/v1/buckets/{bucket}")
 
 
 def _search(walk: Walk, collection: str) -> None:

@@ -38,6 +38,7 @@ TAGS = {
     "blobs": "Signed URLs; the signature allows the request, no key is sent.",
     "buckets": "Buckets hold objects that fit their schema.",
     "objects": "Objects group the blobs that belong together.",
+    "bucket uploads": "Files put into a bucket through signed URLs.",
     "collections": "A collection runs an extractor over the objects of its buckets.",
     "documents": "What extractors made of objects.",
     "batches": "Runs over chosen objects.",

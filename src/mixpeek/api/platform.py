@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from mixpeek.catalog.intake import Intake
+from mixpeek.catalog.uploads import Uploads
 from mixpeek.config import Settings
 from mixpeek.db.pool import Database
 from mixpeek.documents.port import DocumentStore
@@ -37,6 +39,7 @@ class Platform:
     vault: Vault
     registry: Registry
     documents: DocumentStore
+    intake: Intake
     replicas: Replicas
     log_followers: Followers
     sandbox: SandboxStatus
@@ -47,6 +50,10 @@ class Platform:
     @property
     def executor(self) -> Executor:
         return Executor(self.database, self.documents, self.registry, self.predict)
+
+    @property
+    def uploads(self) -> Uploads:
+        return Uploads(self.database, self.intake, self.documents)
 
     def predict(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Any:
         """Return a plugin's result to a worker thread; hosts are spoken to on the server's loop."""

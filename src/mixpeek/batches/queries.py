@@ -176,3 +176,19 @@ def finish_batch(
         "UPDATE batches SET status = %s, error = %s, error_summary = %s, updated_at = now() WHERE batch_id = %s",
         [status, error, Jsonb(error_summary), batch_id],
     )
+
+
+def count_by_bucket(connection: Connection, namespace_id: str, bucket_ids: list[str]) -> dict[str, dict[str, int]]:
+    """Return for each of these buckets that any batch ran over how many there were, and how they stand."""
+    rows = dict_rows(
+        connection,
+        "SELECT bucket_id, count(*)::int AS total,"
+        " count(*) FILTER (WHERE status IN ('PENDING', 'IN_PROGRESS', 'PROCESSING'))::int AS active,"
+        " count(*) FILTER (WHERE status IN ('COMPLETED', 'COMPLETED_WITH_ERRORS'))::int AS completed,"
+        " count(*) FILTER (WHERE status = 'FAILED')::int AS failed"
+        " FROM batches CROSS JOIN LATERAL unnest(bucket_ids) AS over (bucket_id)"
+        " WHERE namespace_id = %(namespace)s AND bucket_ids && %(buckets)s AND bucket_id = ANY(%(buckets)s)"
+        " GROUP BY bucket_id",
+        {"namespace": namespace_id, "buckets": bucket_ids},
+    )
+    return {row.pop("bucket_id"): row for row in rows}

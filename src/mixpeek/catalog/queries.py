@@ -1,13 +1,14 @@
-"""SQL over buckets and objects."""
+"""SQL over buckets, the objects in them, and the files uploaded into them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.catalog.models import Bucket, StoredObject
-from mixpeek.db.pool import Connection, all_rows, first_row
+from mixpeek.catalog.models import Asset, Bucket, BucketUpload, NewObject, StoredObject
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, insert_new, scalar
 
 BUCKET = (
     "SELECT b.bucket_id, b.namespace_id, b.bucket_name, b.description, b.bucket_schema, b.unique_key, b.metadata,"
@@ -16,29 +17,30 @@ BUCKET = (
     " max(created_at) AS last_upload_at FROM objects o WHERE o.bucket_id = b.bucket_id) s"
 )
 OBJECT = (
-    "SELECT object_id, namespace_id, bucket_id, sequence, key_prefix, blobs, fields, status, created_at, updated_at"
-    " FROM objects"
+    "SELECT object_id, namespace_id, bucket_id, sequence, key_prefix, blobs, fields, status, created_at, updated_at,"
+    " source_details FROM objects"
+)
+UPLOAD = (
+    "SELECT upload_id, namespace_id, bucket_id, filename, content_type, file_size_bytes, file_hash,"
+    " create_object_on_confirm, object_metadata, blob_property, blob_type, skip_duplicates, object_key, status, asset,"
+    " object_id, duplicate_of_upload_id, created_at, expires_at, confirmed_at FROM bucket_uploads"
 )
 
 
+# buckets -------------------------------------------------------------------------------------------------------------
 def insert_bucket(connection: Connection, bucket: dict[str, Any]) -> bool:
     """Insert a bucket; False when the namespace has one of this name."""
-    values = {**bucket, "bucket_schema": Jsonb(bucket["bucket_schema"]), "metadata": Jsonb(bucket["metadata"])}
-    cursor = connection.execute(
-        "INSERT INTO buckets (bucket_id, namespace_id, bucket_name, description, bucket_schema, metadata) VALUES"
-        " (%(bucket_id)s, %(namespace_id)s, %(bucket_name)s, %(description)s, %(bucket_schema)s, %(metadata)s)"
-        " ON CONFLICT DO NOTHING",
-        values,
-    )
-    return cursor.rowcount == 1
+    json = [name for name in ("bucket_schema", "unique_key", "metadata") if bucket[name] is not None]
+    return insert_new(connection, "buckets", bucket, json)
 
 
-def find_bucket(connection: Connection, namespace_id: str, identifier: str) -> Bucket | None:
+def find_bucket(connection: Connection, namespace_id: str, identifier: str, *, lock: bool = False) -> Bucket | None:
+    """Return the bucket with this id or name; with `lock`, kept from others until the transaction ends."""
     return first_row(
         connection,
         Bucket,
         f"{BUCKET} WHERE b.namespace_id = %s AND %s IN (b.bucket_id, b.bucket_name)"
-        " ORDER BY (b.bucket_id = %s) DESC LIMIT 1",
+        f" ORDER BY (b.bucket_id = %s) DESC LIMIT 1{' FOR UPDATE OF b' if lock else ''}",
         [namespace_id, identifier, identifier],
     )
 
@@ -52,13 +54,74 @@ def list_buckets(connection: Connection, namespace_id: str, limit: int, after: s
     )
 
 
-def insert_objects(connection: Connection, objects: list[dict[str, Any]]) -> None:
-    """Insert objects in the order given; their `sequence` follows it."""
+def count_buckets(connection: Connection, namespace_id: str) -> int:
+    return int(scalar(connection, "SELECT count(*) FROM buckets WHERE namespace_id = %s", [namespace_id]))
+
+
+def is_bucket_name_taken(connection: Connection, namespace_id: str, name: str) -> bool:
+    found = scalar(
+        connection,
+        "SELECT EXISTS (SELECT FROM buckets WHERE namespace_id = %s AND bucket_name = %s)",
+        [namespace_id, name],
+    )
+    return bool(found)
+
+
+def update_bucket(connection: Connection, bucket_id: str, fields: dict[str, Any]) -> None:
+    """Write name, description, schema and metadata; the unique key never changes."""
+    connection.execute(
+        "UPDATE buckets SET bucket_name = %(bucket_name)s, description = %(description)s,"
+        " bucket_schema = %(bucket_schema)s, metadata = %(metadata)s, updated_at = now()"
+        " WHERE bucket_id = %(bucket_id)s",
+        {
+            **fields,
+            "bucket_id": bucket_id,
+            "bucket_schema": Jsonb(fields["bucket_schema"]),
+            "metadata": Jsonb(fields["metadata"]),
+        },
+    )
+
+
+def delete_bucket(connection: Connection, bucket_id: str) -> None:
+    """Delete a bucket with its objects and uploads."""
+    connection.execute("DELETE FROM buckets WHERE bucket_id = %s", [bucket_id])
+
+
+def hold_bucket(connection: Connection, bucket_id: str) -> bool:
+    """Keep a bucket from being deleted until the transaction ends; False when it is gone."""
+    found = scalar(connection, "SELECT true FROM buckets WHERE bucket_id = %s FOR KEY SHARE", [bucket_id])
+    return bool(found)
+
+
+def lock_writers(connection: Connection, bucket_id: str) -> None:
+    """Let one transaction at a time decide which of a bucket's objects are the same; the unique index checks it."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 14))", [bucket_id])
+
+
+# objects -------------------------------------------------------------------------------------------------------------
+def insert_objects(connection: Connection, bucket: Bucket, objects: Sequence[tuple[str, NewObject]]) -> None:
+    """Insert objects under the ids given with them, in the order given; their `sequence` follows it."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO objects (object_id, namespace_id, bucket_id, key_prefix, blobs, fields, size_bytes) VALUES"
-            " (%(object_id)s, %(namespace_id)s, %(bucket_id)s, %(key_prefix)s, %(blobs)s, %(fields)s, %(size_bytes)s)",
-            [{**o, "blobs": Jsonb(o["blobs"]), "fields": Jsonb(o["fields"])} for o in objects],
+            "INSERT INTO objects (object_id, namespace_id, bucket_id, key_prefix, blobs, fields, source_details,"
+            " size_bytes, unique_hash, content_hash) VALUES (%(object_id)s, %(namespace_id)s, %(bucket_id)s,"
+            " %(key_prefix)s, %(blobs)s, %(fields)s, %(source_details)s, %(size_bytes)s, %(unique_hash)s,"
+            " %(content_hash)s)",
+            [
+                {"namespace_id": bucket.namespace_id, "bucket_id": bucket.bucket_id, **_object_row(object_id, new)}
+                for object_id, new in objects
+            ],
+        )
+
+
+def update_objects(connection: Connection, objects: Sequence[tuple[str, NewObject]]) -> None:
+    """Replace what the objects with these ids hold."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE objects SET key_prefix = %(key_prefix)s, blobs = %(blobs)s, fields = %(fields)s,"
+            " source_details = %(source_details)s, size_bytes = %(size_bytes)s, unique_hash = %(unique_hash)s,"
+            " content_hash = %(content_hash)s, updated_at = now() WHERE object_id = %(object_id)s",
+            [_object_row(object_id, new) for object_id, new in objects],
         )
 
 
@@ -67,10 +130,32 @@ def find_objects(connection: Connection, object_ids: list[str]) -> list[StoredOb
     return all_rows(connection, StoredObject, f"{OBJECT} WHERE object_id = ANY(%s) ORDER BY sequence", [object_ids])
 
 
-def find_object(connection: Connection, bucket_id: str, object_id: str) -> StoredObject | None:
+def find_object(connection: Connection, bucket_id: str, object_id: str, *, lock: bool = False) -> StoredObject | None:
+    suffix = " FOR UPDATE" if lock else ""
     return first_row(
-        connection, StoredObject, f"{OBJECT} WHERE bucket_id = %s AND object_id = %s", [bucket_id, object_id]
+        connection, StoredObject, f"{OBJECT} WHERE bucket_id = %s AND object_id = %s{suffix}", [bucket_id, object_id]
     )
+
+
+def find_by_unique_hashes(connection: Connection, bucket_id: str, hashes: Sequence[str]) -> dict[str, StoredObject]:
+    """Return the bucket's objects that have these unique keys, by hash."""
+    rows = dict_rows(
+        connection,
+        f"SELECT unique_hash, {OBJECT.removeprefix('SELECT ')} WHERE bucket_id = %s AND unique_hash = ANY(%s)",
+        [bucket_id, list(hashes)],
+    )
+    return {row.pop("unique_hash"): StoredObject(**row) for row in rows}
+
+
+def find_by_content_hashes(connection: Connection, bucket_id: str, hashes: Sequence[str]) -> dict[str, StoredObject]:
+    """Return for each of these hashes the oldest of the bucket's objects that hold that."""
+    rows = dict_rows(
+        connection,
+        f"SELECT DISTINCT ON (content_hash) content_hash, {OBJECT.removeprefix('SELECT ')}"
+        " WHERE bucket_id = %s AND content_hash = ANY(%s) ORDER BY content_hash, sequence",
+        [bucket_id, list(hashes)],
+    )
+    return {row.pop("content_hash"): StoredObject(**row) for row in rows}
 
 
 def list_objects(connection: Connection, bucket_id: str, limit: int, after: int, offset: int = 0) -> list[StoredObject]:
@@ -80,3 +165,101 @@ def list_objects(connection: Connection, bucket_id: str, limit: int, after: int,
         f"{OBJECT} WHERE bucket_id = %s AND sequence > %s ORDER BY sequence LIMIT %s OFFSET %s",
         [bucket_id, after, limit, offset],
     )
+
+
+def list_object_ids(connection: Connection, bucket_id: str) -> list[str]:
+    return [row["object_id"] for row in dict_rows(connection, "SELECT object_id FROM objects WHERE bucket_id = %s",
+                                                  [bucket_id])]  # fmt: skip
+
+
+def count_objects(connection: Connection, bucket_id: str) -> int:
+    return int(scalar(connection, "SELECT count(*) FROM objects WHERE bucket_id = %s", [bucket_id]))
+
+
+def delete_object(connection: Connection, object_id: str) -> None:
+    connection.execute("DELETE FROM objects WHERE object_id = %s", [object_id])
+
+
+def _object_row(object_id: str, new: NewObject) -> dict[str, Any]:
+    return {
+        "object_id": object_id,
+        "key_prefix": new.key_prefix,
+        "blobs": Jsonb(new.blobs),
+        "fields": Jsonb(new.fields),
+        "source_details": Jsonb(new.sources),
+        "size_bytes": new.size_bytes,
+        "unique_hash": new.unique_hash,
+        "content_hash": new.content_hash,
+    }
+
+
+# uploads -------------------------------------------------------------------------------------------------------------
+def insert_upload(connection: Connection, upload: dict[str, Any]) -> None:
+    insert_new(connection, "bucket_uploads", upload, ["object_metadata"])
+
+
+def find_upload(connection: Connection, bucket_id: str, upload_id: str, *, lock: bool = False) -> BucketUpload | None:
+    suffix = " FOR UPDATE" if lock else ""
+    return first_row(
+        connection, BucketUpload, f"{UPLOAD} WHERE bucket_id = %s AND upload_id = %s{suffix}", [bucket_id, upload_id]
+    )
+
+
+def find_upload_of_content(connection: Connection, bucket_id: str, sha256: str) -> BucketUpload | None:
+    """Return the first confirmed upload of content with this hash that was not itself found to be a duplicate."""
+    return first_row(
+        connection,
+        BucketUpload,
+        f"{UPLOAD} WHERE bucket_id = %s AND asset->>'sha256' = %s AND asset IS NOT NULL"
+        " AND duplicate_of_upload_id IS NULL ORDER BY confirmed_at LIMIT 1",
+        [bucket_id, sha256],
+    )
+
+
+def list_uploads(
+    connection: Connection, bucket_id: str, status: str | None, limit: int, after: str, offset: int = 0
+) -> list[BucketUpload]:
+    return all_rows(
+        connection,
+        BucketUpload,
+        f"{UPLOAD} WHERE bucket_id = %(bucket)s AND upload_id > %(after)s"
+        " AND (%(status)s::text IS NULL OR status = %(status)s) ORDER BY upload_id LIMIT %(limit)s OFFSET %(offset)s",
+        {"bucket": bucket_id, "after": after, "status": status, "limit": limit, "offset": offset},
+    )
+
+
+def count_uploads(connection: Connection, bucket_id: str, status: str | None) -> int:
+    found = scalar(
+        connection,
+        "SELECT count(*) FROM bucket_uploads WHERE bucket_id = %(bucket)s"
+        " AND (%(status)s::text IS NULL OR status = %(status)s)",
+        {"bucket": bucket_id, "status": status},
+    )
+    return int(found)
+
+
+def complete_upload(
+    connection: Connection, upload_id: str, asset: Asset, object_id: str | None, duplicate_of: str | None
+) -> None:
+    connection.execute(
+        "UPDATE bucket_uploads SET status = 'COMPLETED', asset = %s, object_id = %s, duplicate_of_upload_id = %s,"
+        " confirmed_at = now() WHERE upload_id = %s",
+        [Jsonb(asset.row()), object_id, duplicate_of, upload_id],
+    )
+
+
+def delete_upload(connection: Connection, upload_id: str) -> None:
+    connection.execute("DELETE FROM bucket_uploads WHERE upload_id = %s", [upload_id])
+
+
+def delete_expired_uploads(connection: Connection) -> int:
+    """Delete uploads that nobody confirmed within an hour after they expired."""
+    return connection.execute(
+        "DELETE FROM bucket_uploads WHERE status = 'PENDING' AND expires_at < now() - interval '1 hour'"
+    ).rowcount
+
+
+def list_open_upload_keys(connection: Connection) -> set[str]:
+    """Return where bytes may lie that are still to be confirmed."""
+    rows = dict_rows(connection, "SELECT object_key FROM bucket_uploads WHERE status = 'PENDING'")
+    return {row["object_key"] for row in rows}

@@ -1,136 +1,117 @@
-"""Creating buckets, and objects that fit their bucket's schema."""
+"""Buckets: made, changed without breaking what is in them, deleted with all they hold."""
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import json
 from typing import Any
 
-from pydantic import ValidationError
-
 from mixpeek.catalog import queries
-from mixpeek.catalog.models import Bucket, StoredObject
-from mixpeek.catalog.schemas import CreateObject
+from mixpeek.catalog.identity import root_name
+from mixpeek.catalog.models import Bucket
+from mixpeek.catalog.schemas import ChangeBucket, CreateBucket
+from mixpeek.catalog.values import check_property
 from mixpeek.db.pool import Connection, new_id
-from mixpeek.errors import AlreadyExists, InvalidRequest, MixpeekError, NotFound
-from mixpeek.text import fault_of_text
-
-BLOB_TYPES = frozenset({"text", "image", "audio", "video", "pdf", "excel"})
-MIME_TYPES = {"text": "text/plain", "string": "text/plain", "pdf": "application/pdf"}
+from mixpeek.errors import AlreadyExists, Conflict, InvalidRequest, NotFound
 
 
-def create_bucket(connection: Connection, namespace_id: str, fields: dict[str, Any]) -> Bucket:
+def create_bucket(connection: Connection, namespace_id: str, body: CreateBucket) -> Bucket:
+    """Create a bucket.
+
+    Raises: AlreadyExists: its name is taken. InvalidRequest: its unique key names what its schema lacks.
+    """
+    schema = body.bucket_schema.model_dump(exclude_none=True)
+    if body.unique_key is not None:
+        for path in body.unique_key.fields:
+            check_property(root_name(path), schema["properties"])
     bucket_id = new_id("bkt")
-    if not queries.insert_bucket(connection, {**fields, "bucket_id": bucket_id, "namespace_id": namespace_id}):
-        raise AlreadyExists(
-            f"There is a bucket named {fields['bucket_name']!r} already", hint="Use it, or pick another name"
-        )
+    row = {
+        "bucket_id": bucket_id,
+        "namespace_id": namespace_id,
+        "bucket_name": body.bucket_name,
+        "description": body.description,
+        "bucket_schema": schema,
+        "unique_key": None if body.unique_key is None else body.unique_key.model_dump(),
+        "metadata": body.metadata,
+    }
+    if not queries.insert_bucket(connection, row):
+        raise _name_taken(body.bucket_name)
     return get_bucket(connection, namespace_id, bucket_id)
 
 
-def get_bucket(connection: Connection, namespace_id: str, identifier: str) -> Bucket:
-    """Return the bucket with this id or name."""
-    bucket = queries.find_bucket(connection, namespace_id, identifier)
+def get_bucket(connection: Connection, namespace_id: str, identifier: str, *, lock: bool = False) -> Bucket:
+    """Return the bucket with this id or name; with `lock`, kept from others until the transaction ends."""
+    bucket = queries.find_bucket(connection, namespace_id, identifier, lock=lock)
     if bucket is None:
         raise NotFound("bucket", identifier)
     return bucket
 
 
-def get_object(connection: Connection, bucket: Bucket, object_id: str) -> StoredObject:
-    found = queries.find_object(connection, bucket.bucket_id, object_id)
-    if found is None:
-        raise NotFound("object", object_id)
-    return found
-
-
-def create_object(connection: Connection, bucket: Bucket, body: CreateObject) -> StoredObject:
-    row = row_from_body(bucket, body)
-    queries.insert_objects(connection, [row])
-    return get_object(connection, bucket, row["object_id"])
-
-
-def create_objects(connection: Connection, bucket: Bucket, bodies: list[dict[str, Any]]) -> dict[str, Any]:
-    """Create the objects that are valid and say which are not and why; partial success is explicit."""
-    rows, failed = [], []
-    for index, body in enumerate(bodies):
-        try:
-            rows.append(row_from_body(bucket, CreateObject.model_validate(body)))
-        except (MixpeekError, ValidationError) as error:
-            failed.append({"object_index": index, "error": _words(error), "error_type": "ValidationError"})
-    queries.insert_objects(connection, rows)
-    created = queries.find_objects(connection, [row["object_id"] for row in rows])
-    return {
-        "succeeded": [stored.wire() for stored in created],
-        "failed": failed,
-        "total_requested": len(bodies),
-        "succeeded_count": len(created),
-        "failed_count": len(failed),
+def replace_bucket(connection: Connection, bucket: Bucket, body: CreateBucket) -> Bucket:
+    """Write a bucket's description as a whole."""
+    unique_key = bucket.unique_key if body.unique_key is None else body.unique_key.model_dump()
+    fields = {
+        "bucket_name": body.bucket_name,
+        "description": body.description,
+        "bucket_schema": body.bucket_schema.model_dump(exclude_none=True),
+        "metadata": body.metadata,
     }
+    return _write(connection, bucket, fields, unique_key)
 
 
-def row_from_body(bucket: Bucket, body: CreateObject) -> dict[str, Any]:
-    """Return the row of an object, checked against its bucket's schema.
+def change_bucket(connection: Connection, bucket: Bucket, body: ChangeBucket) -> Bucket:
+    """Write what the body gives, and keep the rest; properties of the schema are added to those there are."""
+    given = body.model_fields_set
+    schema = dict(bucket.bucket_schema)
+    if body.bucket_schema is not None:
+        schema["properties"] = {
+            **schema["properties"],
+            **body.bucket_schema.model_dump(exclude_none=True)["properties"],
+        }
+    fields = {
+        "bucket_name": body.bucket_name or bucket.bucket_name,
+        "description": body.description if "description" in given else bucket.description,
+        "bucket_schema": schema,
+        "metadata": (body.metadata or {}) if "metadata" in given else bucket.metadata,
+    }
+    unique_key = bucket.unique_key
+    if "unique_key" in given:
+        unique_key = None if body.unique_key is None else body.unique_key.model_dump()
+    return _write(connection, bucket, fields, unique_key)
 
-    Raises: InvalidRequest: a property the schema lacks, a missing required one, or text that cannot be stored.
-    """
-    properties: dict[str, dict[str, Any]] = bucket.bucket_schema["properties"]
-    fields = {**body.metadata, **(body.model_extra or {})}
-    blobs = []
-    for blob in body.blobs:
-        _check_property(blob.property, properties)
-        blobs.append(_stored_blob(blob.property, blob.type, blob.data, blob.metadata))
-    given = {blob["property"] for blob in blobs}
-    for name in body.model_extra or {}:
-        _check_property(name, properties)
+
+def _write(connection: Connection, bucket: Bucket, fields: dict[str, Any], unique_key: dict[str, Any] | None) -> Bucket:
+    if unique_key != bucket.unique_key:
+        raise InvalidRequest(
+            "A bucket's unique key never changes", hint="Create a bucket with the other key and put its objects there"
+        )
+    for path in (unique_key or {}).get("fields", []):
+        check_property(root_name(path), fields["bucket_schema"]["properties"])
+    if bucket.object_count:
+        _check_still_fits(bucket, fields["bucket_schema"]["properties"])
+    name = fields["bucket_name"]
+    if name != bucket.bucket_name and queries.is_bucket_name_taken(connection, bucket.namespace_id, name):
+        raise _name_taken(name)
+    queries.update_bucket(connection, bucket.bucket_id, fields)
+    return get_bucket(connection, bucket.namespace_id, bucket.bucket_id)
+
+
+def _check_still_fits(bucket: Bucket, properties: dict[str, Any]) -> None:
+    """Raise Conflict for a schema that the objects there are may not fit; adding an optional property always does."""
+    before: dict[str, dict[str, Any]] = bucket.bucket_schema["properties"]
+    faults = [f"{name!r} would be gone" for name in before if name not in properties]
     for name, declared in properties.items():
-        if name in fields and name not in given and declared["type"] in BLOB_TYPES:
-            blobs.append(_stored_blob(name, declared["type"], fields[name], {}))
-        elif name not in fields and name not in given:
-            if declared.get("default") is not None:
-                fields[name] = declared["default"]
-            elif declared.get("required"):
-                raise InvalidRequest(f"Required property {name!r} is missing", hint="Send it as a blob or a field")
-    fault = fault_of_text({"blobs": blobs, "fields": fields})
-    if fault:
-        raise InvalidRequest(f"The object cannot be stored: {fault}", hint="Remove it from the text and send it again")
-    return {
-        "object_id": new_id("obj"),
-        "namespace_id": bucket.namespace_id,
-        "bucket_id": bucket.bucket_id,
-        "key_prefix": body.key_prefix,
-        "blobs": blobs,
-        "fields": fields,
-        "size_bytes": sum(blob["details"]["size_bytes"] for blob in blobs),
-    }
+        if name not in before:
+            if declared.get("required") and declared.get("default") is None:
+                faults.append(f"{name!r} would be required, and no object has it")
+        elif (declared["type"], declared.get("enum")) != (before[name]["type"], before[name].get("enum")):
+            faults.append(f"{name!r} would be of another type")
+        elif declared.get("required") and not before[name].get("required"):
+            faults.append(f"{name!r} would become required")
+    if faults:
+        raise Conflict(
+            f"{bucket.object_count} objects may not fit that schema: {'; '.join(faults)}",
+            hint="Add optional properties, or create a bucket with the other schema",
+        )
 
 
-def _stored_blob(name: str, kind: str, data: Any, metadata: dict[str, Any]) -> dict[str, Any]:
-    raw = data.encode(errors="replace") if isinstance(data, str) else json.dumps(data).encode()
-    return {
-        "blob_id": new_id("blob"),
-        "property": name,
-        "key_prefix": None,
-        "type": kind,
-        "data": data,
-        "properties": metadata,
-        "details": {
-            "filename": None,
-            "size_bytes": len(raw),
-            "mime_type": MIME_TYPES.get(kind, f"{kind}/*" if kind in BLOB_TYPES else "application/json"),
-            "hash": hashlib.sha256(raw).hexdigest(),
-        },
-    }
-
-
-def _check_property(name: str, properties: dict[str, Any]) -> None:
-    if name not in properties:
-        near = difflib.get_close_matches(name, properties, n=1)
-        advice = f"Did you mean {near[0]!r}?" if near else f"The bucket has: {', '.join(sorted(properties))}"
-        raise InvalidRequest(f"The bucket's schema has no property {name!r}", hint=advice)
-
-
-def _words(error: MixpeekError | ValidationError) -> str:
-    if isinstance(error, MixpeekError):
-        return error.message
-    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+def _name_taken(name: str) -> AlreadyExists:
+    return AlreadyExists(f"There is a bucket named {name!r} already", hint="Use it, or pick another name")

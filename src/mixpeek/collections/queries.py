@@ -76,6 +76,17 @@ def list_by_bucket(connection: Connection, namespace_id: str, bucket_id: str) ->
     )
 
 
+def list_readers(connection: Connection, namespace_id: str, bucket_id: str) -> list[str]:
+    """Return the names of all collections that read from a bucket, enabled or not."""
+    rows = dict_rows(
+        connection,
+        "SELECT collection_name FROM collections WHERE namespace_id = %s AND source->'bucket_ids' ? %s"
+        " ORDER BY collection_name",
+        [namespace_id, bucket_id],
+    )
+    return [row["collection_name"] for row in rows]
+
+
 def list_dependents(
     connection: Connection, plugin_namespace: str, plugin_id: str, namespace_id: str | None = None
 ) -> list[dict[str, Any]]:

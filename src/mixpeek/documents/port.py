@@ -94,3 +94,16 @@ class DocumentStore(Protocol):
 
     def count(self, connection: Connection, index: Index) -> int:
         """Count the documents of an index."""
+
+    def delete_of_objects(
+        self,
+        connection: Connection,
+        namespace_id: str,
+        object_ids: Sequence[str],
+        *,
+        blob_ids: Sequence[str] | None = None,
+    ) -> int:
+        """Delete what any collection of the namespace made of these objects, and return how many documents it was.
+
+        Args: blob_ids: only what was made of these blobs of them.
+        """

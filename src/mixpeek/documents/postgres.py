@@ -114,6 +114,38 @@ class PostgresDocuments:
             )
         )
 
+    def delete_of_objects(
+        self,
+        connection: Connection,
+        namespace_id: str,
+        object_ids: Sequence[str],
+        *,
+        blob_ids: Sequence[str] | None = None,
+    ) -> int:
+        gone = dict_rows(
+            connection,
+            "DELETE FROM documents d USING collection_generations g, collections c WHERE c.namespace_id = %(namespace)s"
+            " AND g.collection_id = c.collection_id AND d.collection_id = g.collection_id"
+            " AND d.generation = g.generation AND d.object_id = ANY(%(objects)s)"
+            " AND (%(blobs)s::text[] IS NULL OR EXISTS (SELECT FROM jsonb_array_elements(d.internal->'source_blobs') b"
+            "  WHERE b->>'blob_id' = ANY(%(blobs)s)))"
+            " RETURNING d.collection_id, d.generation, d.document_id",
+            {
+                "namespace": namespace_id,
+                "objects": list(object_ids),
+                "blobs": None if blob_ids is None else list(blob_ids),
+            },
+        )
+        if gone:
+            keys = [[row[name] for row in gone] for name in ("collection_id", "generation", "document_id")]
+            for table in ("document_vectors", "document_keys"):
+                connection.execute(
+                    f"DELETE FROM {table} WHERE (collection_id, generation, document_id) IN"
+                    " (SELECT unnest(%s::text[]), unnest(%s::int[]), unnest(%s::text[]))",
+                    keys,
+                )
+        return len(gone)
+
     @staticmethod
     def _with_vectors(
         connection: Connection, indexes: Sequence[Index], rows: list[dict[str, Any]]

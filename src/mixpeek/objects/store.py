@@ -134,6 +134,13 @@ class ObjectStore:
             return False
         return True
 
+    def folders(self, prefix: str) -> list[str]:
+        """Return the names that stand below `prefix` with something below them; `prefix` ends in `/` or is empty."""
+        import obstore
+
+        below = obstore.list_with_delimiter(self._store, prefix.rstrip("/") or None)["common_prefixes"]
+        return [path.rstrip("/").rsplit("/", 1)[-1] for path in below]
+
     def list(self, prefix: str) -> list[tuple[str, datetime]]:
         """Return the keys under `prefix`, each with the time it was last written (UTC)."""
         import obstore

@@ -38,7 +38,7 @@ from mixpeek.secrets.service import Vault  # noqa: E402
 from mixpeek.server.datadir import DataDir  # noqa: E402
 from mixpeek.server.direct import direct_protocol  # noqa: E402
 from mixpeek.server.notices import listen_for_changes  # noqa: E402
-from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
+from mixpeek.server.process import begin, connect, intake, object_store, registry  # noqa: E402
 from mixpeek.server.responses import JoinedProtocol  # noqa: E402
 from mixpeek.serving.replica import Request  # noqa: E402
 from mixpeek.serving.replicas import Replicas  # noqa: E402
@@ -149,6 +149,7 @@ async def _build(
         vault=vault,
         registry=plugins,
         documents=PostgresDocuments(),
+        intake=intake(settings, database, objects),
         log_followers=Followers(),
         replicas=replicas,
         sandbox=sandbox,

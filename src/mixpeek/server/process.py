@@ -7,10 +7,15 @@ import os
 import secrets
 import signal
 import sys
+from urllib.parse import urlsplit
 
+from mixpeek.catalog.fetching import Fetcher
+from mixpeek.catalog.intake import Intake
+from mixpeek.catalog.sources import SourceHosts
 from mixpeek.config import Settings
 from mixpeek.db.pool import Database
 from mixpeek.db.schema import wait_until_migrated
+from mixpeek.errors import SettingInvalid
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.execution.environments.store import Environments
 from mixpeek.inspection.severities import overrides_from
@@ -59,6 +64,16 @@ def registry(settings: Settings, database: Database, objects: ObjectStore, execu
         database, objects, execution, settings.unpacked_dir, settings.max_archive_bytes, environments(settings),
         model_store(settings, database, objects), quotas, overrides_from(settings.rules),
     )  # fmt: skip
+
+
+def intake(settings: Settings, database: Database, objects: ObjectStore) -> Intake:
+    hosts = SourceHosts.from_setting(settings.source_hosts)
+    if urlsplit(settings.objects_url or "").netloc in hosts.buckets:
+        raise SettingInvalid(
+            "MIXPEEK_SOURCE_HOSTS names the bucket that MIXPEEK_OBJECTS_URL names",
+            hint="Leave it out: objects of one namespace could be made of the files of all others",
+        )
+    return Intake(database, objects, Fetcher(hosts, settings.max_blob_bytes), settings.max_blob_bytes)
 
 
 def model_store(settings: Settings, database: Database, objects: ObjectStore) -> ModelStore:

@@ -18,6 +18,7 @@ import psycopg  # noqa: E402
 from mixpeek import tracing  # noqa: E402
 from mixpeek.batches.runner import ChunkRunner  # noqa: E402
 from mixpeek.batches.workflow import BatchWorkflow  # noqa: E402
+from mixpeek.catalog.retention import clear_assets, clear_bucket_uploads  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments.rollout import Rollout  # noqa: E402
@@ -96,6 +97,8 @@ def _clear_forever(
     while not stopping.is_set():
         try:
             retention.clear()
+            clear_bucket_uploads(models.database, models.objects)
+            clear_assets(models.database, models.objects)
             clear_models(models, settings.model_days)
             clear_logs(models.database, settings.log_days, settings.log_bytes_per_plugin)
             engine.forget_finished(datetime.now(UTC) - timedelta(days=settings.workflow_days))

@@ -10,6 +10,15 @@ from pydantic import Field
 from mixpeek.api.schemas.base import Answer, OpenAnswer, PageInfo
 
 
+class BatchStats(Answer):
+    """How the batches over a bucket stand; drafts and cancelled ones count in the total alone."""
+
+    total: int
+    active: int
+    completed: int
+    failed: int
+
+
 class Bucket(Answer):
     """A bucket and how much it holds."""
 
@@ -27,6 +36,8 @@ class Bucket(Answer):
     last_upload_at: datetime | None
     status: Literal["ACTIVE"]
     is_locked: bool
+    batch_stats: BatchStats
+    storage_stats: None
 
 
 class BucketPage(Answer):
@@ -34,6 +45,14 @@ class BucketPage(Answer):
 
     results: list[Bucket]
     pagination: PageInfo
+
+
+class BucketDeleted(Answer):
+    """That a bucket is gone."""
+
+    success: Literal[True]
+    bucket_id: str
+    message: str
 
 
 class BlobDetails(Answer):
@@ -52,9 +71,12 @@ class StoredBlob(Answer):
     property: str
     key_prefix: str | None
     type: str
-    data: Any
-    properties: dict[str, Any]
+    data: Any = Field(description="The value, or for a file the address of its content.")
+    properties: dict[str, Any] = Field(description="What the file says about itself, and the blob's `metadata`.")
     details: BlobDetails
+    presigned_url: str | None = Field(
+        None, description="With `return_presigned_urls`, of a file: GET it without a key."
+    )
 
 
 class StoredObject(OpenAnswer):
@@ -70,6 +92,8 @@ class StoredObject(OpenAnswer):
     error: None
     created_at: datetime
     updated_at: datetime
+    batch_id: str | None = Field(None, description="With `auto_process`: the batch that was started.")
+    task_id: str | None = Field(None, description="With `auto_process`: the task to poll.")
 
 
 class ObjectPage(Answer):
@@ -95,3 +119,49 @@ class ObjectsCreated(Answer):
     total_requested: int
     succeeded_count: int
     failed_count: int
+    batch_id: str | None = Field(None, description="With `auto_process`: the batch that was started.")
+    task_id: str | None = Field(None, description="With `auto_process`: the task to poll.")
+
+
+class BucketUpload(Answer):
+    """One file on its way into a bucket, or there."""
+
+    upload_id: str
+    bucket_id: str
+    filename: str
+    content_type: str = Field(description="As announced; once confirmed, as its content says.")
+    file_size_bytes: int | None
+    file_hash: str | None = Field(description="sha256 in hexadecimal: announced, then that of the content.")
+    s3_key: str
+    create_object_on_confirm: bool
+    object_metadata: dict[str, Any]
+    blob_property: str | None
+    blob_type: str | None
+    skip_duplicates: bool
+    status: Literal["PENDING", "COMPLETED"]
+    object_id: str | None = Field(description="The object made of it, or the one that holds the same content.")
+    is_duplicate: bool
+    duplicate_of_upload_id: str | None
+    created_at: datetime
+    expires_at: datetime
+    confirmed_at: datetime | None
+
+
+class BucketUploadOpened(BucketUpload):
+    """Where to send a file."""
+
+    presigned_url: str | None = Field(description="PUT the bytes there, without a key; null for a duplicate.")
+    message: str
+
+
+class BucketUploadConfirmed(BucketUpload):
+    """What became of a file."""
+
+    success: Literal[True]
+
+
+class BucketUploadPage(Answer):
+    """A page of uploads."""
+
+    results: list[BucketUpload]
+    pagination: PageInfo

@@ -1,0 +1,103 @@
+"""Files uploaded into a bucket through signed URLs."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from mixpeek.api.access import Deleter, HeaderNamespace, PlatformDep, Writer
+from mixpeek.api.answers import answers
+from mixpeek.api.paging import ListBody, PageDep, wire_page
+from mixpeek.api.routes.plugins import signed_url
+from mixpeek.api.schemas.buckets import BucketUpload, BucketUploadConfirmed, BucketUploadOpened, BucketUploadPage
+from mixpeek.catalog import queries
+from mixpeek.catalog.schemas import ConfirmBucketUpload, RequestBucketUpload
+from mixpeek.catalog.service import get_bucket
+from mixpeek.catalog.uploads import get_upload
+
+router = APIRouter(prefix="/v1/buckets/{bucket_identifier}/uploads", tags=["bucket uploads"])
+
+
+@router.post("", **answers(BucketUploadOpened, checked=True))
+def request_bucket_upload(
+    request: Request,
+    platform: PlatformDep,
+    namespace: HeaderNamespace,
+    caller: Writer,
+    bucket_identifier: str,
+    body: RequestBucketUpload,
+) -> dict[str, Any]:
+    """Open an upload and return where to PUT the file; of content the bucket has already, the upload it came by."""
+    with platform.database.transaction() as connection:
+        bucket = get_bucket(connection, namespace.namespace_id, bucket_identifier)
+        upload = platform.uploads.request(connection, bucket, body)
+    if upload.status == "COMPLETED":
+        duplicate = {"is_duplicate": True, "duplicate_of_upload_id": upload.upload_id}
+        message = "The bucket has this content already; there is nothing to send"
+        return {**upload.wire(), **duplicate, "presigned_url": None, "message": message}
+    limit = platform.settings.max_blob_bytes if body.file_size_bytes is None else body.file_size_bytes
+    lasts_s = max(1, int(upload.expires_at.timestamp() - time.time()))
+    url = signed_url(request, platform, "PUT", upload.object_key, lasts_s, limit)
+    return {**upload.wire(), "presigned_url": url, "message": "PUT the file to `presigned_url`, then confirm"}
+
+
+@router.post("/list", **answers(BucketUploadPage, checked=True))
+def list_bucket_uploads(
+    platform: PlatformDep,
+    namespace: HeaderNamespace,
+    bucket_identifier: str,
+    page: PageDep,
+    body: ListBody | None = None,
+    status: Annotated[Literal["PENDING", "COMPLETED"] | None, Query()] = None,
+    include_total: Annotated[bool, Query()] = False,
+) -> dict[str, Any]:
+    """List uploads, by id."""
+    page = page.within(body)
+    with platform.database.transaction() as connection:
+        bucket_id = get_bucket(connection, namespace.namespace_id, bucket_identifier).bucket_id
+        found = queries.list_uploads(connection, bucket_id, status, page.limit, page.after, page.offset)
+        total = queries.count_uploads(connection, bucket_id, status) if include_total else None
+    answer = wire_page(page, [upload.wire() for upload in found], found[-1].upload_id if found else None)
+    answer["pagination"]["total"] = total
+    return answer
+
+
+@router.get("/{upload_id}", **answers(BucketUpload, checked=True))
+def get_bucket_upload(
+    platform: PlatformDep, namespace: HeaderNamespace, bucket_identifier: str, upload_id: str
+) -> dict[str, Any]:
+    """Return an upload and what became of it."""
+    with platform.database.transaction() as connection:
+        bucket = get_bucket(connection, namespace.namespace_id, bucket_identifier)
+        return get_upload(connection, bucket, upload_id).wire()
+
+
+@router.post("/{upload_id}/confirm", **answers(BucketUploadConfirmed, 409, checked=True))
+def confirm_bucket_upload(
+    platform: PlatformDep,
+    namespace: HeaderNamespace,
+    caller: Writer,
+    bucket_identifier: str,
+    upload_id: str,
+    body: ConfirmBucketUpload | None = None,
+) -> dict[str, Any]:
+    """Take in what was PUT and, if the upload says so, make an object of it; repeated, it answers the same again."""
+    with platform.database.transaction() as connection:
+        bucket = get_bucket(connection, namespace.namespace_id, bucket_identifier)
+    sent = body or ConfirmBucketUpload()
+    done = platform.uploads.confirm(bucket, upload_id, etag=sent.etag, size_bytes=sent.file_size_bytes)
+    return {**done.wire(), "success": True}
+
+
+@router.delete("/{upload_id}", response_class=Response, **answers(None, status=204))
+def delete_bucket_upload(
+    platform: PlatformDep, namespace: HeaderNamespace, caller: Deleter, bucket_identifier: str, upload_id: str
+) -> Response:
+    """Forget an upload; an object that it made, and its content, stay."""
+    with platform.database.transaction() as connection:
+        bucket = get_bucket(connection, namespace.namespace_id, bucket_identifier)
+        upload = platform.uploads.delete(connection, bucket, upload_id)
+    platform.objects.delete(upload.object_key)
+    return Response(status_code=204)

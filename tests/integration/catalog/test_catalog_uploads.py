@@ -1,0 +1,165 @@
+"""Uploads into a bucket: what arrives is what was announced, once; what nobody confirms is cleared."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from factories import files
+from mixpeek.catalog import queries
+from mixpeek.catalog.errors import BucketUploadExpired, ContentInvalid, UploadNotReady
+from mixpeek.catalog.models import Bucket, BucketUpload
+from mixpeek.catalog.retention import clear_assets, clear_bucket_uploads
+from mixpeek.catalog.schemas import RequestBucketUpload
+from mixpeek.catalog.uploads import Uploads
+from mixpeek.db.pool import Database
+from mixpeek.errors import InvalidRequest
+from mixpeek.objects.assets import asset_url
+
+PHOTO = files.png(4, 3)
+
+
+def request(uploads: Uploads, bucket: Bucket, **fields: Any) -> BucketUpload:
+    body = {"filename": "my photo.png", "content_type": "image/png", **fields}
+    with uploads.database.transaction() as connection:
+        return uploads.request(connection, bucket, RequestBucketUpload.model_validate(body))
+
+
+def put(uploads: Uploads, upload: BucketUpload, content: bytes = PHOTO) -> None:
+    uploads.intake.objects.put(upload.object_key, [content], limit_bytes=10_000)
+
+
+def confirm(uploads: Uploads, bucket: Bucket, upload: BucketUpload, **sent: Any) -> BucketUpload:
+    return uploads.confirm(bucket, upload.upload_id, **{"etag": None, "size_bytes": None, **sent})
+
+
+def test_a_confirmed_upload_is_an_object_whose_blob_is_an_asset(uploads: Uploads, make_bucket: Any) -> None:
+    bucket = make_bucket()
+    upload = request(uploads, bucket, object_metadata={"isbn": "1"}, file_size_bytes=len(PHOTO))
+    put(uploads, upload)
+
+    done = confirm(uploads, bucket, upload)
+
+    with uploads.database.transaction() as connection:
+        (made,) = queries.list_objects(connection, bucket.bucket_id, 10, 0)
+    (blob,) = made.blobs
+    sha256 = hashlib.sha256(PHOTO).hexdigest()
+    key = f"namespaces/{bucket.namespace_id}/assets/{sha256}/my_photo.png"
+    assert (done.status, done.object_id) == ("COMPLETED", made.object_id)
+    assert (blob["property"], blob["type"], blob["data"]) == ("photo", "image", asset_url(key))
+    assert blob["details"] == {
+        "filename": "my photo.png", "size_bytes": len(PHOTO), "mime_type": "image/png", "hash": sha256,
+    }  # fmt: skip
+    assert blob["properties"] == {"width": 4, "height": 3}
+    assert made.fields == {"isbn": "1"}
+    assert b"".join(uploads.intake.objects.read(key)) == PHOTO
+    assert not uploads.intake.objects.exists(upload.object_key)
+    assert confirm(uploads, bucket, upload) == done
+
+
+def test_content_that_the_bucket_has_makes_no_second_object(uploads: Uploads, make_bucket: Any) -> None:
+    bucket = make_bucket()
+    first, second, third = (request(uploads, bucket, skip_duplicates=each) for each in (True, True, False))
+    for upload in (first, second, third):
+        put(uploads, upload)
+
+    done = [confirm(uploads, bucket, upload) for upload in (first, second, third)]
+
+    assert done[1].duplicate_of_upload_id == first.upload_id
+    assert done[1].object_id == done[0].object_id != done[2].object_id
+    known = request(uploads, bucket, file_hash=hashlib.sha256(PHOTO).hexdigest().upper())
+    assert known.upload_id == first.upload_id
+
+
+@pytest.mark.parametrize(
+    ("announced", "sent", "error"),
+    [
+        ({"file_size_bytes": 5}, {}, UploadNotReady),
+        ({}, {"size_bytes": 5}, UploadNotReady),
+        ({}, {"etag": '"abc"'}, UploadNotReady),
+        ({"file_hash": "ab" * 32}, {}, ContentInvalid),
+        ({"object_metadata": {"isbn": "1"}, "blob_type": "image"}, {"content": b"%PDF-1.4"}, ContentInvalid),
+    ],
+)
+def test_what_arrives_otherwise_than_announced_is_refused_and_may_be_sent_again(
+    uploads: Uploads, make_bucket: Any, announced: dict[str, Any], sent: dict[str, Any], error: type[Exception]
+) -> None:
+    bucket = make_bucket()
+    upload = request(uploads, bucket, **announced)
+    put(uploads, upload, sent.pop("content", PHOTO))
+
+    with pytest.raises(error):
+        confirm(uploads, bucket, upload, **sent)
+
+    with uploads.database.transaction() as connection:
+        assert queries.count_objects(connection, bucket.bucket_id) == 0
+        assert queries.count_uploads(connection, bucket.bucket_id, "PENDING") == 1
+
+
+def test_nothing_uploaded_is_told_apart_from_too_late(uploads: Uploads, make_bucket: Any) -> None:
+    bucket = make_bucket()
+    upload = request(uploads, bucket)
+
+    with pytest.raises(UploadNotReady):
+        confirm(uploads, bucket, upload)
+    _expire(uploads.database, upload)
+    with pytest.raises(BucketUploadExpired):
+        confirm(uploads, bucket, upload)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"blob_property": "isbm"}, {"object_metadata": {"isbn": 1}}, {"blob_type": "video"}]
+)
+def test_an_upload_that_could_make_no_object_is_refused_before_anything_is_sent(
+    uploads: Uploads, make_bucket: Any, fields: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidRequest):
+        request(uploads, make_bucket(), **fields)
+
+
+def test_abandoned_uploads_are_cleared_and_those_that_may_still_be_confirmed_are_not(
+    uploads: Uploads, make_bucket: Any
+) -> None:
+    bucket = make_bucket()
+    abandoned, open_one, confirmed = (request(uploads, bucket, skip_duplicates=False) for _ in range(3))
+    for upload in (abandoned, open_one, confirmed):
+        put(uploads, upload)
+    done = confirm(uploads, bucket, confirmed)
+    _expire(uploads.database, abandoned)
+    store = uploads.intake.objects
+
+    rows, stored = clear_bucket_uploads(uploads.database, store, age=timedelta(0))
+
+    assert rows >= 1  # the database is shared, the store is this test's own
+    assert stored == 1
+    assert not store.exists(abandoned.object_key)
+    assert store.exists(open_one.object_key)
+    assert done.asset is not None
+    assert store.exists(done.asset["key"])
+
+
+def test_the_assets_of_a_namespace_go_when_it_is_gone(uploads: Uploads, make_bucket: Any) -> None:
+    store = uploads.intake.objects
+    kept, gone = make_bucket(), make_bucket()
+    for bucket in (kept, gone):
+        upload = request(uploads, bucket)
+        put(uploads, upload)
+        confirm(uploads, bucket, upload)
+    with uploads.database.transaction() as connection:
+        connection.execute("DELETE FROM namespaces WHERE namespace_id = %s", [gone.namespace_id])
+
+    assert clear_assets(uploads.database, store) == 1
+    assert clear_assets(uploads.database, store) == 0
+
+    (left,) = [key for key, _ in store.list("namespaces/")]
+    assert left.startswith(f"namespaces/{kept.namespace_id}/assets/")
+
+
+def _expire(database: Database, upload: BucketUpload) -> None:
+    with database.transaction() as connection:
+        connection.execute(
+            "UPDATE bucket_uploads SET expires_at = now() - interval '2 hours' WHERE upload_id = %s", [upload.upload_id]
+        )
