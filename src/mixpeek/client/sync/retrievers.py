@@ -1,13 +1,15 @@
+# Made from mixpeek/client/aio/retrievers.py by `make client`; change that one.
 """`client.retrievers`: named queries."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mixpeek.client.resource import Resource, without_none
+from mixpeek.client.addresses import segment
+from mixpeek.client.records import Page
 from mixpeek.client.response import Response
-from mixpeek.client.transport import segment
+from mixpeek.client.sync.resource import Resource, walk, without_none
 
 
 class Retrievers(Resource):
@@ -38,9 +40,13 @@ class Retrievers(Resource):
 
     def list(
         self, *, limit: int | None = None, offset: int | None = None, cursor: str | None = None, **filters: Any
-    ) -> Response:
+    ) -> Page[Response]:
         """Return one page: `results` and `pagination`."""
-        return self._list("/retrievers", limit, offset, cursor, filters)
+        return self._page(Response, "/retrievers", limit=limit, offset=offset, cursor=cursor, body=filters)
+
+    def iterate(self, *, limit: int | None = None, page_size: int | None = None, **filters: Any) -> Iterator[Response]:
+        """Yield retrievers from all pages, `limit` at most."""
+        return walk(lambda cursor: self.list(limit=page_size, cursor=cursor, **filters), limit)
 
     def execute(
         self,

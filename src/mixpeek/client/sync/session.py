@@ -1,22 +1,25 @@
-"""`Mixpeek`: where the settings of a client meet its resources."""
+# Made from mixpeek/client/aio/session.py by `make client`; change that one.
+"""The client: where its settings meet its resources."""
 
 from __future__ import annotations
 
-import os
 from types import TracebackType
+from typing import Self
 
-from mixpeek.client.batches import Batches
-from mixpeek.client.collections import Collections
-from mixpeek.client.documents import Documents
-from mixpeek.client.inference import Inference
-from mixpeek.client.models import Models
-from mixpeek.client.namespaces import Namespaces
-from mixpeek.client.objects import Buckets, Objects
-from mixpeek.client.plugins import Plugins
-from mixpeek.client.retrievers import Retrievers
-from mixpeek.client.secrets import Secrets
-from mixpeek.client.tasks import Tasks
-from mixpeek.client.transport import DEFAULT_BASE_URL, Transport
+from mixpeek.client.settings import settings_from
+from mixpeek.client.sync.batches import Batches
+from mixpeek.client.sync.buckets import Buckets
+from mixpeek.client.sync.collections import Collections
+from mixpeek.client.sync.documents import Documents
+from mixpeek.client.sync.inference import Inference
+from mixpeek.client.sync.models import Models
+from mixpeek.client.sync.namespaces import Namespaces
+from mixpeek.client.sync.objects import Objects
+from mixpeek.client.sync.plugins import Plugins
+from mixpeek.client.sync.retrievers import Retrievers
+from mixpeek.client.sync.secrets import Secrets
+from mixpeek.client.sync.tasks import Tasks
+from mixpeek.client.sync.transport import Transport
 
 
 class Mixpeek:
@@ -27,6 +30,7 @@ class Mixpeek:
         base_url: default MIXPEEK_BASE_URL, then MIXPEEK_API_URL, then http://127.0.0.1:8000; with or without `/v1`.
         namespace: id or name; default MIXPEEK_NAMESPACE.
         timeout_s: the longest one answer may take.
+        max_retries: how often a request that does no harm twice is sent again after a passing failure.
     """
 
     def __init__(
@@ -36,14 +40,9 @@ class Mixpeek:
         namespace: str | None = None,
         *,
         timeout_s: float = 60.0,
+        max_retries: int = 2,
     ) -> None:
-        url = base_url or os.environ.get("MIXPEEK_BASE_URL") or os.environ.get("MIXPEEK_API_URL") or DEFAULT_BASE_URL
-        self._transport = Transport(
-            url,
-            api_key or os.environ.get("MIXPEEK_API_KEY") or None,
-            namespace or os.environ.get("MIXPEEK_NAMESPACE") or None,
-            timeout_s,
-        )
+        self._transport = Transport(settings_from(api_key, base_url, namespace, timeout_s, max_retries))
         self.namespaces = Namespaces(self._transport)
         self.buckets = Buckets(self._transport)
         self.objects = Objects(self._transport)
@@ -71,7 +70,7 @@ class Mixpeek:
         """Close the connections; the client cannot be used afterwards."""
         self._transport.close()
 
-    def __enter__(self) -> Mixpeek:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

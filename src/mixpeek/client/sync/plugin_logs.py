@@ -1,3 +1,4 @@
+# Made from mixpeek/client/aio/plugin_logs.py by `make client`; change that one.
 """Following a plugin's log: line by line, over broken connections and restarts of the server."""
 
 from __future__ import annotations
@@ -7,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mixpeek.client.errors import ApiError, ServerUnreachable
-from mixpeek.client.events import Event, events_from
+from mixpeek.client.events import Event
 from mixpeek.client.response import Response, response_from
-from mixpeek.client.transport import Transport
+from mixpeek.client.sync.transport import Transport
+from mixpeek.client.sync.world import sleep
 
 # The server says at least every 15 s that it is there.
 _SILENCE_S = 45.0
@@ -35,7 +37,7 @@ def follow_lines(transport: Transport, path: str, query: Mapping[str, Any], *, p
         headers = {"Last-Event-ID": last} if last else {}
         try:
             with transport.stream(path, query={**query, "follow": True}, headers=headers, silence_s=_SILENCE_S) as sent:
-                for event in events_from(sent):
+                for event in sent:
                     reached_at, pause_s = time.monotonic(), _FIRST_PAUSE_S
                     if event is not None:
                         yield _line_from(event)
@@ -47,7 +49,7 @@ def follow_lines(transport: Transport, path: str, query: Mapping[str, Any], *, p
             # While it starts, or while too many follow, a server says so with 503.
             if error.status != 503 or not reached_at or time.monotonic() - reached_at > patience_s:
                 raise
-        time.sleep(pause_s)
+        sleep(pause_s)
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mixpeek.client.resource import Resource, without_none
+from mixpeek.client.aio.resource import Resource, without_none
 from mixpeek.client.response import Response
 
 
 class Inference(Resource):
     """Realtime answers of deployed plugins."""
 
-    def ask(
+    async def ask(
         self,
         inference_name: str | None = None,
         inputs: Mapping[str, Any] | None = None,
@@ -36,4 +36,4 @@ class Inference(Resource):
             inputs=dict(inputs or {}),
             parameters=None if parameters is None else dict(parameters),
         )
-        return self._transport.request("POST", f"{self._namespace_path(namespace)}/inference", body=body)
+        return await self._transport.request("POST", f"{self._namespace_path(namespace)}/inference", body=body)

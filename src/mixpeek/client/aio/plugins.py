@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mixpeek.client.addresses import segment
+from mixpeek.client.aio.plugin_logs import follow_lines
+from mixpeek.client.aio.resource import Resource, without_none
+from mixpeek.client.aio.waiting import wait_until
+from mixpeek.client.aio.world import off_loop
+from mixpeek.client.archives import archive_from, archive_suffix, archive_type, name_from
 from mixpeek.client.errors import ApiError
-from mixpeek.client.plugin_logs import follow_lines
-from mixpeek.client.resource import Resource, without_none
+from mixpeek.client.pacing import Pace, Progress
 from mixpeek.client.response import Response
-from mixpeek.client.transport import segment
-from mixpeek.client.waiting import Progress, wait_until
 from mixpeek.errors import InvalidRequest
 
 # A deployment that has come to rest; QUEUED, PENDING and IN_PROGRESS go on.
 ENDED = frozenset({"DEPLOYED", "NOT_DEPLOYED", "FAILED"})
 
-_GZIP_MAGIC = b"\x1f\x8b"
 # Validation starts plugin hosts and a redeploy of a batch-only version answers when it is done.
 _LONG_ANSWER_S = 300.0
 
@@ -27,33 +29,33 @@ _LONG_ANSWER_S = 300.0
 class Plugins(Resource):
     """Plugins of a namespace; every method takes `namespace` to name another than the client's."""
 
-    def list(self, source: str | None = None, *, namespace: str | None = None) -> Response:
+    async def list(self, source: str | None = None, *, namespace: str | None = None) -> Response:
         """Return the plugins, or, with `source` (all, builtin, custom, community), all extractors that can be used."""
         base = self._namespace_path(namespace)
         if source is None:
-            return self._transport.request("GET", f"{base}/plugins")
-        return self._transport.request("GET", f"{base}/extractors", query={"source": source})
+            return await self._transport.request("GET", f"{base}/plugins")
+        return await self._transport.request("GET", f"{base}/extractors", query={"source": source})
 
-    def get(self, plugin_id: str, *, namespace: str | None = None) -> Response:
+    async def get(self, plugin_id: str, *, namespace: str | None = None) -> Response:
         """Return one version: the answer carries it under `plugin`."""
-        return self._transport.request("GET", self._plugin_path(plugin_id, namespace))
+        return await self._transport.request("GET", self._plugin_path(plugin_id, namespace))
 
-    def source(self, plugin_id: str, *, namespace: str | None = None) -> Response:
+    async def source(self, plugin_id: str, *, namespace: str | None = None) -> Response:
         """Return the `files` of a version, each with `path`, `size_bytes`, `sha256` and, where it is text, `text`."""
-        return self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/source")
+        return await self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/source")
 
-    def source_archive(self, plugin_id: str, *, namespace: str | None = None) -> bytes:
+    async def source_archive(self, plugin_id: str, *, namespace: str | None = None) -> bytes:
         """Return the files of a version as a zip, under one top-level folder."""
-        return self._transport.get_bytes(f"{self._plugin_path(plugin_id, namespace)}/source", "application/zip")
+        return await self._transport.get_bytes(f"{self._plugin_path(plugin_id, namespace)}/source", "application/zip")
 
-    def download(self, plugin_id: str, *, namespace: str | None = None) -> Response:
+    async def download(self, plugin_id: str, *, namespace: str | None = None) -> Response:
         """Return the `presigned_url` under which anyone gets the uploaded archive, and its `sha256`."""
-        return self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/download")
+        return await self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/download")
 
-    def download_archive(self, plugin_id: str, *, namespace: str | None = None) -> bytes:
+    async def download_archive(self, plugin_id: str, *, namespace: str | None = None) -> bytes:
         """Return the archive as it was uploaded; raise ApiError if what arrives is something else."""
-        place = self.download(plugin_id, namespace=namespace)
-        content = self._transport.fetch(place["presigned_url"])
+        place = await self.download(plugin_id, namespace=namespace)
+        content = await self._transport.fetch(place["presigned_url"])
         if hashlib.sha256(content).hexdigest() != place["sha256"]:
             raise ApiError(
                 f"The archive of {plugin_id} did not arrive as it is kept",
@@ -63,7 +65,7 @@ class Plugins(Resource):
             )
         return content
 
-    def upload(
+    async def upload(
         self,
         path: str | Path | bytes,
         *,
@@ -84,17 +86,17 @@ class Plugins(Resource):
         Returns: the answer of the confirmation, and the `version` that was published.
         Raises: ApiError: 400 with `validation_errors` if the plugin is refused, 409 if the version exists.
         """
-        content = archive_from(path)
+        content = await off_loop(archive_from, path)
         if name is None:
-            name = _name_from(path)
+            name = name_from(path)
         base = self._namespace_path(namespace)
-        place = self._transport.request(
+        place = await self._transport.request(
             "POST",
             f"{base}/plugins/uploads",
             body=without_none(name=name, version=version, description=description, file_size_bytes=len(content)),
         )
-        etag = self._transport.put(place["presigned_url"], content, _content_type(content), progress=on_progress)
-        confirmed = self._transport.request(
+        etag = await self._transport.put(place["presigned_url"], content, archive_type(content), progress=on_progress)
+        confirmed = await self._transport.request(
             "POST",
             f"{base}/plugins/uploads/{segment(place['upload_id'])}/confirm",
             body=without_none(message=message, etag=etag, file_size_bytes=len(content)),
@@ -103,7 +105,7 @@ class Plugins(Resource):
         confirmed.setdefault("version", place.get("version"))
         return confirmed
 
-    def upload_direct(
+    async def upload_direct(
         self,
         path: str | Path | bytes,
         *,
@@ -114,49 +116,51 @@ class Plugins(Resource):
         namespace: str | None = None,
     ) -> Response:
         """Publish one version in a single request, as a multipart form; arguments and errors as `upload`."""
-        content = archive_from(path)
+        content = await off_loop(archive_from, path)
         if name is None:
-            name = _name_from(path)
-        return self._transport.post_form(
+            name = name_from(path)
+        return await self._transport.post_form(
             f"{self._namespace_path(namespace)}/plugins",
             without_none(name=name, version=version, message=message, description=description),
-            (f"{name}.{'tar.gz' if content.startswith(_GZIP_MAGIC) else 'zip'}", content, _content_type(content)),
+            (f"{name}{archive_suffix(content)}", content, archive_type(content)),
             timeout_s=_LONG_ANSWER_S,
         )
 
-    def versions(self, name: str, *, namespace: str | None = None) -> Response:
+    async def versions(self, name: str, *, namespace: str | None = None) -> Response:
         """Return the `versions` of a plugin, newest first, each with its `deployments`."""
-        return self._transport.request("GET", f"{self._name_path(name, namespace)}/versions")
+        return await self._transport.request("GET", f"{self._name_path(name, namespace)}/versions")
 
-    def rollback(
+    async def rollback(
         self, name: str, version: str | None = None, message: str | None = None, *, namespace: str | None = None
     ) -> Response:
         """Make an earlier version active again, by default the one before; answers once it has taken over.
 
         Raises: ApiError: 409 if that version does not pass; then nothing has changed.
         """
-        return self._transport.request(
+        return await self._transport.request(
             "POST",
             f"{self._name_path(name, namespace)}/rollback",
             body=without_none(version=version, message=message),
             timeout_s=_LONG_ANSWER_S,
         )
 
-    def diff(self, name: str, v1: str, v2: str, *, namespace: str | None = None) -> Response:
+    async def diff(self, name: str, v1: str, v2: str, *, namespace: str | None = None) -> Response:
         """Return what changed from `v1` to `v2`: `files`, a `summary`, and what the `manifest` declares differently."""
-        return self._transport.request("GET", f"{self._name_path(name, namespace)}/diff", query={"v1": v1, "v2": v2})
+        return await self._transport.request(
+            "GET", f"{self._name_path(name, namespace)}/diff", query={"v1": v1, "v2": v2}
+        )
 
-    def delete(self, plugin_id: str, *, force: bool = False, namespace: str | None = None) -> Response:
+    async def delete(self, plugin_id: str, *, force: bool = False, namespace: str | None = None) -> Response:
         """Delete a version; raise ApiError 409 while collections depend on it, unless `force`."""
-        return self._transport.request(
+        return await self._transport.request(
             "DELETE", self._plugin_path(plugin_id, namespace), query={"force": force or None}
         )
 
-    def available(self, *, namespace: str | None = None) -> Response:
+    async def available(self, *, namespace: str | None = None) -> Response:
         """Return the organization's `plugins`, each with `enabled_in_namespace`."""
-        return self._transport.request("GET", f"{self._namespace_path(namespace)}/plugins/available")
+        return await self._transport.request("GET", f"{self._namespace_path(namespace)}/plugins/available")
 
-    def enable(
+    async def enable(
         self,
         plugin_id: str,
         params: Mapping[str, Any] | None = None,
@@ -172,23 +176,23 @@ class Plugins(Resource):
         body: dict[str, Any] = {"params": None if params is None else dict(params)}
         if deploy is not None:
             body["deploy"] = deploy
-        return self._transport.request("POST", f"{self._shared_path(plugin_id, namespace)}/enable", body=body)
+        return await self._transport.request("POST", f"{self._shared_path(plugin_id, namespace)}/enable", body=body)
 
-    def disable(self, plugin_id: str, *, force: bool = False, namespace: str | None = None) -> Response:
+    async def disable(self, plugin_id: str, *, force: bool = False, namespace: str | None = None) -> Response:
         """Take one of the organization's plugins from the namespace; raise ApiError 409 while collections use it."""
-        return self._transport.request(
+        return await self._transport.request(
             "POST", f"{self._shared_path(plugin_id, namespace)}/disable", query={"force": force or None}
         )
 
-    def reconfigure(self, *, dry_run: bool = False, namespace: str | None = None) -> Response:
+    async def reconfigure(self, *, dry_run: bool = False, namespace: str | None = None) -> Response:
         """Add what new plugins make searchable to the namespace, or with `dry_run` only say what; drops nothing."""
-        return self._transport.request(
+        return await self._transport.request(
             "POST",
             f"{self._namespace_path(namespace)}/plugins/reconfigure",
             body={"confirm": not dry_run, "dry_run": dry_run},
         )
 
-    def deploy(
+    async def deploy(
         self,
         plugin_id: str,
         *,
@@ -206,7 +210,7 @@ class Plugins(Resource):
             shadow: mirror requests to it and compare its answers; it answers none that follow the name.
         Raises: ApiError: 409 if nothing is live, or if two versions share the requests already.
         """
-        return self._transport.request(
+        return await self._transport.request(
             "POST",
             f"{self._plugin_path(plugin_id, namespace)}/deploy",
             body=None if message is None else {"message": message},
@@ -218,23 +222,23 @@ class Plugins(Resource):
             timeout_s=_LONG_ANSWER_S,
         )
 
-    def promote(self, plugin_id: str, *, message: str | None = None, namespace: str | None = None) -> Response:
+    async def promote(self, plugin_id: str, *, message: str | None = None, namespace: str | None = None) -> Response:
         """Make a canary or a shadow the only live version of its name; raise ApiError 409 if it is neither."""
-        return self._transport.request(
+        return await self._transport.request(
             "POST",
             f"{self._plugin_path(plugin_id, namespace)}/promote",
             body=None if message is None else {"message": message},
         )
 
-    def deployment(self, plugin_id: str, *, namespace: str | None = None) -> Response:
+    async def deployment(self, plugin_id: str, *, namespace: str | None = None) -> Response:
         """Return the `versions` that share the requests of a name, and under `shadow` how a shadow's answers differ."""
-        return self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/deployment")
+        return await self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/deployment")
 
-    def status(self, plugin_id: str, *, namespace: str | None = None) -> Response:
+    async def status(self, plugin_id: str, *, namespace: str | None = None) -> Response:
         """Return where the deployment of a version stands."""
-        return self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/status")
+        return await self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/status")
 
-    def wait(
+    async def wait(
         self,
         plugin_id: str,
         on_progress: Progress | None = None,
@@ -244,16 +248,17 @@ class Plugins(Resource):
         namespace: str | None = None,
     ) -> Response:
         """Return the status of a version once it is DEPLOYED, NOT_DEPLOYED or FAILED; raise WaitTimedOut."""
-        return wait_until(
-            lambda: self.status(plugin_id, namespace=namespace),
+        pace = Pace(poll_s, is_watched=on_progress is not None, may_hold=False)
+        return await wait_until(
+            lambda _: self.status(plugin_id, namespace=namespace),
             lambda status: str(status.get("status")).upper() in ENDED,
             f"The deployment of {plugin_id}",
+            pace,
             on_progress=on_progress,
             timeout_s=timeout_s,
-            poll_s=poll_s,
         )
 
-    def logs(
+    async def logs(
         self,
         plugin_id: str,
         *,
@@ -274,7 +279,7 @@ class Plugins(Resource):
             cursor: `pagination.next_cursor` of a page, for the lines before it.
         """
         query = {**_log_query(deployment_id, level, source, since, limit), "cursor": cursor}
-        return self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/logs", query=query)
+        return await self._transport.request("GET", f"{self._plugin_path(plugin_id, namespace)}/logs", query=query)
 
     def follow_logs(
         self,
@@ -287,7 +292,7 @@ class Plugins(Resource):
         limit: int | None = None,
         patience_s: float = 300.0,
         namespace: str | None = None,
-    ) -> Iterator[Response]:
+    ) -> AsyncIterator[Response]:
         """Yield the latest `limit` lines as `logs` does, then every new one; never ends by itself.
 
         Goes on where it was when the server comes back within `patience_s`.
@@ -299,11 +304,11 @@ class Plugins(Resource):
             patience_s=patience_s,
         )
 
-    def undeploy(self, plugin_id: str, *, namespace: str | None = None) -> Response:
+    async def undeploy(self, plugin_id: str, *, namespace: str | None = None) -> Response:
         """Take down the deployment of a version; the version stays. A canary's share goes back to the stable one."""
-        return self._transport.request("POST", f"{self._plugin_path(plugin_id, namespace)}/undeploy")
+        return await self._transport.request("POST", f"{self._plugin_path(plugin_id, namespace)}/undeploy")
 
-    def realtime_test(
+    async def realtime_test(
         self,
         plugin_id: str,
         inputs: Mapping[str, Any],
@@ -313,7 +318,9 @@ class Plugins(Resource):
     ) -> Response:
         """Call the deployed handler and return its raw answer, or `status: "error"` with the cause."""
         body = {"inputs": dict(inputs), "parameters": dict(parameters or {})}
-        return self._transport.request("POST", f"{self._plugin_path(plugin_id, namespace)}/realtime/test", body=body)
+        return await self._transport.request(
+            "POST", f"{self._plugin_path(plugin_id, namespace)}/realtime/test", body=body
+        )
 
     def _plugin_path(self, plugin_id: str, namespace: str | None) -> str:
         return f"{self._namespace_path(namespace)}/plugins/{segment(plugin_id)}"
@@ -337,29 +344,3 @@ def _log_query(
         "since": None if since is None else since.isoformat(),
         "limit": limit,
     }
-
-
-def archive_from(path: str | Path | bytes) -> bytes:
-    """Return the archive to send for a folder, an archive file, or an archive's bytes."""
-    if isinstance(path, bytes):
-        return path
-    path = Path(path)
-    if path.is_dir():
-        # The packer is only needed here; a client that never uploads does without it.
-        from mixpeek.inspection.pack import pack_directory
-
-        return pack_directory(path)
-    if not path.is_file():
-        raise InvalidRequest(f"`{path}` does not exist", hint="Pass a plugin's folder, or its zip or tar.gz archive")
-    return path.read_bytes()
-
-
-def _content_type(archive: bytes) -> str:
-    return "application/gzip" if archive.startswith(_GZIP_MAGIC) else "application/zip"
-
-
-def _name_from(path: str | Path | bytes) -> str:
-    if isinstance(path, bytes):
-        raise InvalidRequest("An archive given as bytes has no name", hint="Pass `name`, as in manifest.py")
-    resolved = Path(path).resolve()
-    return resolved.name if resolved.is_dir() else resolved.name.removesuffix(".gz").rsplit(".", 1)[0]

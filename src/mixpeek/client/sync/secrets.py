@@ -1,3 +1,4 @@
+# Made from mixpeek/client/aio/secrets.py by `make client`; change that one.
 """`client.secrets`: values the organization entrusts to the server; they go in and never come out."""
 
 from __future__ import annotations
@@ -5,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mixpeek.client.resource import Resource, without_none
+from mixpeek.client.addresses import segment
 from mixpeek.client.response import Response
-from mixpeek.client.transport import segment
+from mixpeek.client.sync.resource import Resource, without_none
 
 _PATH = "/organizations/secrets"
 

@@ -1,16 +1,16 @@
+# Made from mixpeek/client/aio/models.py by `make client`; change that one.
 """`client.models`: weights that plugins of a namespace load."""
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from mixpeek.client.resource import Resource, without_none
+from mixpeek.client.addresses import segment
+from mixpeek.client.archives import weights_from
 from mixpeek.client.response import Response
-from mixpeek.client.transport import segment
-from mixpeek.errors import InvalidRequest
+from mixpeek.client.sync.resource import Resource, without_none
+from mixpeek.client.sync.world import off_loop
 
 # Validation reads all of a model.
 _LONG_ANSWER_S = 600.0
@@ -40,7 +40,7 @@ class Models(Resource):
             on_progress: called with the number of bytes sent so far.
         Raises: ApiError: 400 with `validation_errors` if the model is refused, 409 if its id is taken.
         """
-        content = path if isinstance(path, bytes) else _content_of(Path(path))
+        content = path if isinstance(path, bytes) else off_loop(weights_from, Path(path))
         base = self._base(namespace)
         place = self._transport.request(
             "POST",
@@ -82,18 +82,3 @@ class Models(Resource):
 
     def _base(self, namespace: str | None) -> str:
         return f"{self._namespace_path(namespace)}/models"
-
-
-def _content_of(path: Path) -> bytes:
-    """Return a file's bytes, or a folder as a tar."""
-    if not path.exists():
-        raise InvalidRequest(f"`{path}` does not exist", hint="Pass a folder, an archive, or a file of weights")
-    if path.is_file():
-        return path.read_bytes()
-    buffer = io.BytesIO()
-    # Weights hardly pack, so they are not.
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for file in sorted(path.rglob("*")):
-            if file.is_file():
-                archive.add(file.resolve(), file.relative_to(path).as_posix())
-    return buffer.getvalue()
