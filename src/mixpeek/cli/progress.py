@@ -55,6 +55,17 @@ def status_bar(output: Output, what: str) -> Iterator[Report]:
 
 
 @contextmanager
+def count_bar(output: Output, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show how many things are done; call what is yielded with the number of those done since."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn(f"  {what}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=output.stderr, transient=True, disable=not _is_live(output)) as progress:
+        bar = progress.add_task(what, total=total)
+        yield lambda more: progress.advance(bar, more)
+
+
+@contextmanager
 def spinner(output: Output, what: str) -> Iterator[None]:
     """Show that something is going on."""
     if not _is_live(output):

@@ -12,8 +12,6 @@ from typing import Literal
 from mixpeek.errors import InvalidRequest
 
 _BLOCK_BYTES = 1024 * 1024
-_BLOB_TYPES = {"image": "image", "audio": "audio", "video": "video", "text": "text"}
-_SHEETS = ("application/vnd.ms-excel", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 # What Python does not know everywhere, as some systems have no table of their own.
 _MORE_TYPES = {".md": "text/markdown", ".webp": "image/webp", ".jsonl": "application/jsonl", ".flac": "audio/flac"}
 
@@ -30,14 +28,6 @@ class LocalFile:
         """The MIME type that its name stands for."""
         known = _MORE_TYPES.get(self.path.suffix.lower()) or mimetypes.guess_type(self.path.name)[0]
         return known or "application/octet-stream"
-
-    @property
-    def blob_type(self) -> str | None:
-        """The type of blob it makes, None where that is the server's to say."""
-        kind = self.content_type
-        if kind == "application/pdf":
-            return "pdf"
-        return "excel" if kind in _SHEETS else _BLOB_TYPES.get(kind.partition("/")[0])
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from mixpeek.client.addresses import segment
 from mixpeek.client.aio.resource import Resource, walk, without_none
@@ -65,9 +65,10 @@ class Buckets(Resource):
         """Change what may change of a bucket, such as `bucket_name`, `description` and `metadata`."""
         return await self._ask(Bucket, "PATCH", f"/buckets/{segment(bucket_id)}", body=fields)
 
-    async def delete(self, bucket_id: str) -> Response:
-        """Delete a bucket with its objects; raise ApiError 409 while a collection reads it."""
-        return await self._transport.request("DELETE", f"/buckets/{segment(bucket_id)}")
+    async def delete(self, bucket_id: str, *, force: bool = False) -> Response:
+        """Delete a bucket with its objects; raise ApiError 409 while collections read it, unless `force`."""
+        query = {"force": force or None}
+        return await self._transport.request("DELETE", f"/buckets/{segment(bucket_id)}", query=query)
 
     async def upload_file(
         self,
@@ -99,7 +100,6 @@ class Buckets(Resource):
                 file_size_bytes=size,
                 file_hash=digest,
                 blob_property=blob_property,
-                blob_type=file.blob_type,
                 object_metadata=None if metadata is None else dict(metadata),
                 create_object_on_confirm=True,
                 skip_duplicates=skip_duplicates,
@@ -113,8 +113,10 @@ class Buckets(Resource):
             f"{base}/{segment(place.upload_id)}/confirm",
             body=without_none(etag=etag, file_size_bytes=size),
             timeout_s=_LONG_ANSWER_S,
+            repeatable=True,
         )
-        return FileSent(file, "sent", confirmed.get("object_id"), size)
+        outcome: Literal["sent", "present"] = "present" if confirmed.get("is_duplicate") else "sent"
+        return FileSent(file, outcome, confirmed.get("object_id"), size)
 
     async def upload_files(
         self,

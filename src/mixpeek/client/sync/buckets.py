@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from mixpeek.client.addresses import segment
 from mixpeek.client.errors import ApiError
@@ -64,9 +64,10 @@ class Buckets(Resource):
         """Change what may change of a bucket, such as `bucket_name`, `description` and `metadata`."""
         return self._ask(Bucket, "PATCH", f"/buckets/{segment(bucket_id)}", body=fields)
 
-    def delete(self, bucket_id: str) -> Response:
-        """Delete a bucket with its objects; raise ApiError 409 while a collection reads it."""
-        return self._transport.request("DELETE", f"/buckets/{segment(bucket_id)}")
+    def delete(self, bucket_id: str, *, force: bool = False) -> Response:
+        """Delete a bucket with its objects; raise ApiError 409 while collections read it, unless `force`."""
+        query = {"force": force or None}
+        return self._transport.request("DELETE", f"/buckets/{segment(bucket_id)}", query=query)
 
     def upload_file(
         self,
@@ -98,7 +99,6 @@ class Buckets(Resource):
                 file_size_bytes=size,
                 file_hash=digest,
                 blob_property=blob_property,
-                blob_type=file.blob_type,
                 object_metadata=None if metadata is None else dict(metadata),
                 create_object_on_confirm=True,
                 skip_duplicates=skip_duplicates,
@@ -112,8 +112,10 @@ class Buckets(Resource):
             f"{base}/{segment(place.upload_id)}/confirm",
             body=without_none(etag=etag, file_size_bytes=size),
             timeout_s=_LONG_ANSWER_S,
+            repeatable=True,
         )
-        return FileSent(file, "sent", confirmed.get("object_id"), size)
+        outcome: Literal["sent", "present"] = "present" if confirmed.get("is_duplicate") else "sent"
+        return FileSent(file, outcome, confirmed.get("object_id"), size)
 
     def upload_files(
         self,
