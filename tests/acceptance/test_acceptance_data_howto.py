@@ -14,7 +14,8 @@ from mixpeek import Mixpeek
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "work-with-data-from-the-command-line.md"
 BLOCK = re.compile(
-    r"(?P<skipped><!-- not run -->\n)?^```(?P<language>bash|python)\n(?P<code>.*?)^```\n(?:\n^```text\n(?P<shown>.*?)^```\n)?",
+    r"(?P<skipped><!-- not run -->\n)?^```(?P<language>bash|python)\n(?P<code>.*?)^```\n"
+    r"(?:\n^```text\n(?P<shown>.*?)^```\n)?",
     re.DOTALL | re.MULTILINE,
 )
 END_OF_BLOCK = "::end of block::"
