@@ -35,7 +35,7 @@ class RetryMode(StrEnum):
 _COLUMNS = (
     Column("ID", "batch_id"),
     Column("STATUS", "status"),
-    Column("OBJECTS", lambda row: (row.get("progress") or {}).get("objects") or len(row.get("object_ids") or ())),
+    Column("COLLECTIONS", lambda row: " ".join(row.get("collection_ids") or ())),
     Column("FAILED", lambda row: sum((row.get("error_summary") or {}).values()) or None),
     Column("CREATED", "created_at"),
 )
@@ -165,7 +165,8 @@ def cancel(session: Session, *, batch: BatchId, bucket: BucketOption = None) -> 
     bucket_id, _ = _located(session.client, batch, bucket)
     answer = session.client.batches.cancel(bucket_id, batch)
     session.output.document(answer)
-    session.output.show(f"{batch} is being canceled")
+    # One that has ended already is left as it is.
+    session.output.show(f"{batch} {answer.get('status') or 'CANCELED'}")
 
 
 @app.command("logs")
@@ -185,8 +186,11 @@ def logs(
     """
     client, output = session.client, session.output
     bucket_id, _ = _located(client, batch, bucket)
-    wanted = {"level": None if level is None else level.value, "tier_num": tier}
-    found = latest(lambda **page: client.batches.logs(bucket_id, batch, **page, **wanted), lines)
+    found = latest(
+        lambda **page: client.batches.logs(bucket_id, batch, tier_num=tier, **page),
+        lines,
+        least=Level.DEBUG if level is None else level,
+    )
     output.document({"success": True, "batch_id": batch, "lines": found})
     for line in found:
         show_line(output, line)

@@ -25,17 +25,26 @@ class Level(StrEnum):
     CRITICAL = "critical"
 
 
-def latest(page_at: Callable[..., Response], lines: int) -> list[Response]:
-    """Return so many of the latest lines, page by page from the newest; `page_at` takes `limit` and `cursor`."""
+def latest(page_at: Callable[..., Response], lines: int, *, least: Level = Level.DEBUG) -> list[Response]:
+    """Return so many of the latest lines, page by page from the newest; `page_at` takes `limit` and `cursor`.
+
+    Args: least: lines of a lower level are left out here, where the server cannot do so.
+    """
     found: list[Response] = []
     cursor: str | None = None
     while len(found) < lines:
         page = page_at(limit=min(lines - len(found), MOST_ON_A_PAGE), cursor=cursor)
-        found = [*page["results"], *found]
+        found = [*(line for line in page["results"] if _is_at_least(line, least)), *found]
         cursor = page["pagination"]["next_cursor"]
         if cursor is None:
             break
     return found
+
+
+def _is_at_least(line: Mapping[str, Any], least: Level) -> bool:
+    order = [*Level]
+    level = str(line.get("level"))
+    return level not in order or order.index(Level(level)) >= order.index(least)
 
 
 def show_line(output: Output, line: Mapping[str, Any]) -> None:

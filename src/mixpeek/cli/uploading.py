@@ -11,6 +11,7 @@ from mixpeek.cli.output import Output
 from mixpeek.cli.progress import count_bar
 from mixpeek.client.files import LocalFile, files_in
 from mixpeek.client.rows import ROW_SUFFIXES, rows_in
+from mixpeek.errors import MixpeekError
 
 if TYPE_CHECKING:
     from mixpeek.client import Mixpeek
@@ -64,7 +65,7 @@ class Uploader:
             ):
                 advance(1)
                 if one.error is not None:
-                    self._fail(one.file.name, str(one.error))
+                    self._fail(one.file.name, _words(one.error))
                 elif one.outcome == "present":
                     self.present += 1
                 else:
@@ -114,3 +115,8 @@ class Uploader:
 
     def _fail(self, source: str, error: str) -> None:
         self.failures.append({"source": source, "error": error})
+
+
+def _words(error: Exception) -> str:
+    hint = error.hint if isinstance(error, MixpeekError) else None
+    return f"{error}; {hint}" if hint else str(error)

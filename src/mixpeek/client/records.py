@@ -73,7 +73,7 @@ class Upload(Response):
     """A place to put one file of a bucket, or the word that it is there already."""
 
     upload_id: str
-    presigned_url: str
+    presigned_url: str | None
     is_duplicate: bool
     object_id: str | None
 

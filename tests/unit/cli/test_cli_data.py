@@ -29,6 +29,7 @@ DOCUMENTS = "POST /v1/collections/col_1/documents/list"
 BAD_BATCH = {
     "batch_id": "btch_1",
     "status": "COMPLETED_WITH_ERRORS",
+    "collection_ids": ["col_1"],
     "error_summary": {"raised": 2, "timed_out": 1},
     "progress": {"written": 7, "skipped": 0, "failed": 3},
     "error": None,
@@ -138,7 +139,7 @@ def test_what_the_bucket_has_is_not_sent_a_second_time_unless_asked_for(
     data: Command, server: LocalServer, tmp_path: Path
 ) -> None:
     server.on("GET /v1/buckets/notes", BUCKET)
-    server.on("POST /v1/buckets/bkt_1/uploads", {"upload_id": "u", "is_duplicate": True, "object_id": "obj_1"})
+    server.on("POST /v1/buckets/bkt_1/uploads", {"upload_id": "u", "presigned_url": None, "object_id": "obj_1"})
     (tmp_path / "rows.csv").write_text("text\na\n")
 
     ran = data("bucket", "upload", "notes", tmp_path / "rows.csv", "--as-files", "--again", "--json")
@@ -149,7 +150,7 @@ def test_what_the_bucket_has_is_not_sent_a_second_time_unless_asked_for(
 
 def test_what_is_refused_is_named_and_ends_1(data: Command, server: LocalServer, tmp_path: Path) -> None:
     server.on("GET /v1/buckets/notes", BUCKET)
-    server.on("POST /v1/buckets/bkt_1/uploads", refusal(422, "ValidationError", "No property takes files"))
+    server.on("POST /v1/buckets/bkt_1/uploads", refusal(422, "ValidationError", "No property", hint="Name one"))
     failed = [{"object_index": 1, "error": "text: missing", "error_type": "ValidationError"}]
     server.on("POST /v1/buckets/bkt_1/objects/batch", {"succeeded": [], "failed": failed, "succeeded_count": 1})
     (tmp_path / "page.txt").write_text("page")
@@ -159,7 +160,7 @@ def test_what_is_refused_is_named_and_ends_1(data: Command, server: LocalServer,
     as_json = data("bucket", "upload", "notes", tmp_path, "--json")
 
     assert (plain.code, plain.out) == (1, "2 refused, 1 rows\n")
-    assert plain.err.splitlines() == ["  page.txt: No property takes files", "  rows.jsonl, row 2: text: missing"]
+    assert plain.err.splitlines() == ["  page.txt: No property; Name one", "  rows.jsonl, row 2: text: missing"]
     assert (as_json.code, as_json.json["success"], len(as_json.json["failed"])) == (1, False, 2)
 
 
@@ -251,7 +252,7 @@ def test_batches_of_every_bucket_are_listed(data: Command, server: LocalServer) 
 
     ran = data("batch", "list")
 
-    assert ran.out.splitlines()[1].split() == ["btch_1", "COMPLETED_WITH_ERRORS", "0", "3"]
+    assert ran.out.splitlines()[1].split() == ["btch_1", "COMPLETED_WITH_ERRORS", "col_1", "3"]
 
 
 def test_failed_rows_are_listed_with_their_causes(data: Command, server: LocalServer) -> None:
@@ -276,6 +277,7 @@ def test_a_batch_is_retried_canceled_and_shown(data: Command, server: LocalServe
     shown = data("batch", "show", "btch_1", "-b", "notes")
 
     assert (waited.code, canceled.code, shown.code) == (1, 0, 0)
+    assert canceled.out == "btch_1 CANCELED\n"
     asked = next(asked for asked in server.asked if asked.path.endswith("/retry"))
     assert asked.json == {"retry_mode": "transient_only", "max_retry_count": 2}
     assert "CAUSES    raised 2, timed_out 1" in shown.out
@@ -284,12 +286,12 @@ def test_a_batch_is_retried_canceled_and_shown(data: Command, server: LocalServe
 def test_the_log_of_a_batch_is_shown_like_a_plugins(data: Command, server: LocalServer) -> None:
     line = {"at": "2026-01-02T03:04:05.678", "level": "warning", "source": "batch", "message": "slow\nvery"}
     server.on(BATCH, BAD_BATCH)
-    server.on(f"{BATCH}/logs", listed([line]))
+    server.on(f"{BATCH}/logs", listed([{**line, "level": "info"}, line]))
 
     ran = data("batch", "logs", "btch_1", "-b", "notes", "--level", "warning")
 
     assert ran.out.splitlines() == ["2026-01-02 03:04:05.678 batch    warning  slow", "    very"]
-    assert server.asked[-1].query == {"level": "warning", "limit": "100"}
+    assert server.asked[-1].query == {"limit": "100"}
 
 
 def test_documents_are_asked_for_by_conditions_and_shown_by_their_first_fields(

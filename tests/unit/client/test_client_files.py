@@ -76,7 +76,7 @@ def test_a_file_is_announced_by_its_hash_sent_and_confirmed(
 
 
 def test_a_file_that_the_bucket_has_is_not_sent(accepting: LocalServer, client: Mixpeek, folder: Path) -> None:
-    accepting.on(f"POST {UPLOADS}", {"upload_id": "upl_2", "is_duplicate": True, "object_id": "obj_7"})
+    accepting.on(f"POST {UPLOADS}", {"upload_id": "upl_2", "presigned_url": None, "object_id": "obj_7"})
 
     outcomes = list(client.buckets.upload_files("bkt_1", files_in([folder])))
 

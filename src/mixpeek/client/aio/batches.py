@@ -90,6 +90,14 @@ class Batches(Resource):
         """Stop a batch; what it has stored stays."""
         return await self._transport.request("POST", f"{_path(bucket_id, batch_id)}/cancel")
 
+    async def delete(self, bucket_id: str, batch_id: str) -> Response:
+        """Delete the record of a batch that has ended or was never submitted; its documents stay."""
+        return await self._transport.request("DELETE", _path(bucket_id, batch_id))
+
+    async def diagnostics(self, batch_id: str) -> Response:
+        """Return how a batch goes, tier by tier, and what to do next."""
+        return await self._transport.request("GET", f"/analytics/performance/batches/{segment(batch_id)}/diagnostics")
+
     async def retry(
         self,
         bucket_id: str,
@@ -120,11 +128,18 @@ class Batches(Resource):
         *,
         limit: int | None = None,
         offset: int | None = None,
+        cursor: str | None = None,
         tier_num: int | None = None,
         collection_id: str | None = None,
     ) -> FailedDocuments:
         """Return a page of the rows that did not become documents, and of all of them how many by `causes`."""
-        query = {"limit": limit, "offset": offset, "tier_num": tier_num, "collection_id": collection_id}
+        query = {
+            "limit": limit,
+            "offset": offset,
+            "cursor": cursor,
+            "tier_num": tier_num,
+            "collection_id": collection_id,
+        }
         page = await self._ask(FailedDocuments, "GET", f"{_path(bucket_id, batch_id)}/failed-documents", query=query)
         if isinstance(found := page.get("failed_documents"), list):
             page["failed_documents"] = [FailedDocument(each) for each in found]
@@ -141,21 +156,27 @@ class Batches(Resource):
         collection_id: str | None = None,
     ) -> AsyncIterator[FailedDocument]:
         """Yield every row that did not become a document, `limit` at most."""
-        seen = 0
-        while limit is None or seen < limit:
+
+        async def page_at(offset: int | None, cursor: str | None) -> Page[FailedDocument]:
             page = await self.failed_documents(
-                bucket_id, batch_id, limit=page_size, offset=seen, tier_num=tier_num, collection_id=collection_id
+                bucket_id,
+                batch_id,
+                limit=page_size,
+                offset=offset,
+                cursor=cursor,
+                tier_num=tier_num,
+                collection_id=collection_id,
             )
-            for failed in page.failed_documents[: None if limit is None else limit - seen]:
-                yield failed
-            seen += len(page.failed_documents)
-            if len(page.failed_documents) < page_size:
-                return
+            pagination = {"next_cursor": page.get("next_cursor")}
+            return Page(results=page.failed_documents, pagination=pagination)
+
+        async for failed in walk_by_offset(page_at, page_size, limit):
+            yield failed
 
     async def logs(self, bucket_id: str, batch_id: str, **query: Any) -> Page[Response]:
         """Return the latest lines that the batch's hosts printed and logged, oldest first.
 
-        Args: query: `tier_num`, `level`, `limit`, and the `cursor` of a page for the lines before it.
+        Args: query: `tier_num`, `limit`, and the `cursor` of a page for the lines before it.
         """
         answer = await self._transport.request("GET", f"{_path(bucket_id, batch_id)}/logs", query=query)
         return page_of(Response, answer)

@@ -105,7 +105,7 @@ class Buckets(Resource):
                 skip_duplicates=skip_duplicates,
             ),
         )
-        if place.get("is_duplicate"):
+        if place.presigned_url is None:
             return FileSent(file, "present", place.get("object_id"), size)
         etag = await self._transport.put(place.presigned_url, file.path, file.content_type, progress=on_progress)
         confirmed = await self._transport.request(

@@ -55,6 +55,11 @@ class Collections(Resource):
         """Change what may change of a collection, such as `description`, `enabled` and `metadata`."""
         return await self._ask(Collection, "PATCH", f"/collections/{segment(collection_id)}", body=fields)
 
+    async def clone(self, collection_id: str, **fields: Any) -> Response:
+        """Make another collection like one, but for the fields given; the answer carries it under `collection`."""
+        path = f"/collections/{segment(collection_id)}/clone"
+        return await self._transport.request("POST", path, body=fields)
+
     async def delete(self, collection_id: str) -> Response:
         """Delete a collection with its documents."""
         return await self._transport.request("DELETE", f"/collections/{segment(collection_id)}")

@@ -56,6 +56,11 @@ class Collections(Resource):
         """Change what may change of a collection, such as `description`, `enabled` and `metadata`."""
         return self._ask(Collection, "PATCH", f"/collections/{segment(collection_id)}", body=fields)
 
+    def clone(self, collection_id: str, **fields: Any) -> Response:
+        """Make another collection like one, but for the fields given; the answer carries it under `collection`."""
+        path = f"/collections/{segment(collection_id)}/clone"
+        return self._transport.request("POST", path, body=fields)
+
     def delete(self, collection_id: str) -> Response:
         """Delete a collection with its documents."""
         return self._transport.request("DELETE", f"/collections/{segment(collection_id)}")

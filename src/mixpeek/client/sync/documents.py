@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from mixpeek.client.addresses import segment
 from mixpeek.client.exporting import ExportFormat, writer_into
 from mixpeek.client.records import Document, Page
 from mixpeek.client.response import Response
-from mixpeek.client.sync.resource import Resource, walk
+from mixpeek.client.sync.resource import Resource, walk, without_none
 from mixpeek.client.sync.world import off_loop
 
 _EXPORTED_PER_PAGE = 1000
@@ -74,16 +74,55 @@ class Documents(Resource):
         """Delete one document."""
         return self._transport.request("DELETE", _path(collection_id, document_id))
 
-    def update_many(self, collection_id: str, **body: Any) -> Response:
-        """Change the fields of every document that `filters` finds."""
+    def replace(self, collection_id: str, document_id: str, **fields: Any) -> Document:
+        """Set the fields given, and drop the others that were not made by the extractor."""
+        return self._ask(Document, "PUT", _path(collection_id, document_id), body=fields)
+
+    def update_many(
+        self, collection_id: str, update_data: Mapping[str, Any], *, filters: Mapping[str, Any] | None = None
+    ) -> Response:
+        """Set fields of every document that `filters` lets through, of all without; answers `updated_count`."""
+        body = without_none(filters=filters, update_data=dict(update_data))
         return self._transport.request("PATCH", f"{_path(collection_id)}/bulk", body=body)
 
-    def delete_many(self, collection_id: str, **body: Any) -> Response:
-        """Delete many documents in one request."""
+    def update_each(self, collection_id: str, updates: Mapping[str, Mapping[str, Any]]) -> Response:
+        """Set fields of many documents, each its own, by document id; answers what became of each in `results`."""
+        listed = [{"document_id": each, "update_data": dict(fields)} for each, fields in updates.items()]
+        return self._transport.request("POST", f"{_path(collection_id)}/batch", body={"updates": listed})
+
+    def delete_many(
+        self,
+        collection_id: str,
+        document_ids: Sequence[str] | None = None,
+        *,
+        filters: Mapping[str, Any] | None = None,
+    ) -> Response:
+        """Delete the documents named, or those that `filters` lets through; answers `deleted_count`."""
+        ids = None if document_ids is None else list(document_ids)
+        body = without_none(document_ids=ids, filters=filters)
         return self._transport.request("DELETE", f"{_path(collection_id)}/batch", body=body)
 
-    def aggregate(self, collection_id: str, **body: Any) -> Response:
-        """Count, sum and average documents by group."""
+    def aggregate(
+        self,
+        collection_id: str,
+        aggregations: Sequence[Mapping[str, Any]],
+        *,
+        group_by: Sequence[Mapping[str, Any]] = (),
+        filters: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> Response:
+        """Return figures over documents, one of `results` for each value that they are grouped by.
+
+        Args:
+            aggregations: `{"function": "count" | "sum" | ..., "field", "alias"}` each.
+            group_by: `{"field", "alias"}` each.
+            more: `having`, `sort_by`, `sort_direction`, `limit`.
+        """
+        body = {
+            "aggregations": list(aggregations),
+            **without_none(group_by=list(group_by) or None, filters=filters),
+            **more,
+        }
         return self._transport.request("POST", f"{_path(collection_id)}/aggregate", body=body, repeatable=True)
 
     def lineage(self, collection_id: str, document_id: str) -> Response:
