@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mixpeek.cli.listing import All, Column, Limit, show_facts, show_list
+from mixpeek.cli.listing import All, Column, Limit, page_size, show_facts, show_list
 from mixpeek.cli.log_lines import Level, latest, show_line
 from mixpeek.cli.session import Session, in_namespace
 
@@ -116,7 +116,7 @@ def failed(
 
     bucket_id, found = _located(session.client, batch, bucket)
     session.output.say(verdict_of(found))
-    rows = session.client.batches.iterate_failed(bucket_id, batch)
+    rows = session.client.batches.iterate_failed(bucket_id, batch, page_size=page_size(limit, every))
     show_list(session.output, rows, _FAILED_COLUMNS, limit=limit, every=every, empty="No row failed")
 
 

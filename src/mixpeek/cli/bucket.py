@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mixpeek.cli.listing import All, Column, Limit, show_facts, show_list
+from mixpeek.cli.listing import All, Column, Limit, page_size, show_facts, show_list
 from mixpeek.cli.session import Session, in_namespace
 from mixpeek.cli.values import object_from, pairs_from
 from mixpeek.errors import InvalidRequest
@@ -78,7 +78,7 @@ def list_buckets(session: Session, *, limit: Limit = 100, every: All = False) ->
 
     Example: `mixpeek bucket list --json | jq -r '.results[].bucket_name'`
     """
-    rows = session.client.buckets.iterate()
+    rows = session.client.buckets.iterate(page_size=page_size(limit, every))
     empty = "No buckets yet; create one with `mixpeek bucket create NAME`"
     show_list(session.output, rows, _COLUMNS, limit=limit, every=every, empty=empty)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mixpeek.cli.listing import All, Column, Limit, show_facts, show_list
+from mixpeek.cli.listing import All, Column, Limit, page_size, show_facts, show_list
 from mixpeek.cli.session import Session, in_namespace
 from mixpeek.cli.values import object_from, pairs_from
 from mixpeek.errors import InvalidRequest
@@ -87,7 +87,7 @@ def list_collections(session: Session, *, limit: Limit = 100, every: All = False
 
     Example: `mixpeek collection list`
     """
-    rows = session.client.collections.iterate()
+    rows = session.client.collections.iterate(page_size=page_size(limit, every))
     empty = "No collections yet; create one with `mixpeek collection create NAME`"
     show_list(session.output, rows, _COLUMNS, limit=limit, every=every, empty=empty)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mixpeek.cli.collection import CollectionName
-from mixpeek.cli.listing import All, Column, Limit, Row, show_list
+from mixpeek.cli.listing import MOST_ON_A_PAGE, All, Column, Limit, Row, page_size, show_list
 from mixpeek.cli.session import Session, in_namespace
 from mixpeek.cli.values import filters_from
 from mixpeek.errors import InvalidRequest
@@ -29,7 +29,6 @@ Select = Annotated[
 ]
 Vectors = Annotated[bool, typer.Option("--vectors", help="With the vectors too.")]
 
-_EXPORTED_PER_PAGE = 1000
 # Room for a few fields beside the id.
 _FIELDS_SHOWN, _CELL_LENGTH = 4, 40
 _NOT_SHOWN = frozenset({"document_id", "collection_id", "document_blobs", "_internal"})
@@ -60,10 +59,10 @@ def list_documents(
 
     Example: `mixpeek documents list by_meaning -f 'year>=2020' --sort year:desc`
     """
-    # One more than is shown tells whether there are more.
-    wanted, page_size = (None, _EXPORTED_PER_PAGE) if every else (limit + 1, min(limit + 1, _EXPORTED_PER_PAGE))
+    wanted = None if every else limit + 1
+    at_once = page_size(limit, every)
     body = _wanted(filters, sort, select)
-    found = list(session.client.documents.iterate(collection, limit=wanted, page_size=page_size, **body))
+    found = list(session.client.documents.iterate(collection, limit=wanted, page_size=at_once, **body))
     show_list(
         session.output,
         iter(found),
@@ -123,7 +122,7 @@ def export(
         if output.json_mode or format is Format.PARQUET:
             raise InvalidRequest("To stdout go JSON lines and nothing else", hint="Name a file to write")
         count = 0
-        found = client.documents.iterate(collection, limit=limit, page_size=_EXPORTED_PER_PAGE, **body)
+        found = client.documents.iterate(collection, limit=limit, page_size=MOST_ON_A_PAGE, **body)
         for count, document in enumerate(found, 1):  # noqa: B007 - it is said below
             output.line(document)
     else:

@@ -16,6 +16,8 @@ All = Annotated[bool, typer.Option("--all", help="Show every row there is.")]
 
 Row = Mapping[str, Any]
 
+MOST_ON_A_PAGE = 1000
+
 
 @dataclass(frozen=True)
 class Column:
@@ -30,6 +32,11 @@ class Column:
         if isinstance(self.of, str) and self.of.endswith("_at") and value is not None:
             return str(value)[:19].replace("T", " ")
         return value
+
+
+def page_size(limit: int, every: bool) -> int:
+    """Return how many rows to ask for at once: one more than is shown, which tells whether there are more."""
+    return MOST_ON_A_PAGE if every else min(limit + 1, MOST_ON_A_PAGE)
 
 
 def show_list(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mixpeek.cli.bucket import BucketName
-from mixpeek.cli.listing import All, Column, Limit, show_list
+from mixpeek.cli.listing import All, Column, Limit, page_size, show_list
 from mixpeek.cli.session import Session, in_namespace
 
 app = typer.Typer(help="List, show and delete the objects of a bucket.", no_args_is_help=True)
@@ -30,7 +30,7 @@ def list_objects(session: Session, *, bucket: BucketName, limit: Limit = 100, ev
 
     Example: `mixpeek object list notes --limit 10`
     """
-    rows = session.client.objects.iterate(bucket)
+    rows = session.client.objects.iterate(bucket, page_size=page_size(limit, every))
     empty = f"No objects yet; add some with `mixpeek bucket upload {bucket} FILES`"
     show_list(session.output, rows, _COLUMNS, limit=limit, every=every, empty=empty)
 

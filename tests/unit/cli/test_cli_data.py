@@ -280,7 +280,7 @@ def test_a_batch_is_retried_canceled_and_shown(data: Command, server: LocalServe
     assert canceled.out == "btch_1 CANCELED\n"
     asked = next(asked for asked in server.asked if asked.path.endswith("/retry"))
     assert asked.json == {"retry_mode": "transient_only", "max_retry_count": 2}
-    assert "CAUSES    raised 2, timed_out 1" in shown.out
+    assert "CAUSES       raised 2, timed_out 1" in shown.out
 
 
 def test_the_log_of_a_batch_is_shown_like_a_plugins(data: Command, server: LocalServer) -> None:

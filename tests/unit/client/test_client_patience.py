@@ -81,6 +81,20 @@ def test_what_may_do_harm_twice_is_sent_once(server: LocalServer, client: Mixpee
     ]
 
 
+def test_objects_that_skip_duplicates_may_arrive_twice(
+    server: LocalServer, client: Mixpeek, pauses: list[float]
+) -> None:
+    route = "POST /v1/buckets/bkt_1/objects/batch"
+    server.on(route, BUSY, {"succeeded_count": 2})
+
+    client.objects.create_batch("bkt_1", [{"skip_duplicates": True}, {"skip_duplicates": True}])
+    server.on(route, BUSY)
+    with pytest.raises(ApiError):
+        client.objects.create_batch("bkt_1", [{"skip_duplicates": True}, {}])
+
+    assert len(server.asked) == 3
+
+
 def test_a_server_that_asks_for_patience_gets_it_within_limits(
     server: LocalServer, client: Mixpeek, pauses: list[float]
 ) -> None:

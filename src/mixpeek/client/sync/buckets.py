@@ -93,6 +93,7 @@ class Buckets(Resource):
             Upload,
             "POST",
             base,
+            repeatable=True,
             body=without_none(
                 filename=file.name,
                 content_type=file.content_type,

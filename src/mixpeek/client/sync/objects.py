@@ -42,7 +42,10 @@ class Objects(Resource):
     ) -> ObjectsCreated:
         """Add many objects at once; the answer lists `succeeded` and `failed`, each failure with its index."""
         body = {"objects": list(objects)}
-        return self._ask(ObjectsCreated, "POST", f"{_path(bucket_id)}/batch", body=body, query={"policy": policy})
+        # Objects that skip duplicates do no harm if they arrive twice.
+        skips = all(each.get("skip_duplicates") for each in body["objects"])
+        path = f"{_path(bucket_id)}/batch"
+        return self._ask(ObjectsCreated, "POST", path, body=body, query={"policy": policy}, repeatable=skips)
 
     def create_all(
         self,
