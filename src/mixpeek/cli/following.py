@@ -14,17 +14,23 @@ if TYPE_CHECKING:
     from mixpeek.client import Mixpeek
     from mixpeek.client.records import Batch, Triggered
 
+INTERRUPTED = 130
 _COUNTED = ("written", "skipped", "failed")
 
 
 def follow_batch(client: Mixpeek, output: Output, bucket_id: str, batch_id: str) -> Batch:
     """Return a batch once it has ended, showing on the way how far it is; in JSON mode one object a line."""
     last: Batch | None = None
-    with status_bar(output, batch_id) as report:
-        for batch in client.batches.watch(bucket_id, batch_id):
-            report(batch)
-            output.record(batch)
-            last = batch
+    try:
+        with status_bar(output, batch_id) as report:
+            for batch in client.batches.watch(bucket_id, batch_id):
+                if batch.status == "DRAFT" and last is None:
+                    output.say("  It was not submitted yet; nothing happens before that")
+                report(batch)
+                output.record(batch)
+                last = batch
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
     assert last is not None, "a batch that is watched is seen once at least"
     return last
 
