@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,7 +34,7 @@ def list_tasks(
 
     Example: `mixpeek task list --status IN_PROGRESS`
     """
-    wanted = {} if status is None else {"status": status.upper()}
+    wanted: dict[str, Any] = {} if status is None else {"status": status.upper()}
     rows = session.client.tasks.iterate(page_size=page_size(limit, every), **wanted)
     show_list(session.output, rows, _COLUMNS, limit=limit, every=every, empty="No tasks")
 
