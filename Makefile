@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 # As new as the environment: older than what the environment is made from means that it has to be brought up to date.
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help system install demo test lint fix pins bench reference fuzz
+.PHONY: help system install demo test lint fix client pins bench reference fuzz
 
 help:  ## List the targets
 	@sed -nE 's/^([a-z]+):.*  ## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,6 +48,9 @@ fix: install  ## Repair what can be repaired without thinking
 
 reference: install  ## Write docs/reference from the code
 	@$(BIN)/python -m scripts.reference
+
+client: install  ## Write the client that blocks from the one whose methods are coroutines
+	@$(BIN)/python -m scripts.sync_client
 
 TARGET ?= all
 SECONDS := 120

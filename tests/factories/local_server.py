@@ -47,6 +47,7 @@ class LocalServer:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self._answers: dict[tuple[str, str], list[Answer]] = {}
+        self._fallback: Answer | None = None
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -63,7 +64,7 @@ class LocalServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_GET = do_POST = do_PUT = do_DELETE = _handle
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -81,6 +82,10 @@ class LocalServer:
         made = [answer if isinstance(answer, Answer) else Answer(answer) for answer in answers]
         self._answers[method, path] = made
 
+    def on_any(self, answer: Any) -> None:
+        """Answer every route that has no answer of its own with this."""
+        self._fallback = answer if isinstance(answer, Answer) else Answer(answer)
+
     def routes(self) -> list[str]:
         """What was asked, as `"GET /v1/tasks/x"`, in order."""
         return [f"{asked.method} {asked.path}" for asked in self.asked]
@@ -88,7 +93,7 @@ class LocalServer:
     def _answer(self, method: str, path: str) -> Answer:
         answers = self._answers.get((method, path))
         if not answers:
-            return refusal(404, "NotFoundError", f"No route {method} {path}")
+            return self._fallback or refusal(404, "NotFoundError", f"No route {method} {path}")
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
     def __enter__(self) -> LocalServer:

@@ -12,7 +12,22 @@ from typing import Annotated, Any
 
 import typer
 
-from mixpeek.cli import config, infer, keys, model, namespace, plugin, secret, serve, task
+from mixpeek.cli import (
+    batch,
+    bucket,
+    collection,
+    config,
+    documents,
+    infer,
+    keys,
+    model,
+    namespace,
+    object,
+    plugin,
+    secret,
+    serve,
+    task,
+)
 from mixpeek.cli.options import ApiKey, BaseUrl, Globals, Json
 from mixpeek.cli.output import Output
 from mixpeek.errors import InvalidRequest, MixpeekError
@@ -29,6 +44,11 @@ app = typer.Typer(
 app.add_typer(plugin.app, name="plugin")
 app.add_typer(model.app, name="model")
 app.add_typer(namespace.app, name="namespace")
+app.add_typer(bucket.app, name="bucket")
+app.add_typer(object.app, name="object")
+app.add_typer(collection.app, name="collection")
+app.add_typer(batch.app, name="batch")
+app.add_typer(documents.app, name="documents")
 app.add_typer(task.app, name="task")
 app.add_typer(keys.app, name="keys")
 app.add_typer(secret.app, name="secret")

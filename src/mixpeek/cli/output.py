@@ -75,6 +75,10 @@ class Output:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
 
+    def line(self, value: Mapping[str, Any]) -> None:
+        """Print one JSON object on a line as a result that is JSON in any mode."""
+        sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+
     def check(self, name: str, status: str, detail: str = "") -> None:
         """Print how one check ended: passed, failed, warned or skipped."""
         if self.json_mode:

@@ -43,15 +43,26 @@ def status_bar(output: Output, what: str) -> Iterator[Report]:
         def report(answer: Mapping[str, Any]) -> None:
             nonlocal last
             phase = f", {escape(str(answer['phase']))}" if answer.get("phase") else ""
-            text = f"{what}: {escape(str(answer.get('status')))}{phase}"
+            text = f"{what}: {escape(str(answer.get('status')))}{phase}{pause_of(answer)}"
             done, total = counts_of(answer)
-            count = "" if total is None else f"{done:,} of {total:,}"
+            count = "" if total is None else f"{done:,} of {total:,}{speed_of(answer)}"
             progress.update(bar, description=text, total=total, completed=done, count=count)
             if not live and text != last:
                 output.say(f"  {text}")
             last = text
 
         yield report
+
+
+@contextmanager
+def count_bar(output: Output, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show how many things are done; call what is yielded with the number of those done since."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn(f"  {what}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=output.stderr, transient=True, disable=not _is_live(output)) as progress:
+        bar = progress.add_task(what, total=total)
+        yield lambda more: progress.advance(bar, more)
 
 
 @contextmanager
@@ -75,6 +86,23 @@ def counts_of(answer: Mapping[str, Any]) -> tuple[int, int | None]:
             if isinstance(done, int) and isinstance(total, int):
                 return done, total
     return 0, None
+
+
+def speed_of(answer: Mapping[str, Any]) -> str:
+    """Return how fast a batch goes and how long it still takes, as far as it says so."""
+    progress = answer.get("progress")
+    if not isinstance(progress, Mapping):
+        return ""
+    rate, left_s = progress.get("rows_per_s"), progress.get("eta_s")
+    words = f", {rate:,.0f} rows/s" if isinstance(rate, int | float) else ""
+    return f"{words}, {left_s:,.0f} s left" if isinstance(left_s, int | float) else words
+
+
+def pause_of(answer: Mapping[str, Any]) -> str:
+    """Return why a batch waits, "" if it does not."""
+    progress = answer.get("progress")
+    paused = progress.get("paused") if isinstance(progress, Mapping) else None
+    return f", waits: {escape(str(paused.get('cause')))}" if isinstance(paused, Mapping) else ""
 
 
 def _is_live(output: Output) -> bool:

@@ -65,4 +65,12 @@ def _with_options(
     ]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
+    run.__doc__ = _flowing(command.__doc__)
     return run
+
+
+def _flowing(words: str | None) -> str | None:
+    """Return a docstring with each of its paragraphs on one line, for a terminal to break where it ends."""
+    if words is None:
+        return None
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(words).split("\n\n"))

@@ -82,6 +82,19 @@ def test_waiting_for_a_task_prints_each_status_once_and_ends_0_when_it_is_comple
     assert [line.split()[-1] for line in ran.err.splitlines()] == ["PENDING", "IN_PROGRESS", "COMPLETED"]
 
 
+def test_tasks_are_listed_by_status_and_killed(mix: Command, server: LocalServer) -> None:
+    task = {"task_id": "task_1", "task_type": "plugin_custom", "status": "FAILED", "created_at": "2026-01-02T03:04:05Z"}
+    server.on("POST /v1/tasks/list", {"results": [task], "pagination": {"next_cursor": None}})
+    server.on("DELETE /v1/tasks/task_1", {"success": True, "message": "The task had ended already"})
+
+    listed = mix("task", "list", "--status", "failed", "--base-url", server.url)
+    killed = mix("task", "kill", "task_1", "--base-url", server.url)
+
+    assert listed.out.splitlines()[1].split() == ["task_1", "plugin_custom", "FAILED", "2026-01-02", "03:04:05"]
+    assert server.asked[0].json == {"status": "FAILED"}
+    assert killed.out == "task_1: The task had ended already\n"
+
+
 def test_a_task_that_did_not_complete_ends_1_with_its_cause(mix: Command, server: LocalServer) -> None:
     server.on("GET /v1/tasks/task_1", {"status": "COMPLETED_WITH_ERRORS", "error": "3 rows were not stored"})
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mixpeek.cli.output import Output
-from mixpeek.cli.progress import counts_of, status_bar, upload_bar
+from mixpeek.cli.progress import counts_of, speed_of, status_bar, upload_bar
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,17 @@ from mixpeek.cli.progress import counts_of, status_bar, upload_bar
 )
 def test_counts_come_from_wherever_the_answer_holds_them(answer: dict[str, Any], expected: tuple[int, Any]) -> None:
     assert counts_of(answer) == expected
+
+
+def test_a_batch_says_how_fast_it_goes_and_why_it_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = {"rows_per_s": 1234.5, "eta_s": 61.2, "paused": {"cause": "disk_full"}}
+
+    with status_bar(Output(), "btch_1") as report:
+        report({"status": "IN_PROGRESS", "progress": progress})
+
+    assert speed_of({"progress": progress}) == ", 1,234 rows/s, 61 s left"
+    assert speed_of({"progress": {"rows_per_s": None}}) == speed_of({}) == ""
+    assert capsys.readouterr().err == "  btch_1: IN_PROGRESS, waits: disk_full\n"
 
 
 def test_in_json_mode_progress_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:

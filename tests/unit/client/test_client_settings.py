@@ -52,7 +52,7 @@ def test_the_key_of_the_environment_is_sent(server: LocalServer, monkeypatch: py
 
 
 def test_the_public_names_of_the_package_are_these() -> None:
-    assert sorted(mixpeek.__all__) == ["Mixpeek", "__version__"]
+    assert sorted(mixpeek.__all__) == ["AsyncMixpeek", "Mixpeek", "__version__"]
     assert mixpeek.__version__
     with pytest.raises(AttributeError, match="nonsense"):
         _ = mixpeek.nonsense  # type: ignore[attr-defined]

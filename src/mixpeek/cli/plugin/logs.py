@@ -10,27 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mixpeek.cli.log_lines import MOST_ON_A_PAGE, Level, latest, show_line
 from mixpeek.cli.options import ApiKey, BaseUrl, Json, connect_to_namespace
 from mixpeek.cli.output import Output, output_for
 from mixpeek.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from mixpeek.client import Mixpeek, Response
+    from mixpeek.client import Mixpeek
 
 INTERRUPTED = 130
-_MOST_ON_A_PAGE = 1000
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_STYLES = {"warning": "yellow", "error": "red", "critical": "bold red", "debug": "dim"}
-
-
-class Level(StrEnum):
-    """The least severe lines shown."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-    CRITICAL = "critical"
 
 
 class LogSource(StrEnum):
@@ -70,7 +59,7 @@ def logs(
 ) -> None:
     """Show what a version's hosts printed and logged; with `--follow --json`, one JSON object a line."""
     output = output_for(context, json)
-    wanted = {
+    wanted: dict[str, Any] = {
         "deployment_id": deployment,
         "level": None if level is None else level.value,
         "source": None if source is None else source.value,
@@ -78,11 +67,11 @@ def logs(
     }
     with connect_to_namespace(context, api_key, base_url, namespace) as client:
         if follow:
-            _follow(client, output, plugin_id, min(lines, _MOST_ON_A_PAGE), wanted)
-        found = _latest(client, plugin_id, lines, wanted)
+            _follow(client, output, plugin_id, min(lines, MOST_ON_A_PAGE), wanted)
+        found = latest(lambda **page: client.plugins.logs(plugin_id, **page, **wanted), lines)
     output.document({"success": True, "plugin_id": plugin_id, "lines": found})
     for line in found:
-        _show(output, line)
+        show_line(output, line)
     if not found:
         output.say("No lines")
 
@@ -91,36 +80,9 @@ def _follow(client: Mixpeek, output: Output, plugin_id: str, lines: int, wanted:
     try:
         for line in client.plugins.follow_logs(plugin_id, limit=lines, **wanted):
             output.record(line)
-            _show(output, line)
+            show_line(output, line)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-
-
-def _latest(client: Mixpeek, plugin_id: str, lines: int, wanted: Mapping[str, Any]) -> list[Response]:
-    """Return so many of the latest lines, page by page from the newest."""
-    found: list[Response] = []
-    cursor: str | None = None
-    while len(found) < lines:
-        page = client.plugins.logs(plugin_id, limit=min(lines - len(found), _MOST_ON_A_PAGE), cursor=cursor, **wanted)
-        found = page["results"] + found
-        cursor = page["pagination"]["next_cursor"]
-        if cursor is None:
-            break
-    return found
-
-
-def _show(output: Output, line: Mapping[str, Any]) -> None:
-    text = str(line["message"])
-    if line.get("exception"):
-        text += f"\n{line['exception']}"
-    first, *more = text.expandtabs().splitlines() or [""]
-    moment = str(line["at"])[:23].replace("T", " ")
-    logger = f"{line['logger']}: " if line.get("logger") else ""
-    said = "mixpeek: " if line["stream"] == "platform" else logger
-    style = _STYLES.get(str(line["level"]), "")
-    output.show(f"{moment} {line['source']:<8} {line['level']:<8} {said}{first}", style)
-    for rest in more:
-        output.show(f"    {rest}", style)
 
 
 def _moment(given: str) -> datetime:

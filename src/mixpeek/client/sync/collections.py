@@ -1,0 +1,73 @@
+# Made from mixpeek/client/aio/collections.py by `make client`; change that one.
+"""`client.collections`: documents, and the recipe that makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mixpeek.client.addresses import segment
+from mixpeek.client.records import Collection, Page, Triggered
+from mixpeek.client.response import Response
+from mixpeek.client.sync.resource import Resource, walk
+
+
+class Collections(Resource):
+    """Collections, by id or name."""
+
+    def create(
+        self,
+        collection_name: str,
+        source: Mapping[str, Any],
+        feature_extractor: Mapping[str, Any],
+        **fields: Any,
+    ) -> Collection:
+        """Create a collection.
+
+        Args:
+            source: `{"type": "bucket", "bucket_ids": [...]}`, or `{"type": "collection", "collection_ids": [...]}`.
+            feature_extractor: `{"feature_extractor_name", "version", "parameters", "input_mappings", ...}`.
+        """
+        body = {
+            "collection_name": collection_name,
+            "source": dict(source),
+            "feature_extractor": dict(feature_extractor),
+            **fields,
+        }
+        return self._ask(Collection, "POST", "/collections", body=body)
+
+    def get(self, collection_id: str) -> Collection:
+        """Return one collection."""
+        return self._ask(Collection, "GET", f"/collections/{segment(collection_id)}")
+
+    def list(
+        self, *, limit: int | None = None, offset: int | None = None, cursor: str | None = None, **filters: Any
+    ) -> Page[Collection]:
+        """Return one page: `results` and `pagination`."""
+        return self._page(Collection, "/collections", limit=limit, offset=offset, cursor=cursor, body=filters)
+
+    def iterate(
+        self, *, limit: int | None = None, page_size: int | None = None, **filters: Any
+    ) -> Iterator[Collection]:
+        """Yield collections from all pages, `limit` at most."""
+        return walk(lambda cursor: self.list(limit=page_size, cursor=cursor, **filters), limit)
+
+    def update(self, collection_id: str, **fields: Any) -> Collection:
+        """Change what may change of a collection, such as `description`, `enabled` and `metadata`."""
+        return self._ask(Collection, "PATCH", f"/collections/{segment(collection_id)}", body=fields)
+
+    def clone(self, collection_id: str, **fields: Any) -> Response:
+        """Make another collection like one, but for the fields given; the answer carries it under `collection`."""
+        path = f"/collections/{segment(collection_id)}/clone"
+        return self._transport.request("POST", path, body=fields)
+
+    def delete(self, collection_id: str) -> Response:
+        """Delete a collection with its documents."""
+        return self._transport.request("DELETE", f"/collections/{segment(collection_id)}")
+
+    def trigger(self, collection_id: str, **fields: Any) -> Triggered:
+        """Run the extractor over the collection's source; the answer names `batch_id` and `task_id`.
+
+        Args: fields: `include_buckets`, `include_collections`, `source_filters`.
+        """
+        return self._ask(Triggered, "POST", f"/collections/{segment(collection_id)}/trigger", body=fields)
