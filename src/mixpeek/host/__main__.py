@@ -10,6 +10,8 @@ import socket
 import sys
 from pathlib import Path
 
+from mixpeek.contract.asking import connect
+from mixpeek.host.asking import Asking
 from mixpeek.host.egress import hand_over
 from mixpeek.host.loader import PluginPackage
 from mixpeek.host.tighten import Limits, close_others, tighten
@@ -34,7 +36,7 @@ def main(arguments: list[str]) -> int:
     if "--pytest" in flags:
         from mixpeek.host.testing import run_tests
 
-        close_others(None)
+        close_others()
         tighten(limits)
         return run_tests(package)
 
@@ -44,8 +46,10 @@ def main(arguments: list[str]) -> int:
     connection = socket.socket(fileno=int(os.environ.pop(SOCKET_VARIABLE)))
     if "--egress" in options:
         hand_over(int(options["--egress"]))
-    close_others(connection.fileno())
+    asking = int(options["--asking"]) if "--asking" in options else None
+    close_others(connection.fileno(), asking)
     tighten(limits)
+    connect(None if asking is None else Asking(socket.socket(fileno=asking)), package.root)
     Server(connection, package, records.install()).serve()
     return 0
 
