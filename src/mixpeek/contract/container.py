@@ -152,6 +152,9 @@ class Container:
         self.llm = Llm()
         self.inference = Inference()
 
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"container has no {name}; it has secrets, llm and inference")
+
 
 def _no_secret(refused: asking.Refused) -> SecretUnavailable:
     return SecretUnavailable(refused.reason, refused.code)

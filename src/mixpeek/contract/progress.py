@@ -41,11 +41,11 @@ class ProgressActor:
         return _Report(self, name)
 
     def _note(self, method: str, values: tuple[Any, ...]) -> None:
-        number = next((value for value in values if _is_number(value)), None)
+        number = next((number for value in values if (number := _number_from(value)) is not None), None)
         if method.startswith("set"):
-            self._done = self._done if number is None else float(number)
+            self._done = self._done if number is None else number
         else:
-            self._done += 1 if number is None else float(number)
+            self._done += 1 if number is None else number
         now = self._clock()
         if now - self._told_at >= INTERVAL_S:
             self._told_at = now
@@ -79,5 +79,12 @@ class _Done:
         return False
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and abs(float(value)) < 2**53  # false of NaN
+def _number_from(value: Any) -> float | None:
+    """Return a count that a plugin told, None for whatever is none."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if abs(number) < 2**53 else None  # nor is NaN
