@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn, TypeVar
@@ -20,10 +22,14 @@ from mixpeek.objects.store import ObjectStore
 from mixpeek.secrets.errors import SecretNotGranted
 from mixpeek.secrets.service import Vault, list_names
 
+log = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
 
 # What plugins ask must leave connections for those who answer requests.
 _CONNECTIONS = 2
+# At most one line about the object store in so many seconds.
+_COMPLAIN_S = 10.0
 
 
 class PlatformBroker:
@@ -46,6 +52,7 @@ class PlatformBroker:
         self._vault = vault
         self._model = model
         self._key_name = key_name
+        self._complained_at = -_COMPLAIN_S
         self._threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="asked-secrets")
 
     async def asset_size(self, namespace_id: str | None, url: str) -> int:
@@ -56,7 +63,7 @@ class PlatformBroker:
         except NotFound:
             raise _no_asset() from None
         except Exception as error:  # each store has errors of its own; none of their words are for a plugin
-            _raise_away(error)
+            self._raise_away(error)
 
     async def read_asset(self, namespace_id: str | None, url: str, offset: int, size: int) -> bytes:
         """Return a piece of an asset; raise Refused."""
@@ -66,7 +73,7 @@ class PlatformBroker:
         except NotFound:
             raise _no_asset() from None
         except Exception as error:  # as above
-            _raise_away(error)
+            self._raise_away(error)
 
     async def secret(self, namespace_id: str | None, name: str) -> str:
         """Return the value of a granted secret; raise Refused, which says how to grant it."""
@@ -95,6 +102,13 @@ class PlatformBroker:
 
     async def _with_connection(self, work: Callable[[Connection], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._in_transaction, work)
+
+    def _raise_away(self, error: Exception) -> NoReturn:
+        now = time.monotonic()
+        if now - self._complained_at > _COMPLAIN_S:  # plugins decide how often this is met
+            self._complained_at = now
+            log.warning("a plugin's asset could not be read from the object store: %r", error)
+        raise Refused("unavailable", "the object store does not answer at the moment") from error
 
     def _in_transaction(self, work: Callable[[Connection], Result]) -> Result:
         with hiding():
@@ -129,7 +143,3 @@ def _no_asset() -> Refused:
 
 def _no_namespace() -> Refused:
     return Refused("not_found", "this host works for no namespace")
-
-
-def _raise_away(error: Exception) -> NoReturn:
-    raise Refused("unavailable", "the object store does not answer at the moment") from error

@@ -44,16 +44,27 @@ class _Connected:
 
     platform: Asks | None = None
     plugin: Path | None = None
+    network: bool = False
 
 
-def connect(platform: Asks | None, plugin: Path | None = None) -> None:
-    """Have questions of this process answered by `platform`; `plugin` is the folder of the plugin it runs."""
-    _Connected.platform, _Connected.plugin = platform, plugin
+def connect(platform: Asks | None, plugin: Path | None = None, *, network: bool = False) -> None:
+    """Have questions of this process answered by `platform`.
+
+    Args:
+        plugin: the folder of the plugin it runs.
+        network: whether it has a network of its own, as steps of the resource type api do.
+    """
+    _Connected.platform, _Connected.plugin, _Connected.network = platform, plugin, network
 
 
 def is_connected() -> bool:
     """Whether somebody answers."""
     return _Connected.platform is not None
+
+
+def has_network() -> bool:
+    """Whether this process reaches services by itself."""
+    return _Connected.network
 
 
 def plugin_folder() -> Path | None:

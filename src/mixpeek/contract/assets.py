@@ -7,6 +7,7 @@ piece by piece, and only those of the namespace it works for.
 from __future__ import annotations
 
 import binascii
+import errno
 import io
 import os
 import shutil
@@ -19,6 +20,11 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from mixpeek.contract import asking
 
 _ASKED_SCHEMES = ("s3",)
+_FETCHED_SCHEMES = ("https", "http")
+# How long a service may be silent.
+_FETCH_S = 30.0
+# What the scratch folder says when it is full, which is an error with a name of its own.
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 # Left free in the scratch folder by a download.
 _SPARE_BYTES = 1024 * 1024
 _SHOWN = 200
@@ -39,7 +45,8 @@ def open_asset(uri: str | Path) -> BinaryIO:
 
     Args:
         uri: an address of an asset (`s3://mixpeek/namespaces/…`, as rows hold it in `data`), a `data:` or `file:`
-            address, or a path; a relative one may name a file of the plugin.
+            address, or a path; a relative one may name a file of the plugin. Where the plugin has a network, also an
+            `https:` or `http:` address, which is fetched into the scratch folder.
 
     Raises: AssetUnavailable: there is no such asset, it is not of the namespace that this plugin works for, or the
         scheme is another one, or data is not well formed. FileNotFoundError: there is no such file.
@@ -52,8 +59,10 @@ def open_asset(uri: str | Path) -> BinaryIO:
         return _open_asked(text)
     if scheme == "file":
         return _open_file(text, Path(unquote(urlsplit(text).path)))
+    if scheme in _FETCHED_SCHEMES and asking.has_network():
+        return _fetch(text)
     if scheme:
-        api = "only steps of the resource type api have one, for their own HTTP library"
+        api = "only steps of the resource type api have one"
         raise AssetUnavailable(text, f"no network here for {scheme}: addresses ({api}); give an asset, a file or data:")
     return _open_file(text, Path(text))
 
@@ -83,7 +92,7 @@ class AskedAsset(io.RawIOBase):
 
     def __init__(self, uri: str) -> None:
         super().__init__()
-        self.uri = uri
+        self.uri = self.name = uri
         found, _ = self._ask("asset.stat", {})
         self.size_bytes = int(found["size_bytes"])
         self._position = 0
@@ -140,6 +149,30 @@ class AskedAsset(io.RawIOBase):
 def _open_asked(uri: str) -> BinaryIO:
     # A reader of pictures or sounds asks for a few bytes at a time; each question brings many.
     return cast("BinaryIO", io.BufferedReader(AskedAsset(uri), asking.READ_BYTES))
+
+
+def _fetch(uri: str) -> BinaryIO:
+    """Open a web address, fetched into an unnamed file first, as no service can be sought in."""
+    from http.client import HTTPException  # slow to import, for the few that fetch
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    scratch = tempfile.TemporaryFile()  # noqa: SIM115 - whoever opened the asset closes it
+    try:
+        with urlopen(uri, timeout=_FETCH_S) as response:  # noqa: S310 - http and https alone come here
+            shutil.copyfileobj(response, scratch, asking.READ_BYTES)
+    except HTTPError as error:
+        scratch.close()
+        is_passing = error.code in (408, 429) or error.code >= 500
+        code = "unavailable" if is_passing else "not_found"
+        raise AssetUnavailable(uri, f"the service answered {error.code} {error.reason}", code) from None
+    except (OSError, HTTPException, ValueError) as error:
+        scratch.close()
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise
+        raise AssetUnavailable(uri, f"it could not be fetched: {error}", "unavailable") from error
+    scratch.seek(0)
+    return cast("BinaryIO", scratch)
 
 
 def _open_file(uri: str, path: Path) -> BinaryIO:

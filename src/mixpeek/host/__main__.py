@@ -38,6 +38,7 @@ def main(arguments: list[str]) -> int:
 
         close_others()
         tighten(limits)
+        connect(None, package.root)
         return run_tests(package)
 
     from mixpeek.host import records
@@ -49,7 +50,8 @@ def main(arguments: list[str]) -> int:
     asking = int(options["--asking"]) if "--asking" in options else None
     close_others(connection.fileno(), asking)
     tighten(limits)
-    connect(None if asking is None else Asking(socket.socket(fileno=asking)), package.root)
+    platform = None if asking is None else Asking(socket.socket(fileno=asking))
+    connect(platform, package.root, network=limits.network)
     Server(connection, package, records.install()).serve()
     return 0
 
