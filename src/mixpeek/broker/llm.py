@@ -44,14 +44,15 @@ class HttpLanguageModel:
         self._address = f"{url.rstrip('/')}/chat/completions"
         self._model = model
         self._timeout_s = timeout_s
-        self._places: asyncio.Semaphore | None = None
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._client: httpx.AsyncClient | None = None
 
     async def generate(self, request: GenerationRequest, key: str | None) -> Generation:
         """Return what the model writes; raise Refused."""
         model = request.model or self._model
         if model is None:
             raise Refused("not_configured", "no model is named: pass `model`, or have MIXPEEK_LLM_MODEL set")
-        self._places = self._places or asyncio.Semaphore(AT_ONCE)
+        self._client = self._client or await asyncio.to_thread(_make_client, self._timeout_s)
         try:
             async with asyncio.timeout(self._timeout_s), self._places:
                 return _generation_from(await self._post(_payload(request, model), key), model)
@@ -63,11 +64,8 @@ class HttpLanguageModel:
 
     async def _post(self, payload: dict[str, Any], key: str | None) -> Any:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        # A connection of its own: an idle one kept between calls is often closed by the time it is used.
-        async with (
-            httpx.AsyncClient(timeout=self._timeout_s, follow_redirects=False) as client,
-            client.stream("POST", self._address, json=payload, headers=headers) as response,
-        ):
+        assert self._client is not None
+        async with self._client.stream("POST", self._address, json=payload, headers=headers) as response:
             content = await _read(response)
         if response.status_code != httpx.codes.OK:
             raise _refusal(response.status_code, content, key)
@@ -75,6 +73,13 @@ class HttpLanguageModel:
             return httpx.Response(200, content=content).json()
         except ValueError:
             raise _unreadable() from None
+
+
+def _make_client(timeout_s: float) -> httpx.AsyncClient:
+    # Made once: reading the certificates takes longer than many a call. Connections are not kept: an idle one is often
+    # closed by the time it is used again, and what a model takes hides the greeting.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.AsyncClient(timeout=timeout_s, limits=limits, follow_redirects=False)
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -91,10 +91,11 @@ def test_a_service_that_is_not_there_or_hangs_is_named_within_its_time_limit() -
     async def scenario() -> list[str]:
         server = await asyncio.start_server(hang, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
+        model = HttpLanguageModel(f"http://127.0.0.1:{port}", "tiny", 0.2)
         codes = []
         for _ in range(2):
             try:
-                await HttpLanguageModel(f"http://127.0.0.1:{port}", "tiny", 0.1).generate(GenerationRequest("a"), None)
+                await model.generate(GenerationRequest("a"), None)
             except Refused as refused:
                 codes.append(refused.code)
             for writer in hung:

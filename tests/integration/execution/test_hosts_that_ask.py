@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,6 @@ from mixpeek.execution.asks.port import Generation, GenerationRequest
 from mixpeek.execution.blocking import BlockingExecution, BlockingHost
 from mixpeek.execution.local import LocalExecution
 from mixpeek.execution.port import HostSpec, LogLine, LogOrigin
-
-from .conftest import WritePlugin
 
 ORIGIN = LogOrigin("ns_1", "sample_1_0_0", "test")
 URL = "s3://mixpeek/namespaces/ns_1/assets/x/video.mp4"
@@ -194,7 +193,7 @@ Ask = Callable[[str], Any]
 
 
 @pytest.fixture
-def host(answered: BlockingExecution, write_plugin: WritePlugin) -> Iterator[BlockingHost]:
+def host(answered: BlockingExecution, write_plugin: Callable[..., Path]) -> Iterator[BlockingHost]:
     plugin = write_plugin(realtime=HANDLER)
     (plugin / "words.txt").write_text("beside the code")
     running = answered.start(HostSpec(plugin, "sample", origin=ORIGIN))
@@ -290,7 +289,7 @@ def test_files_of_the_plugin_are_opened_by_their_names(ask: Ask) -> None:
     assert ask("own_file") == {"said": "beside the code"}
 
 
-def test_without_a_broker_a_host_is_told_so(execution: BlockingExecution, write_plugin: WritePlugin) -> None:
+def test_without_a_broker_a_host_is_told_so(execution: BlockingExecution, write_plugin: Callable[..., Path]) -> None:
     host = execution.start(HostSpec(write_plugin(realtime=HANDLER), "sample"))
 
     refused = host.predict({"do": "read_whole"})
