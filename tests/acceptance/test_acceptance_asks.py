@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -141,16 +140,28 @@ def test_without_a_language_model_a_plugin_is_told_which_setting_makes_one(asker
 
 
 def test_the_same_plugin_is_tried_on_files_and_variables_of_an_authors_machine(mix: Command, tmp_path: Path) -> None:
-    folder = write_plugin(tmp_path / "asker", batch=BATCH, realtime=False, files={"assets.py": LENGTH_OF})
+    pipeline = """
+        from .processors.core import Processor
+
+        async def build_steps(extractor_request, container=None, **kwargs):
+            key = await container.secrets.get("KEY")
+
+            def note(batch):
+                batch["key"] = key.upper()
+                return batch
+
+            return {"steps": [Processor(None), note]}
+    """
+    files = {"assets.py": LENGTH_OF, "pipeline.py": pipeline}
+    folder = write_plugin(tmp_path / "asker", batch=BATCH, realtime=False, files=files)
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "a.png").write_bytes(CONTENT)
     (tmp_path / "rows" / "samples.json").write_text('[{"data": "a.png"}]')
-    (tmp_path / "rows" / "others.json").write_text('[{"data": "../asker/manifest.py"}]')
 
-    tried = mix("plugin", "test", "--path", str(folder), "-s", str(tmp_path / "rows" / "samples.json"), "--json")
-    outside = mix("plugin", "test", "--path", str(folder), "-s", str(tmp_path / "rows" / "others.json"))
+    tried = mix(
+        "plugin", "test", "-s", tmp_path / "rows" / "samples.json", "--json", cwd=folder, MIXPEEK_SECRET_KEY="a"
+    )
 
-    read: Any = tried.json["samples"]["first_row"]["digest"]
-    assert hashlib.sha256(CONTENT).hexdigest()[:40] in read
-    assert outside.code == 1
-    assert "where the sample data lies" in outside.out
+    row = tried.json["samples"]["first_row"]
+    assert row["key"] == "'A'"
+    assert row["digest"].strip("'…") in hashlib.sha256(CONTENT).hexdigest()
