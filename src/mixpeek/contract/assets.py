@@ -21,6 +21,9 @@ from mixpeek.contract import asking
 
 _ASKED_SCHEMES = ("s3",)
 _FETCHED_SCHEMES = ("https", "http")
+# A reader of pictures or sounds asks for a few bytes at a time; each question brings so many at least. Whoever asks for
+# more at once gets whole pieces.
+_BUFFER_BYTES = 128 * 1024
 # How long a service may be silent.
 _FETCH_S = 30.0
 # What the scratch folder says when it is full, which is an error with a name of its own.
@@ -147,8 +150,7 @@ class AskedAsset(io.RawIOBase):
 
 
 def _open_asked(uri: str) -> BinaryIO:
-    # A reader of pictures or sounds asks for a few bytes at a time; each question brings many.
-    return cast("BinaryIO", io.BufferedReader(AskedAsset(uri), asking.READ_BYTES))
+    return cast("BinaryIO", io.BufferedReader(AskedAsset(uri), _BUFFER_BYTES))
 
 
 def _fetch(uri: str) -> BinaryIO:

@@ -11,11 +11,13 @@ import dataclasses
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from mixpeek.contract.asking import READ_BYTES
 from mixpeek.errors import (
     PlatformError,
     PluginCrashed,
@@ -56,6 +58,7 @@ from mixpeek.execution.watchdog import Watchdog
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_SO_SNDBUFFORCE = 32  # as Linux numbers it
 _TAIL_BYTES = 64 * 1024
 _TESTS_OUTPUT_BYTES = 1024 * 1024
 _CLOSE_GRACE_S = 1.0
@@ -165,6 +168,7 @@ class LocalHost:
             asking.close()
         ours.setblocking(False)
         answering.setblocking(False)
+        _have_room(answering, READ_BYTES)
         try:
             await self._loop.create_connection(lambda: self._asks, sock=answering)
             await self._loop.create_connection(lambda: self._connection, sock=ours)
@@ -470,6 +474,14 @@ async def _spawn(
         env=variables,
     )
     return transport
+
+
+def _have_room(sender: socket.socket, size_bytes: int) -> None:
+    """Let so much be written at once, instead of in turns with the reader; root may go beyond the machine's limit."""
+    for option in (_SO_SNDBUFFORCE, socket.SO_SNDBUF) if sys.platform == "linux" else (socket.SO_SNDBUF,):
+        with contextlib.suppress(OSError):
+            sender.setsockopt(socket.SOL_SOCKET, option, size_bytes)
+            return
 
 
 def _ending(code: int | None) -> str:
