@@ -14,6 +14,8 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CLIENT_VARIABLES = frozenset({"MIXPEEK_API_KEY", "MIXPEEK_NAMESPACE", "MIXPEEK_BASE_URL", "MIXPEEK_API_URL"})
+# What stands for a secret in `mixpeek plugin test`, on an author's machine.
+CLIENT_PREFIX = "MIXPEEK_SECRET_"
 
 
 class Settings(BaseSettings):
@@ -44,6 +46,18 @@ class Settings(BaseSettings):
         description="Addresses that `api` plugins may reach although they are not public, separated by commas:"
         " `host:port`, `host`, `10.1.0.0/16`, `10.1.0.0/16:443`.",
     )
+    llm_url: str | None = Field(
+        None,
+        description="OpenAI-compatible endpoint of the language model that plugins may ask, as in"
+        " `https://api.openai.com/v1`; none if unset.",
+    )
+    llm_model: str | None = Field(None, description="Model that is asked where a plugin names none.")
+    llm_secret: str | None = Field(
+        None,
+        description="Name of the secret that holds its API key; it must be granted to the namespace that asks. No"
+        " key is sent if unset.",
+    )
+    llm_timeout_s: float = Field(60.0, gt=0, le=600, description="How long one answer of it may take.")
     gpu_fallback: Literal["", "cpu"] = Field(
         "", description="`cpu` runs plugins that ask for a GPU on the processor where there is none."
     )
@@ -123,7 +137,7 @@ def unknown_variables(environ: dict[str, str]) -> list[str]:
     known = {f"MIXPEEK_{name.upper()}" for name in Settings.model_fields} | CLIENT_VARIABLES
     warnings = []
     for name in sorted(environ):
-        if name.startswith("MIXPEEK_") and name not in known:
+        if name.startswith("MIXPEEK_") and name not in known and not name.startswith(CLIENT_PREFIX):
             near = difflib.get_close_matches(name, known, n=1)
             suggestion = f"; did you mean {near[0]}?" if near else "; `mixpeek config` lists the known ones"
             warnings.append(f"{name} is not a setting and is ignored{suggestion}")

@@ -38,7 +38,12 @@ def hide(text: str) -> None:
     """
     hidden = _hidden.get()
     if hidden is not None and len(text) >= SHORTEST_HIDDEN:
-        hidden |= {text, repr(text)[1:-1], json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+        hidden |= spellings(text)
+
+
+def spellings(text: str) -> set[str]:
+    """Return a text as it stands alone, and as it stands quoted in a `repr` or in JSON."""
+    return {text, repr(text)[1:-1], json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
 
 
 def without_hidden(line: str) -> str:

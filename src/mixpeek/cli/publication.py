@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from mixpeek.cli.asking import author_broker
 from mixpeek.cli.checking import check_secrets, examine_packed, host_spec, list_files, run_tests
 from mixpeek.cli.deploying import follow, has_failed, show_deployment
 from mixpeek.cli.output import Output
@@ -66,7 +67,7 @@ def publish_folder(client: Mixpeek | None, output: Output, wishes: Wishes) -> No
 
 
 async def _check(plugin: PackedPlugin, report: Report, wishes: Wishes) -> tuple[Examination, dict[str, Any]]:
-    execution = LocalExecution()
+    execution = LocalExecution(broker=author_broker())
     try:
         examination = await examine_packed(execution, plugin, report, is_built_later=True)
         tests = await run_tests(execution, host_spec(plugin, examination), report) if wishes.tests else None

@@ -36,3 +36,31 @@ class BaseBatchInferenceService:
 
     def __call__(self, batch: Any) -> Any:
         return self._process_batch(batch)
+
+
+class ServiceUnknown(LookupError):
+    """No batch service has this name here."""
+
+
+def get_batch_service(name: str) -> type[BaseBatchInferenceService]:
+    """Return the batch service of this plugin with this `service_name`, or else of this class name.
+
+    Those whose modules were imported are known. Raises: ServiceUnknown.
+    """
+    known = {known_as: cls for cls in _services(BaseBatchInferenceService) for known_as in _names(cls)}
+    if name not in known:
+        there = ", ".join(sorted(known)) or "none"
+        raise ServiceUnknown(
+            f"there is no batch service {name!r}; this plugin defines {there}. Only its own are found, and those of"
+            " packages it imports; load a model with engine.models.load_hf_model"
+        )
+    return known[name]
+
+
+def _services(base: type[BaseBatchInferenceService]) -> list[type[BaseBatchInferenceService]]:
+    return [found for cls in base.__subclasses__() for found in (cls, *_services(cls))]
+
+
+def _names(cls: type[BaseBatchInferenceService]) -> tuple[str, ...]:
+    given = vars(cls).get("service_name")
+    return (cls.__name__, given) if isinstance(given, str) else (cls.__name__,)

@@ -1,98 +1,123 @@
-"""Small tools for plugin code: open an asset, run many calls at once.
-
-Plugins import them through `shared.plugins` and `shared.plugins.sdk`; they run inside the sandbox, without a network.
-"""
+"""Running many calls at once, in order. Plugins import this through `shared.plugins.sdk`."""
 
 from __future__ import annotations
 
 import asyncio
-import binascii
 import inspect
-import io
-import shutil
-import tempfile
-from base64 import b64decode
-from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import BinaryIO, TypeVar, cast
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from typing import TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-
-class AssetUnavailable(OSError):
-    """An asset's address cannot be read from inside a plugin."""
-
-
-def open_asset(uri: str | Path) -> BinaryIO:
-    """Open an asset for reading: a file path, a `file:` or a `data:` address.
-
-    Raises: AssetUnavailable: any other scheme, or data that is not well formed.
-    """
-    text = str(uri)
-    if text.startswith("data:"):
-        return io.BytesIO(_decode_data(text))
-    scheme = urlsplit(text).scheme if "://" in text or text.startswith("file:") else ""
-    if scheme == "file":
-        return Path(unquote(urlsplit(text).path)).open("rb")
-    if scheme:
-        api = "only steps of the resource type api have one, for their own HTTP library"
-        raise AssetUnavailable(f"cannot open a {scheme}: address: no network here ({api}); give a file or data: one")
-    return Path(text).open("rb")
-
-
-def download_asset(uri: str | Path, destination: str | Path | None = None) -> str:
-    """Copy an asset into a file and return its path; without `destination` a new file in the scratch folder."""
-    with open_asset(uri) as source:
-        if destination is not None:
-            with Path(destination).open("wb") as target:
-                shutil.copyfileobj(source, target)
-            return str(destination)
-        with tempfile.NamedTemporaryFile(prefix="asset-", suffix=_suffix(str(uri)), delete=False) as scratch:
-            shutil.copyfileobj(source, scratch)
-            return scratch.name
+MOST_WORKERS = 64
+"""Most threads of one call; a plugin may have 512 in all."""
 
 
 def parallel_io(fn: Callable[[Item], Result], items: Iterable[Item], max_workers: int = 8) -> list[Result]:
-    """Return `fn(item)` for every item, in order, run on threads; the first exception is raised."""
-    with ThreadPoolExecutor(max_workers=max_workers) as pool:
-        return list(pool.map(fn, items))
+    """Return `fn(item)` for every item, in the order of the items, run on threads.
+
+    Once one call raises, no further one begins; those under way are waited for, then the exception is raised. Items are
+    taken from their iterator as threads become free.
+
+    Args:
+        max_workers: how many calls run at once, 1 to 64.
+    """
+    workers = _checked("max_workers", max_workers)
+    results: dict[int, Result] = {}
+    with ThreadPoolExecutor(workers, thread_name_prefix="parallel-io") as pool:
+        under_way: dict[Future[Result], int] = {}
+        numbered = enumerate(items)
+        try:
+            while _top_up(pool, fn, numbered, under_way, workers):
+                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                # Of those that ended together, the first item's exception is the one that is raised.
+                for future in sorted(done, key=under_way.__getitem__):
+                    results[under_way.pop(future)] = future.result()
+        except BaseException:
+            for future in under_way:
+                future.cancel()
+            raise
+    return [results[number] for number in range(len(results))]
 
 
 def concurrent_api_calls(
     fn: Callable[[Item], Result | Awaitable[Result]], items: Iterable[Item], max_concurrency: int = 8
 ) -> list[Result]:
-    """Return `fn(item)` for every item, in order, at most `max_concurrency` at once; `fn` may be async."""
-    if not inspect.iscoroutinefunction(fn):
-        return parallel_io(cast("Callable[[Item], Result]", fn), items, max_concurrency)
+    """Return `fn(item)` for every item, in the order of the items; `fn` may be async.
 
-    async def gather() -> list[Result]:
-        gate = asyncio.Semaphore(max_concurrency)
+    Called from plain code, also while an event loop runs in this thread: an async `fn` runs in a loop of its own. Once
+    one call raises, those under way are cancelled, no further one begins, and the exception is raised.
 
-        async def one(item: Item) -> Result:
-            async with gate:
-                return await cast("Awaitable[Result]", fn(item))
-
-        return await asyncio.gather(*(one(item) for item in items))
-
+    Args:
+        max_concurrency: how many calls run at once, 1 to 64.
+    """
+    most = _checked("max_concurrency", max_concurrency)
+    if not _is_async(fn):
+        return parallel_io(lambda item: _settled(fn(item)), items, most)
+    calls = _in_order(cast("Callable[[Item], Awaitable[Result]]", fn), items, most)
     # A thread of its own: the caller may itself be running inside an event loop.
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(asyncio.run, gather()).result()
+    with ThreadPoolExecutor(1, thread_name_prefix="api-calls") as pool:
+        return pool.submit(copy_context().run, asyncio.run, calls).result()
 
 
-def _decode_data(uri: str) -> bytes:
-    head, comma, payload = uri[len("data:") :].partition(",")
-    if not comma:
-        raise AssetUnavailable("this data: address has no comma between its type and its content")
-    if not head.endswith(";base64"):
-        return unquote_to_bytes(payload)
+async def _in_order(fn: Callable[[Item], Awaitable[Result]], items: Iterable[Item], most: int) -> list[Result]:
+    results: dict[int, Result] = {}
+    numbered = enumerate(items)
+
+    async def work() -> None:
+        for number, item in numbered:
+            results[number] = await fn(item)
+
+    workers = [asyncio.create_task(work()) for _ in range(most)]
     try:
-        return b64decode(unquote_to_bytes(payload), validate=True)
-    except binascii.Error as error:
-        raise AssetUnavailable(f"this data: address is not valid base64: {error}") from error
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    return [results[number] for number in range(len(results))]
 
 
-def _suffix(uri: str) -> str:
-    return "" if uri.startswith("data:") else Path(urlsplit(uri).path).suffix
+def _settled(value: Result | Awaitable[Result]) -> Result:
+    """Return a value, or what an awaitable value comes to: a plain function may return one."""
+    if not inspect.isawaitable(value):
+        return value
+
+    async def settle() -> Result:
+        return await value
+
+    return asyncio.run(settle())
+
+
+def _top_up(
+    pool: ThreadPoolExecutor,
+    fn: Callable[[Item], Result],
+    numbered: Iterator[tuple[int, Item]],
+    under_way: dict[Future[Result], int],
+    most: int,
+) -> bool:
+    """Begin calls until `most` are under way or no item is left; return whether any is."""
+    while len(under_way) < most:
+        following = next(numbered, None)
+        if following is None:
+            break
+        under_way[pool.submit(copy_context().run, fn, following[1])] = following[0]
+    return bool(under_way)
+
+
+def _is_async(fn: Callable[..., object]) -> bool:
+    if inspect.iscoroutinefunction(fn):
+        return True
+    inner = getattr(fn, "func", None)  # a partial of an async function
+    if inner is not None and callable(inner):
+        return _is_async(inner)
+    return inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004 - an object with an async call
+
+
+def _checked(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_WORKERS:
+        raise ValueError(f"{name} is {value!r}; give a whole number from 1 to {MOST_WORKERS}")
+    return value

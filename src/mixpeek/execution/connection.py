@@ -18,6 +18,7 @@ from mixpeek.errors import (
     PluginTimedOut,
     ServiceUnavailable,
 )
+from mixpeek.execution.asks.veil import Veil
 from mixpeek.execution.port import Awaiting, Reply
 from mixpeek.execution.prompt import Lingerer, write_now
 from mixpeek.execution.replies import error_from
@@ -66,8 +67,9 @@ class _Call:
 class Connection(asyncio.Protocol):
     """The protocol on the server's end; `on_broken` is told once, with the reason the host must be killed for."""
 
-    def __init__(self, on_broken: Callable[[PluginError], None]) -> None:
+    def __init__(self, on_broken: Callable[[PluginError], None], veil: Veil | None = None) -> None:
         self._on_broken = on_broken
+        self._veil = veil or Veil()
         self._reader = FrameReader(is_reply=True)
         self._reader.max_body_bytes = 0
         self._loop = asyncio.get_running_loop()
@@ -251,7 +253,7 @@ class Connection(asyncio.Protocol):
         if reply.get("ok") is True:
             call.answer.set_result((reply.get("result"), body))
         else:
-            call.answer.set_exception(error_from(reply))
+            call.answer.set_exception(error_from(reply, self._veil.cover))
 
     def _refuse_unasked(self) -> None:
         if not self._calls and not self._probes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import secrets
 
+from mixpeek.execution.asks.veil import Veil
 from mixpeek.execution.output import OutputLines, platform_line
 from mixpeek.execution.port import LogLine, LogOrigin, LogSink
 
@@ -15,9 +17,10 @@ _TELL_S = 1.0
 class HostLog:
     """Used from the event loop only, and does no I/O of its own."""
 
-    def __init__(self, sink: LogSink, origin: LogOrigin) -> None:
+    def __init__(self, sink: LogSink, origin: LogOrigin, veil: Veil | None = None) -> None:
         self._sink = sink
         self._origin = origin
+        self._veil = veil or Veil()
         self._host_id = f"host_{secrets.token_hex(4)}"
         self._lines = OutputLines()
         self._telling: asyncio.TimerHandle | None = None
@@ -46,5 +49,11 @@ class HostLog:
         self._write(self._lines.tell_dropped())
 
     def _write(self, lines: list[LogLine]) -> None:
+        if self._veil.hides:
+            lines = [self._covered(line) for line in lines]
         if lines:
             self._sink.write(self._origin, self._host_id, lines)
+
+    def _covered(self, line: LogLine) -> LogLine:
+        exception = None if line.exception is None else self._veil.cover(line.exception)
+        return dataclasses.replace(line, message=self._veil.cover(line.message), exception=exception)

@@ -11,10 +11,13 @@ import dataclasses
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from mixpeek.contract.asking import READ_BYTES
 from mixpeek.errors import (
     PlatformError,
     PluginCrashed,
@@ -23,6 +26,9 @@ from mixpeek.errors import (
     PluginTimedOut,
 )
 from mixpeek.execution import sandbox
+from mixpeek.execution.asks.channel import AskChannel
+from mixpeek.execution.asks.port import Broker
+from mixpeek.execution.asks.veil import Veil
 from mixpeek.execution.connection import Answer, Connection
 from mixpeek.execution.egress.gate import Gate
 from mixpeek.execution.egress.handover import Handover
@@ -52,6 +58,7 @@ from mixpeek.execution.watchdog import Watchdog, innermost, kept_waiting_s
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_SO_SNDBUFFORCE = 32  # as Linux numbers it
 _TAIL_BYTES = 64 * 1024
 _TESTS_OUTPUT_BYTES = 1024 * 1024
 _CLOSE_GRACE_S = 1.0
@@ -64,6 +71,15 @@ _PRINT_BYTES_PER_S = 1024**2
 _watchdog = Watchdog()
 
 
+@dataclass(frozen=True)
+class Descriptors:
+    """What a host inherits: its ends of the sockets for calls, for what it asks, and to hand its way out over."""
+
+    calls: int | None = None
+    asking: int | None = None
+    egress: int | None = None
+
+
 class _Process(asyncio.SubprocessProtocol):
     """Keeps the end of what a host prints, and tells when it prints far too much and when it exits."""
 
@@ -73,8 +89,10 @@ class _Process(asyncio.SubprocessProtocol):
         on_exit: Callable[[], None] | None,
         on_flood: Callable[[PluginError], None],
         log: HostLog | None = None,
+        veil: Veil | None = None,
     ) -> None:
         self._log = log
+        self._veil = veil or Veil()
         self._printed = bytearray()
         self._keep_bytes = keep_bytes
         self._on_exit = on_exit
@@ -112,16 +130,18 @@ class _Process(asyncio.SubprocessProtocol):
             await asyncio.wait_for(self.drained.wait(), _DRAIN_S)
 
     def tail(self) -> str:
-        return readable(bytes(self._printed[-self._keep_bytes :]))
+        # Covered as a whole: a cut could leave the end of a secret.
+        return readable(self._veil.cover_bytes(bytes(self._printed))[-self._keep_bytes :])
 
 
 class LocalHost:
     """A host that is a child process of this one; see `Host` in `execution.port`."""
 
-    def __init__(self, log: HostLog | None = None) -> None:
+    def __init__(self, log: HostLog | None, asks: AskChannel, veil: Veil) -> None:
         self._log = log
-        self._process = _Process(_TAIL_BYTES, self._note_exit, self._end_for, log)
-        self._connection = Connection(self._note_broken)
+        self._asks = asks
+        self._process = _Process(_TAIL_BYTES, self._note_exit, self._end_for, log, veil)
+        self._connection = Connection(self._note_broken, veil)
         self._transport: asyncio.SubprocessTransport | None = None
         self._burial: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -135,22 +155,29 @@ class LocalHost:
         if spec.network and mode == "bubblewrap":
             self._gate = Gate(Proxy(egress, spec.label or spec.name))
         ours, theirs = socket.socketpair()
+        asking, answering = socket.socketpair()
         try:
-            await self._spawn(spec, mode, theirs, timeout_s)
+            await self._spawn(spec, mode, theirs, asking, timeout_s)
         except BaseException:
             ours.close()
+            answering.close()
             await self.close()
             raise
         finally:
             theirs.close()
+            asking.close()
         ours.setblocking(False)
+        answering.setblocking(False)
+        _have_room(answering, READ_BYTES)
         try:
+            await self._loop.create_connection(lambda: self._asks, sock=answering)
             await self._loop.create_connection(lambda: self._connection, sock=ours)
             if spec.background:
                 self._connection.allow_for(lambda: kept_waiting_s(innermost(self.pid)))
             await self.health(timeout_s=timeout_s)
             await self._have_watched(spec)
         except BaseException:  # also if whoever asked has given up
+            answering.close()
             await self.close()
             raise
 
@@ -282,6 +309,7 @@ class LocalHost:
             await self._process.read_to_the_end()
             self._transport.close()
         self._end_log()
+        self._asks.close()
         if self._gate is not None:
             await self._gate.close()
 
@@ -292,13 +320,20 @@ class LocalHost:
             return await self._connection.ask(verb, fields, body, timeout_s)
 
     async def _spawn(
-        self, spec: HostSpec, mode: Literal["bubblewrap", "off"], theirs: socket.socket, timeout_s: float
+        self,
+        spec: HostSpec,
+        mode: Literal["bubblewrap", "off"],
+        theirs: socket.socket,
+        asking: socket.socket,
+        timeout_s: float,
     ) -> None:
+        fds = Descriptors(theirs.fileno(), asking.fileno())
         if self._gate is None:
-            self._transport = await _spawn(self._process, spec, mode, theirs.fileno())
+            self._transport = await _spawn(self._process, spec, mode, fds)
             return
         with contextlib.closing(Handover()) as handover:
-            self._transport = await _spawn(self._process, spec, mode, theirs.fileno(), handover.child_fd)
+            fds = dataclasses.replace(fds, egress=handover.child_fd)
+            self._transport = await _spawn(self._process, spec, mode, fds)
             with contextlib.suppress(TimeoutError):  # a host that hangs is met by the question for its health
                 async with asyncio.timeout(timeout_s):
                     self._gate.serve(await handover.receive())
@@ -354,16 +389,21 @@ class LocalHost:
 class LocalExecution:
     """Starts hosts on this machine; see `Execution` in `execution.port`."""
 
-    def __init__(self, grants: Grants | None = None, logs: LogSink | None = None) -> None:
+    def __init__(self, grants: Grants | None = None, logs: LogSink | None = None, broker: Broker | None = None) -> None:
         self.grants = grants or Grants.here()
         self._logs = logs
+        self._broker = broker
         self._hosts: list[LocalHost] = []
 
     async def start(self, spec: HostSpec, *, timeout_s: float = START_TIMEOUT_S) -> LocalHost:
         """Start a host and return it once it answers."""
         spec, _ = self.grants.decide(spec)
         mode = await _mode(spec)
-        host = LocalHost(HostLog(self._logs, spec.origin) if self._logs and spec.origin else None)
+        veil = Veil()
+        log = HostLog(self._logs, spec.origin, veil) if self._logs and spec.origin else None
+        # In the name of whom it works for, which is not always whose plugin it is.
+        namespace_id = spec.origin.namespace_id if spec.origin else None
+        host = LocalHost(log, AskChannel(self._broker, namespace_id, veil), veil)
         await host.start(spec, mode, timeout_s, self.grants.egress)
         self._hosts = [known for known in self._hosts if known.alive]
         self._hosts.append(host)
@@ -380,7 +420,7 @@ class LocalExecution:
             transport.kill()
 
         process = _Process(_TESTS_OUTPUT_BYTES, None, end)
-        transport = await _spawn(process, spec, mode, None)
+        transport = await _spawn(process, spec, mode, Descriptors())
         try:
             async with asyncio.timeout(timeout_s):
                 await process.ended.wait()
@@ -421,22 +461,29 @@ async def _spawn(
     process: _Process,
     spec: HostSpec,
     mode: Literal["bubblewrap", "off"],
-    fd: int | None,
-    egress_fd: int | None = None,
+    fds: Descriptors,
 ) -> asyncio.SubprocessTransport:
-    line = sandbox.command(spec, mode=mode, fd=fd, egress_fd=egress_fd)
+    line = sandbox.command(spec, mode=mode, fd=fds.calls, egress_fd=fds.egress, asking_fd=fds.asking)
     # The environment of bwrap itself stays readable in /proc inside the sandbox, so it is empty too.
-    variables = sandbox.environment(spec, fd=fd) if mode == "off" else {"PATH": os.defpath}
+    variables = sandbox.environment(spec, fd=fds.calls) if mode == "off" else {"PATH": os.defpath}
     transport, _ = await asyncio.get_running_loop().subprocess_exec(
         lambda: process,
         *line,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        pass_fds=[inherited for inherited in (fd, egress_fd) if inherited is not None],
+        pass_fds=[fd for fd in dataclasses.astuple(fds) if fd is not None],
         env=variables,
     )
     return transport
+
+
+def _have_room(sender: socket.socket, size_bytes: int) -> None:
+    """Let so much be written at once, instead of in turns with the reader; root may go beyond the machine's limit."""
+    for option in (_SO_SNDBUFFORCE, socket.SO_SNDBUF) if sys.platform == "linux" else (socket.SO_SNDBUF,):
+        with contextlib.suppress(OSError):
+            sender.setsockopt(socket.SOL_SOCKET, option, size_bytes)
+            return
 
 
 def _ending(code: int | None) -> str:

@@ -57,7 +57,10 @@ LogSource = Literal["realtime", "gate", "batch", "test"]
 
 @dataclass(frozen=True)
 class LogOrigin:
-    """What a host works for, by which its output is found again; without it, its output is not kept."""
+    """What a host works for, by which its output is found again, and in whose name it asks the platform.
+
+    Without one its output is not kept, and it is given nothing that belongs to a namespace.
+    """
 
     namespace_id: str
     plugin_id: str
@@ -92,7 +95,8 @@ class HostSpec:
     `name` is the package name the plugin's modules see; `uid` is used only where the server runs as root;
     `scratch_bytes` caps the private /tmp, which counts as memory; `network` and `gpu` are given only to those who
     declare that they need them (`execution.needs`); `label` says in logs whose host it is; one that works in the
-    `background` leaves the processor to everybody else first; with an `origin`, what it prints is kept.
+    `background` leaves the processor to everybody else first; with an `origin`, what it prints is kept, and it may
+    ask for assets and secrets of that namespace.
     """
 
     plugin_dir: Path

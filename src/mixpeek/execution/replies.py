@@ -35,8 +35,12 @@ _MAX_FRAMES = 30
 _MAX_STEPS = 256
 
 
-def error_from(reply: dict[str, Any]) -> PluginError:
-    """Return the error that a refused call raises: message, the plugin's frames, its step and exception type."""
+def error_from(reply: dict[str, Any], cover: Callable[[str], str] = str) -> PluginError:
+    """Return the error that a refused call raises: message, the plugin's frames, its step and exception type.
+
+    Args:
+        cover: takes what must not be shown out of the plugin's words.
+    """
     error = reply.get("error")
     kind = error.get("type") if isinstance(error, dict) else None
     if not isinstance(error, dict) or not isinstance(kind, str) or kind not in _KINDS:
@@ -48,7 +52,7 @@ def error_from(reply: dict[str, Any]) -> PluginError:
         "step": _text(error.get("step")),
         "exception": _text(error.get("exception")),
     }
-    message = _text(error.get("message")) or "The plugin failed without a message"
+    message = cover(_text(error.get("message")) or "The plugin failed without a message")
     return _KINDS[kind](message, **details)
 
 

@@ -114,16 +114,23 @@ def _missing_part() -> str | None:
 
 
 def command(
-    spec: HostSpec, *, mode: Literal["bubblewrap", "off"], fd: int | None = None, egress_fd: int | None = None
+    spec: HostSpec,
+    *,
+    mode: Literal["bubblewrap", "off"],
+    fd: int | None = None,
+    egress_fd: int | None = None,
+    asking_fd: int | None = None,
 ) -> list[str]:
     """Return the command line of a host.
 
     Args:
         fd: its end of the socket; None runs the plugin's tests instead.
         egress_fd: where it hands its way out over; None leaves it without one.
+        asking_fd: its end of the socket on which it asks; None leaves it nobody to ask.
     """
+    asking = [] if asking_fd is None else ["--asking", str(asking_fd)]
     if mode == "off":
-        return [str(spec.python), "-P", *_program(spec, spec.plugin_dir, tests=fd is None, tasks=None)]
+        return [str(spec.python), "-P", *_program(spec, spec.plugin_dir, tests=fd is None, tasks=None), *asking]
     plugin = PurePosixPath(PLUGIN_ROOT) / spec.name
     uid = DEFAULT_UID if spec.uid is None else spec.uid
     line = _walls(scratch_bytes=spec.scratch_bytes, extra=_extra_mounts(spec))
@@ -135,6 +142,7 @@ def command(
     line += _drop(uid)
     line += [str(spec.python), "-P"]
     line += _program(spec, Path(plugin), tests=fd is None, tasks=_TASKS if _is_root() else None)
+    line += asking
     return line if egress_fd is None else [*line, "--egress", str(egress_fd)]
 
 

@@ -10,6 +10,8 @@ import socket
 import sys
 from pathlib import Path
 
+from mixpeek.contract.asking import connect
+from mixpeek.host.asking import Asking
 from mixpeek.host.egress import hand_over
 from mixpeek.host.loader import PluginPackage
 from mixpeek.host.tighten import Limits, close_others, tighten
@@ -34,8 +36,9 @@ def main(arguments: list[str]) -> int:
     if "--pytest" in flags:
         from mixpeek.host.testing import run_tests
 
-        close_others(None)
+        close_others()
         tighten(limits)
+        connect(None, package.root)
         return run_tests(package)
 
     from mixpeek.host import records
@@ -44,8 +47,11 @@ def main(arguments: list[str]) -> int:
     connection = socket.socket(fileno=int(os.environ.pop(SOCKET_VARIABLE)))
     if "--egress" in options:
         hand_over(int(options["--egress"]))
-    close_others(connection.fileno())
+    asking = int(options["--asking"]) if "--asking" in options else None
+    close_others(connection.fileno(), asking)
     tighten(limits)
+    platform = None if asking is None else Asking(socket.socket(fileno=asking))
+    connect(platform, package.root, network=limits.network)
     Server(connection, package, records.install()).serve()
     return 0
 

@@ -114,13 +114,14 @@ def _decode_header(raw: bytes) -> dict[str, Any]:
 class FrameReader:
     """Cuts a byte stream into frames; `is_reply` holds headers to what a reply may have.
 
-    `max_body_bytes` may be changed at any time, to what the next frame may bring.
+    `max_body_bytes` may be changed at any time, to what the next frame may bring; `max_header_bytes` is lowered for
+    frames that need no long ones.
     """
 
-    def __init__(self, *, is_reply: bool = False) -> None:
+    def __init__(self, *, is_reply: bool = False, max_header_bytes: int | None = None) -> None:
         self._rest = bytearray()
         self._is_reply = is_reply
-        self._max_header_bytes = MAX_REPLY_BYTES if is_reply else MAX_HEADER_BYTES
+        self._max_header_bytes = max_header_bytes or (MAX_REPLY_BYTES if is_reply else MAX_HEADER_BYTES)
         self.max_body_bytes = MAX_BODY_BYTES
 
     def feed(self, data: bytes | memoryview) -> list[tuple[dict[str, Any], bytes]]:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from mixpeek.contract.container import Container
+from mixpeek.contract.progress import ProgressActor
 from mixpeek.host.failures import RAISED, Failure
 
 if TYPE_CHECKING:
@@ -103,15 +105,16 @@ def call_with_known(function: Callable[..., Any], first: Any, known: Mapping[str
 
 
 def construct(cls: Callable[..., Any], config: Any) -> Any:
-    """Make a processor or handler: `config` if it takes one, None for a `progress_actor` it insists on."""
+    """Make a processor or handler, with those of `config`, `container` and `progress_actor` that it takes by name."""
     try:
         parameters = inspect.signature(cls).parameters
     except ValueError:  # a class written in C has no signature
         return cls() if config is None else cls(config)
     given: dict[str, Any] = {}
-    progress = parameters.get("progress_actor")
-    if progress is not None and progress.default is progress.empty:
-        given["progress_actor"] = None
+    if "progress_actor" in parameters:
+        given["progress_actor"] = ProgressActor(getattr(cls, "__name__", "progress"))
+    if "container" in parameters:
+        given["container"] = Container()
     named = parameters.get("config")
     if named is not None:
         if config is not None or named.default is named.empty:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mixpeek.contract.container import Container
 from mixpeek.contract.pipeline import ResourceType, RowCondition, StepDefinition
 from mixpeek.host.failures import failure_from, invalid
 from mixpeek.host.loader import PluginPackage, call_with_known, construct, preload
@@ -82,7 +83,7 @@ def build_steps(package: PluginPackage, parameters: dict[str, Any], name: str, v
     if not callable(function):
         raise invalid("pipeline.py has no function build_steps")
     request = ExtractorRequest(name, version, parameters)
-    known: dict[str, Any] = {"container": None, "base_steps": [], "parameters": parameters}
+    known: dict[str, Any] = {"container": Container(), "base_steps": [], "parameters": parameters}
     built = package.settle(call_with_known(function, request, known))
     items = built.get("steps") if isinstance(built, Mapping) else built
     if not isinstance(items, (list, tuple)):

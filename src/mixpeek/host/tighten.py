@@ -65,17 +65,16 @@ class Limits:
     background: bool = False
 
 
-def close_others(own_fd: int | None) -> None:
-    """Close every file and socket that was inherited, but for the standard streams and `own_fd`.
+def close_others(*kept: int | None) -> None:
+    """Close every file and socket that was inherited, but for the standard streams and those `kept`.
 
     Not every event loop closes them when it starts a process, and a server holds sockets that its children inherit.
     """
-    most = os.sysconf("SC_OPEN_MAX")
-    if own_fd is None:
-        os.closerange(3, most)
-        return
-    os.closerange(3, own_fd)
-    os.closerange(own_fd + 1, most)
+    following = 3
+    for fd in sorted(fd for fd in kept if fd is not None):
+        os.closerange(following, fd)
+        following = fd + 1
+    os.closerange(following, os.sysconf("SC_OPEN_MAX"))
 
 
 def tighten(limits: Limits) -> None:

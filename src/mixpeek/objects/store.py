@@ -125,6 +125,24 @@ class ObjectStore:
         except FileNotFoundError as error:
             raise NotFound("stored object", key) from error
 
+    async def size_async(self, key: str) -> int:
+        """As `size`, for an event loop."""
+        import obstore
+
+        try:
+            return int((await obstore.head_async(self._store, key))["size"])
+        except FileNotFoundError as error:
+            raise NotFound("stored object", key) from error
+
+    async def read_range_async(self, key: str, offset: int, size_bytes: int) -> bytes:
+        """Return a part of what lies under `key`, shorter where it ends before; raises NotFound. For an event loop."""
+        import obstore
+
+        try:
+            return bytes(await obstore.get_range_async(self._store, key, start=offset, length=size_bytes))
+        except FileNotFoundError as error:
+            raise NotFound("stored object", key) from error
+
     def exists(self, key: str) -> bool:
         import obstore
 

@@ -38,7 +38,7 @@ from mixpeek.secrets.service import Vault  # noqa: E402
 from mixpeek.server.datadir import DataDir  # noqa: E402
 from mixpeek.server.direct import direct_protocol  # noqa: E402
 from mixpeek.server.notices import listen_for_changes  # noqa: E402
-from mixpeek.server.process import begin, connect, intake, object_store, registry  # noqa: E402
+from mixpeek.server.process import begin, broker, connect, intake, object_store, registry  # noqa: E402
 from mixpeek.server.responses import JoinedProtocol  # noqa: E402
 from mixpeek.serving.replica import Request  # noqa: E402
 from mixpeek.serving.replicas import Replicas  # noqa: E402
@@ -124,7 +124,7 @@ async def _build(
             log.error("%s", fault)
     objects = object_store(settings)
     logs = LogWriter(database, keep_bytes=settings.log_bytes_per_plugin)
-    execution = LocalExecution(logs=logs)
+    execution = LocalExecution(logs=logs, broker=broker(settings, database, objects, vault))
     plugins = registry(settings, database, objects, BlockingExecution(execution, loop=loop))
     sandbox = await asyncio.to_thread(probe)
     if sandbox.mode != "bubblewrap":

@@ -9,6 +9,8 @@ import signal
 import sys
 from urllib.parse import urlsplit
 
+from mixpeek.broker.llm import language_model
+from mixpeek.broker.platform import PlatformBroker
 from mixpeek.catalog.fetching import Fetcher
 from mixpeek.catalog.intake import Intake
 from mixpeek.catalog.sources import SourceHosts
@@ -25,6 +27,7 @@ from mixpeek.model_store.hub import Hub
 from mixpeek.model_store.service import ModelStore
 from mixpeek.objects.store import ObjectStore
 from mixpeek.registry.service import Registry
+from mixpeek.secrets.service import Vault
 from mixpeek.server.datadir import DataDir
 from mixpeek.tenancy.quotas import Quotas
 
@@ -92,6 +95,11 @@ def environments(settings: Settings) -> Environments:
         timeout_s=settings.environment_build_timeout_s,
         max_bytes=settings.max_environment_bytes,
     )
+
+
+def broker(settings: Settings, database: Database, objects: ObjectStore, vault: Vault) -> PlatformBroker:
+    model = language_model(settings.llm_url, settings.llm_model, settings.llm_timeout_s)
+    return PlatformBroker(database, objects, vault, model, settings.llm_secret)
 
 
 def object_store(settings: Settings) -> ObjectStore:

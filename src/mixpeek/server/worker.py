@@ -30,7 +30,9 @@ from mixpeek.model_store.service import ModelStore  # noqa: E402
 from mixpeek.plugin_logs.retention import clear_logs  # noqa: E402
 from mixpeek.plugin_logs.writer import LogWriter  # noqa: E402
 from mixpeek.registry.retention import Retention  # noqa: E402
-from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
+from mixpeek.secrets.keys import key_source  # noqa: E402
+from mixpeek.secrets.service import Vault  # noqa: E402
+from mixpeek.server.process import begin, broker, connect, object_store, registry  # noqa: E402
 from mixpeek.workflows.engine import WorkflowEngine  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -41,15 +43,16 @@ HEARTBEAT_S = 2.0
 
 
 def main() -> None:
-    settings, _, process_id = begin("worker")
+    settings, data_dir, process_id = begin("worker")
     tracing.begin("mixpeek-worker")
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     signal.signal(signal.SIGINT, lambda *_: stopping.set())
     database = connect(settings, max_connections=12)
     logs = LogWriter(database, keep_bytes=settings.log_bytes_per_plugin).start()
-    execution = BlockingExecution(LocalExecution(logs=logs))
     objects = object_store(settings)
+    vault = Vault(key_source(settings.secrets_key, data_dir.path))
+    execution = BlockingExecution(LocalExecution(logs=logs, broker=broker(settings, database, objects, vault)))
     plugins = registry(settings, database, objects, execution)
     runner = ChunkRunner(database, PostgresDocuments(), execution, settings.batch_hosts)
     workflows = [

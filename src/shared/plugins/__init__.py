@@ -1,5 +1,5 @@
-"""Contract door: opening assets, from `mixpeek.contract.sdk`."""
+"""Contract door: opening assets, from `mixpeek.contract.assets`."""
 
-from mixpeek.contract.sdk import download_asset, open_asset
+from mixpeek.contract.assets import AssetUnavailable, download_asset, open_asset
 
-__all__ = ["download_asset", "open_asset"]
+__all__ = ["AssetUnavailable", "download_asset", "open_asset"]

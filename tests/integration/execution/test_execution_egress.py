@@ -50,6 +50,12 @@ FETCHING = """
     def with_urllib(url):
         return urllib.request.urlopen(url).read().decode()
 
+    def with_open_asset(url):
+        from shared.plugins import open_asset
+        with open_asset(url) as asset:
+            asset.seek(1)
+            return "h" + asset.read().decode()
+
     def with_client(url):
         with httpx.Client() as client:
             return [client.get(part).text for part in url]
@@ -195,7 +201,7 @@ def ask(host: BlockingHost, what: str, where: Any = None) -> Any:
     return host.predict({"what": what, "where": where})["found"]
 
 
-@pytest.mark.parametrize("library", ["with_httpx", "with_requests", "with_urllib"])
+@pytest.mark.parametrize("library", ["with_httpx", "with_requests", "with_urllib", "with_open_asset"])
 def test_libraries_reach_an_exempted_listener_unmodified(host: BlockingHost, allowed: Site, library: str) -> None:
     assert ask(host, library, f"http://127.0.0.1:{allowed.port}/") == "hello"
     assert ask(host, library, f"http://localhost:{allowed.port}/") == "hello"

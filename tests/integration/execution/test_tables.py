@@ -179,7 +179,7 @@ def test_build_hands_parameters_and_identity_to_the_plugin(start: StartHost) -> 
         given = extractor_request.extractor_config
         def step(batch):
             name, version = given.feature_extractor_name, given.version
-            batch["seen"] = f"{name} {version} {given.parameters} {container} {base_steps}"
+            batch["seen"] = f"{name} {version} {given.parameters} {type(container).__name__} {base_steps}"
             return batch
         return {"steps": base_steps + [step]}
     """
@@ -187,7 +187,7 @@ def test_build_hands_parameters_and_identity_to_the_plugin(start: StartHost) -> 
 
     host.build({"k": 1}, feature_extractor_name="other", version="2.0.0")
 
-    assert host.run(rows())["seen"][0].as_py() == "other 2.0.0 {'k': 1} None []"
+    assert host.run(rows())["seen"][0].as_py() == "other 2.0.0 {'k': 1} Container []"
 
 
 @pytest.mark.parametrize("returned", ["None", "3", "{'step': []}", "{'steps': 3}", "{'steps': ['x']}"])

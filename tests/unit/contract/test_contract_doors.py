@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mixpeek.contract.sdk import AssetUnavailable
+from mixpeek.contract.assets import AssetUnavailable
 from shared.plugins import download_asset, open_asset
 from shared.plugins.inference.serve import BaseInferenceService
 from shared.plugins.sdk import concurrent_api_calls, parallel_io
@@ -38,7 +38,7 @@ def test_assets_open_from_files_and_data_addresses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["https://example.org/x", "s3://bucket/x", "data:nothing", "data:;base64,!"])
 def test_other_addresses_are_refused_in_words(address: str) -> None:
-    with pytest.raises(AssetUnavailable, match=r"no network|data:"):
+    with pytest.raises(AssetUnavailable, match=r"no network|no platform|data:"):
         open_asset(address)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from mixpeek.contract.assets import open_asset
 from mixpeek.contract.manifest import Manifest
-from mixpeek.contract.sdk import open_asset
 from mixpeek.deployments import probe_assets
 from mixpeek.deployments.probe import choose_probe
 

@@ -50,11 +50,12 @@ def lint(
 
 
 async def _lint(plugin: PackedPlugin, report: Report, *, is_static: bool) -> dict[str, Any]:
+    from mixpeek.cli.asking import author_broker
     from mixpeek.cli.checking import check_secrets, examine_packed
     from mixpeek.cli.report import describe
     from mixpeek.execution.local import LocalExecution
 
-    execution = LocalExecution()
+    execution = LocalExecution(broker=author_broker())
     try:
         examination = await examine_packed(None if is_static else execution, plugin, report, is_built_later=True)
     finally:

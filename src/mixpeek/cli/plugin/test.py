@@ -52,7 +52,7 @@ def test(
     learned: dict[str, Any] = {}
     try:
         with packed(root) as plugin:
-            learned = asyncio.run(_test(plugin, rows, report))
+            learned = asyncio.run(_test(plugin, rows, report, sample_data and sample_data.parent))
     except ArchiveRefused as refused:
         report.add_refused_archive(refused.findings)
     output.document(report.document(path=str(root), **learned))
@@ -69,14 +69,15 @@ def _conclude(output: Output, report: Report, name: str) -> None:
     output.say("Publish it with `mixpeek plugin publish`", "dim")
 
 
-async def _test(plugin: PackedPlugin, rows: list[Row] | None, report: Report) -> dict[str, Any]:
+async def _test(plugin: PackedPlugin, rows: list[Row] | None, report: Report, samples: Path | None) -> dict[str, Any]:
+    from mixpeek.cli.asking import author_broker
     from mixpeek.cli.checking import examine_packed, host_spec, run_tests
     from mixpeek.cli.report import describe
     from mixpeek.execution.grants import Grants
     from mixpeek.execution.local import LocalExecution
 
     # An author's machine seldom has the server's GPU: the samples then run on the processor, and a warning says so.
-    execution = LocalExecution(Grants.here(gpu_fallback=True))
+    execution = LocalExecution(Grants.here(gpu_fallback=True), broker=author_broker(samples))
     try:
         examination = await examine_packed(execution, plugin, report)
         learned = describe(examination)
