@@ -39,6 +39,7 @@ from mixpeek.api.routes import (
     retrievers,
     secrets,
     tasks,
+    webhooks,
 )
 from mixpeek.serving.tally import Requests
 
@@ -49,6 +50,7 @@ ROUTERS = (
     metrics.router,
     keys.router,
     secrets.router,
+    webhooks.router,
     audit.router,
     namespaces.router,
     plugin_library.router,

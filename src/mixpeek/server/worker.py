@@ -29,7 +29,13 @@ from mixpeek.model_store.service import ModelStore  # noqa: E402
 from mixpeek.plugin_logs.retention import clear_logs  # noqa: E402
 from mixpeek.plugin_logs.writer import LogWriter  # noqa: E402
 from mixpeek.registry.retention import Retention  # noqa: E402
+from mixpeek.secrets.keys import key_source  # noqa: E402
+from mixpeek.secrets.service import Vault  # noqa: E402
 from mixpeek.server.process import begin, connect, object_store, registry  # noqa: E402
+from mixpeek.webhooks.delivery import Courier  # noqa: E402
+from mixpeek.webhooks.retention import clear_events  # noqa: E402
+from mixpeek.webhooks.retries import RetryPolicy  # noqa: E402
+from mixpeek.webhooks.service import Webhooks, policy_from  # noqa: E402
 from mixpeek.workflows.engine import WorkflowEngine  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -40,7 +46,7 @@ HEARTBEAT_S = 2.0
 
 
 def main() -> None:
-    settings, _, process_id = begin("worker")
+    settings, data_dir, process_id = begin("worker")
     tracing.begin("mixpeek-worker")
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
@@ -57,6 +63,16 @@ def main() -> None:
     ]
     engine = WorkflowEngine(database, EXECUTOR_ID, workflows)
     engine.start()
+    webhooks = Webhooks(Vault(key_source(settings.secrets_key, data_dir.path)), policy_from(settings.webhook_allow))
+    courier = Courier(
+        database,
+        webhooks,
+        RetryPolicy(
+            settings.webhook_retry_s, settings.webhook_retry_hours * 3600, settings.webhook_disable_hours * 3600
+        ),
+        process_id=process_id,
+        at_once=settings.webhook_at_once,
+    ).start()
     retention = Retention(
         database,
         objects,
@@ -82,6 +98,7 @@ def main() -> None:
         stopping.wait(HEARTBEAT_S)
     with contextlib.suppress(psycopg.OperationalError), database.transaction() as connection:
         processes.retire(connection, process_id)
+    courier.stop()
     # Workflows still running stop at their last commit and go on at the next start; waiting for them could take hours.
     # Their hosts end with this process, never before it: to a batch, a host that dies is a fault of its rows.
     logs.close()
@@ -98,6 +115,7 @@ def _clear_forever(
             retention.clear()
             clear_models(models, settings.model_days)
             clear_logs(models.database, settings.log_days, settings.log_bytes_per_plugin)
+            clear_events(models.database, settings.webhook_days)
             engine.forget_finished(datetime.now(UTC) - timedelta(days=settings.workflow_days))
         except Exception:
             # The edge of a loop that must not end: what could not be cleared now is met again at the next turn.
