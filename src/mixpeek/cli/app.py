@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mixpeek.cli import config, infer, keys, model, namespace, plugin, secret, serve, task
+from mixpeek.cli import config, infer, keys, model, namespace, plugin, secret, serve, task, webhook
 from mixpeek.cli.options import ApiKey, BaseUrl, Globals, Json
 from mixpeek.cli.output import Output
 from mixpeek.errors import InvalidRequest, MixpeekError
@@ -32,6 +32,7 @@ app.add_typer(namespace.app, name="namespace")
 app.add_typer(task.app, name="task")
 app.add_typer(keys.app, name="keys")
 app.add_typer(secret.app, name="secret")
+app.add_typer(webhook.app, name="webhook")
 app.command("infer")(infer.infer)
 app.command("serve")(serve.serve)
 app.command("config")(config.config)

@@ -17,6 +17,7 @@ from mixpeek.client.retrievers import Retrievers
 from mixpeek.client.secrets import Secrets
 from mixpeek.client.tasks import Tasks
 from mixpeek.client.transport import DEFAULT_BASE_URL, Transport
+from mixpeek.client.webhooks import Webhooks
 
 
 class Mixpeek:
@@ -56,6 +57,7 @@ class Mixpeek:
         self.inference = Inference(self._transport)
         self.models = Models(self._transport)
         self.secrets = Secrets(self._transport)
+        self.webhooks = Webhooks(self._transport)
 
     @property
     def base_url(self) -> str:
