@@ -229,7 +229,7 @@ class Webhooks:
         wanted = [channel.configs for channel in channels]
         urls = [configs.url for configs in wanted]
         for url in urls:
-            self._check_url(url)
+            self.check_url(url)
         if len(set(urls)) < len(urls):
             raise InvalidRequest("Two channels have the same URL", hint="One is enough: each event is sent to it once")
         known = {endpoint.url: endpoint for endpoint in webhook.endpoints if endpoint.url in urls}
@@ -267,7 +267,7 @@ class Webhooks:
     def _keep(self, connection: Connection, webhook: Webhook, endpoint_id: str, keys: Keys) -> None:
         self._vault.keep_own(connection, webhook.organization_id, f"webhook:{endpoint_id}", keys.json())
 
-    def _check_url(self, url: str) -> None:
+    def check_url(self, url: str) -> None:
         """Refuse at once an address that no delivery would reach; what a name leads to is judged at each delivery."""
         destination = destination_of(url)
         try:
@@ -291,10 +291,9 @@ def _known_addresses(host: str) -> Sequence[Address]:
     try:
         return [ip_address(host)]
     except ValueError:
-        is_local = host == "localhost" or host.endswith(".localhost")
         is_number = host.replace(".", "").removeprefix("0x").isalnum() and host.rpartition(".")[2][:1].isdigit()
         try:
-            return resolve_name(host) if is_local or is_number else []
+            return resolve_name(host) if host == "localhost" or is_number else []
         except (socket.gaierror, UnicodeError):
             return []
 

@@ -27,6 +27,16 @@ def kinds(connection: Connection) -> list[str]:
     return [kind for kind, _ in told(connection)]
 
 
+def test_many_objects_of_one_statement_have_an_event_each(place: Place) -> None:
+    hook, _ = place.hook(NOWHERE, "object.created")
+
+    with place.database.transaction() as connection:
+        place.add_objects(connection, 500)
+
+    deliveries = place.deliveries(hook)
+    assert len(deliveries) == len({each.event_id for each in deliveries}) == 500
+
+
 def test_what_is_rolled_back_leaves_no_event(place: Place) -> None:
     hook, _ = place.hook(NOWHERE, "*")
 
@@ -65,20 +75,21 @@ def test_one_event_has_a_delivery_for_each_endpoint_that_wants_it(place: Place) 
     assert len({delivery.event_id for hook in hooks for delivery in place.deliveries(hook)}) == 1
 
 
-def test_objects_that_come_by_the_thousand_are_told_of_by_one_statement_and_a_thousand_in_one_event(
-    place: Place,
-) -> None:
+def test_objects_created_by_one_transaction_are_told_of_together_a_thousand_in_one_event(place: Place) -> None:
     place.hook(NOWHERE, "objects.created.batch")
 
+    place.happen()  # alone
     with place.database.transaction() as connection:
-        place.add_objects(connection, 2500)
-        place.add_objects(connection, 1)
+        for count in (1000, 1, 1200):  # by however many statements
+            place.add_objects(connection, count)
 
+    with place.database.transaction() as connection:
         events = told(connection)
-
+        left = scalar(connection, "SELECT count(*) FROM created_objects")
     assert [kind for kind, _ in events] == ["objects.created.batch"] * 3
-    assert [data["count"] for _, data in events] == [1000, 1000, 500]
-    assert len({identifier for _, data in events for identifier in data["object_ids"]}) == 2500
+    assert [data["count"] for _, data in events] == [1000, 1000, 201]
+    assert len({identifier for _, data in events for identifier in data["object_ids"]}) == 2201
+    assert left == 0
 
 
 def test_an_object_is_told_of_when_it_changes_and_when_it_goes_also_with_its_bucket(place: Place) -> None:

@@ -163,6 +163,41 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- The objects that a transaction has created so far, where somebody wants to be told of all of them in one event; they
+-- leave this table before it commits. How many statements it took is nobody's business.
+CREATE UNLOGGED TABLE created_objects (
+    transaction     xid8 NOT NULL,
+    organization_id text NOT NULL,
+    namespace_id    text NOT NULL,
+    bucket_id       text NOT NULL,
+    object_id       text NOT NULL,
+    sequence        bigint NOT NULL,
+    is_first        boolean NOT NULL                -- of its transaction: it stands for them all
+);
+CREATE INDEX created_objects_by_transaction ON created_objects (transaction);
+
+-- Tells of the objects of a transaction when it is about to commit, at most a thousand in one event.
+CREATE FUNCTION event_of_created_objects() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    part record;
+BEGIN
+    FOR part IN
+        SELECT organization_id, namespace_id, bucket_id, array_agg(object_id ORDER BY sequence) AS ids FROM (
+            SELECT *, row_number() OVER (PARTITION BY bucket_id ORDER BY sequence) - 1 AS nth,
+                count(*) OVER (PARTITION BY bucket_id) AS total
+            FROM created_objects WHERE transaction = pg_current_xact_id()) numbered
+        WHERE total > 1 GROUP BY organization_id, namespace_id, bucket_id, nth / 1000 ORDER BY min(sequence)
+    LOOP
+        PERFORM event_tell('objects.created.batch', part.organization_id, part.namespace_id, 'bucket',
+            ARRAY[part.bucket_id], ARRAY[jsonb_build_object('bucket_id', part.bucket_id, 'object_ids', part.ids,
+                'count', cardinality(part.ids))]);
+    END LOOP;
+    DELETE FROM created_objects WHERE transaction = pg_current_xact_id();
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER event AFTER INSERT ON created_objects DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (NEW.is_first) EXECUTE FUNCTION event_of_created_objects();
+
 -- Objects come by the thousand: one call per statement, and what they hold is not copied.
 CREATE FUNCTION event_of_objects() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -170,7 +205,6 @@ DECLARE
         ELSE 'object.deleted' END;
     namespace text;
     organization text;
-    place record;
 BEGIN
     FOR namespace IN SELECT DISTINCT c.namespace_id FROM changed c LOOP
         organization := event_organization(namespace);
@@ -187,17 +221,11 @@ BEGIN
             END IF;
         END IF;
         IF TG_OP = 'INSERT' AND event_is_wanted('objects.created.batch', organization, namespace) THEN
-            -- At most a thousand ids in one event.
-            FOR place IN
-                SELECT bucket_id, array_agg(object_id ORDER BY sequence) AS object_ids FROM (
-                    SELECT *, row_number() OVER (PARTITION BY bucket_id ORDER BY sequence) - 1 AS nth FROM changed
-                    WHERE namespace_id = namespace) numbered
-                GROUP BY bucket_id, nth / 1000 HAVING count(*) > 1 ORDER BY min(sequence)
-            LOOP
-                PERFORM event_tell('objects.created.batch', organization, namespace, 'bucket', ARRAY[place.bucket_id],
-                    ARRAY[jsonb_build_object('bucket_id', place.bucket_id, 'object_ids', place.object_ids,
-                        'count', cardinality(place.object_ids))]);
-            END LOOP;
+            INSERT INTO created_objects
+            SELECT pg_current_xact_id(), organization, namespace, c.bucket_id, c.object_id, c.sequence,
+                row_number() OVER (ORDER BY c.sequence) = 1 AND NOT EXISTS (
+                    SELECT FROM created_objects o WHERE o.transaction = pg_current_xact_id())
+            FROM changed c WHERE c.namespace_id = namespace;
         END IF;
     END LOOP;
     RETURN NULL;
