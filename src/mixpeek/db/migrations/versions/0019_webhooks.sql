@@ -206,6 +206,10 @@ DECLARE
     namespace text;
     organization text;
 BEGIN
+    -- Most servers have none, and objects may come one to a statement.
+    IF NOT EXISTS (SELECT FROM webhooks WHERE is_active) THEN
+        RETURN NULL;
+    END IF;
     FOR namespace IN SELECT DISTINCT c.namespace_id FROM changed c LOOP
         organization := event_organization(namespace);
         IF event_is_wanted(kind, organization, namespace) THEN
