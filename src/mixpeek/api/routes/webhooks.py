@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from mixpeek.api.access import Admin, PlatformDep
 from mixpeek.api.answers import answers
@@ -80,10 +80,11 @@ def change_webhook(
 
 
 @router.delete("/{webhook_identifier}", **answers(None, status=204))
-def delete_webhook(platform: PlatformDep, caller: Admin, webhook_identifier: str) -> None:
+def delete_webhook(platform: PlatformDep, caller: Admin, webhook_identifier: str) -> Response:
     """Delete a webhook with its deliveries; what waits is not sent."""
     with platform.database.transaction() as connection:
         platform.webhooks.delete(connection, caller.organization_id, webhook_identifier)
+    return Response(status_code=204)
 
 
 @router.post("/{webhook_identifier}/rotate-secret", **answers(Webhook, 409, 500, checked=True))
