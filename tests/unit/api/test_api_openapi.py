@@ -59,7 +59,7 @@ def test_a_route_has_words_a_group_and_described_parameters(operation: Operation
 @every_operation
 def test_a_route_types_its_answer(operation: Operation) -> None:
     (success,) = [answer for status, answer in operation.described["responses"].items() if status < "300"]
-    if operation.described["operationId"] == "put_blob":
+    if operation.described["operationId"] == "put_blob" or "204" in operation.described["responses"]:
         assert "content" not in success
         return
 
