@@ -40,6 +40,7 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Iterator[Server]:
     """The server that tests share; it must end cleanly when they are done."""
     settings = {"MIXPEEK_BATCH_HOSTS": "1", "MIXPEEK_WHEELHOUSE": str(wheelhouse)}
+    settings |= {"MIXPEEK_WEBHOOK_ALLOW": "127.0.0.1", "MIXPEEK_WEBHOOK_RETRY_S": "0.1"}
     running = Server(tmp_path_factory.mktemp("shared") / "data", settings)
     try:
         yield running.start()

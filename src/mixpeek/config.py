@@ -106,6 +106,19 @@ class Settings(BaseSettings):
     metrics: Literal["key", "open", "off"] = Field(
         "key", description="Who may read `GET /metrics`: `key` admin keys, `open` whoever reaches it, `off` nobody."
     )
+    webhook_allow: str = Field(
+        "",
+        description="Addresses that webhooks may be sent to although they are not public, as in MIXPEEK_EGRESS_ALLOW.",
+    )
+    webhook_retry_s: float = Field(
+        5.0, gt=0, description="Pause before a webhook's second attempt; it doubles, up to an hour."
+    )
+    webhook_retry_hours: float = Field(24.0, gt=0, description="How long a webhook's delivery is tried.")
+    webhook_disable_hours: float = Field(
+        72.0, gt=0, description="A webhook's endpoint that failed for so long, without one success, is disabled."
+    )
+    webhook_at_once: int = Field(4, ge=1, le=64, description="Deliveries one webhook's endpoint is sent at once.")
+    webhook_days: float = Field(14.0, gt=0, description="How long events and their deliveries are kept.")
     log_days: float = Field(14.0, gt=0, description="How long what plugins print and log is kept.")
     log_bytes_per_plugin: int = Field(
         64 * 1024**2, ge=1, description="About how many bytes of it each plugin version keeps, the newest."

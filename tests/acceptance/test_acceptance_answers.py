@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from factories.files import png
 from factories.platform import BUCKET_SCHEMA, unique
 from factories.plugins import write_plugin, zip_of
+from factories.receiver import Receiver
 from factories.servers import API_KEY, Server
 from factories.waiting import until
 from factories.weights import safetensors
@@ -57,6 +58,9 @@ class Walk:
 
         return until(ended, what=f"{path} has ended", within_s=90)
 
+    def until_arrived(self, path: str) -> None:
+        until(lambda: self("GET", path)["state"] == "delivered", what=f"{path} has arrived", within_s=30)
+
 
 @pytest.fixture(scope="module")
 def walk(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
@@ -95,6 +99,7 @@ def _administer(walk: Walk) -> None:
     walk("GET", f"/v1/namespaces/{made['namespace_id']}")
     walk("POST", "/v1/namespaces/list", json={"limit": 3})
     _keep_secrets(walk, made["namespace_id"])
+    _hook(walk)
     walk("DELETE", f"/v1/namespaces/{made['namespace_id']}")
 
 
@@ -109,6 +114,39 @@ def _keep_secrets(walk: Walk, namespace_id: str) -> None:
     walk("GET", f"{secrets}/{name}")
     walk("POST", f"{secrets}/rotate-key")
     walk("DELETE", f"{secrets}/{name}")
+
+
+def _hook(walk: Walk) -> None:
+    hooks = "/v1/organizations/webhooks"
+    name = unique("hook")
+    # Nothing listens there, which a delivery says.
+    channels = [{"channel": "webhook", "configs": {"url": "http://127.0.0.1:9/", "headers": {"X-From": "a walk"}}}]
+    body = {"webhook_name": name, "event_types": ["batch.*", "cluster.*"], "channels": channels}
+    walk("POST", f"{hooks}/", 201, json=body)
+    walk("PUT", f"{hooks}/{name}", json={**body, "event_types": ["task.failed"]})
+    walk("PATCH", f"{hooks}/{name}", json={"is_active": True})
+    walk("POST", f"{hooks}/{name}/rotate-secret", json={"overlap_s": 60})
+    (made,) = walk("POST", f"{hooks}/{name}/test", 202)["results"]
+    delivery = f"{hooks}/{name}/deliveries/{made['delivery_id']}"
+    until(lambda: walk("GET", delivery)["history"], what="the ping was tried", within_s=30)
+    until(lambda: walk("GET", f"{hooks}/{name}")["channels"][0]["failures"], what="the endpoint is failing")
+    walk("GET", f"{hooks}/{name}/deliveries", params={"limit": 1})
+    walk("POST", f"{hooks}/list", json={"is_active": True}, params={"include_total": True})
+    walk("GET", f"{hooks}/")
+    _replay(walk, hooks)
+    walk("DELETE", f"{hooks}/{name}", 204)
+
+
+def _replay(walk: Walk, hooks: str) -> None:
+    with Receiver() as receiver:
+        channels = [{"channel": "webhook", "configs": {"url": receiver.url}}]
+        body = {"webhook_name": unique("hook"), "event_types": ["task.*"], "channels": channels}
+        hook = walk("POST", f"{hooks}/", 201, json=body)["webhook_id"]
+        (made,) = walk("POST", f"{hooks}/{hook}/test", 202)["results"]
+        delivery = f"{hooks}/{hook}/deliveries/{made['delivery_id']}"
+        walk.until_arrived(delivery)
+        walk("POST", f"{delivery}/replay", 202)
+        walk("DELETE", f"{hooks}/{hook}", 204)
 
 
 def _upload(walk: Walk, plugins: str, archive: bytes, name: str) -> str:

@@ -31,6 +31,8 @@ from mixpeek import (
     PluginsApi,
     ReconfigureNamespaceRequest,
     UpdateSecretRequest,
+    WebhookInput,
+    WebhooksApi,
 )
 
 _WAIT_S = 60
@@ -44,7 +46,14 @@ def main(url: str, key: str, namespace: str, name: str, body: bytes, later: byte
     own = in_namespace(plugins, auth, namespace, name, body)
     shared = for_organization(PluginsApi(api), plugins, auth, namespace, name, body)
     rest = {**extractors(api, auth, namespace), **models(CustomModelsApi(api), auth, namespace)}
-    return {"sent": sent.to_dict(), **own, **shared, **rest, "secrets": secrets(api, auth, name)}
+    return {
+        "sent": sent.to_dict(),
+        **own,
+        **shared,
+        **rest,
+        "secrets": secrets(api, auth, name),
+        "webhook": webhooks(api, auth, name),
+    }
 
 
 def models(api: CustomModelsApi, auth: dict[str, str], namespace: str) -> dict[str, Any]:
@@ -75,6 +84,25 @@ def secrets(api: ApiClient, auth: dict[str, str], name: str) -> dict[str, Any]:
         "listed": listed.to_dict(),
         "updated": updated.to_dict(),
         "deleted": deleted.to_dict(),
+    }
+
+
+def webhooks(api: ApiClient, auth: dict[str, str], name: str) -> dict[str, Any]:
+    """Make a webhook, find it, change what was read, send it back, and delete it."""
+    hooks = WebhooksApi(api)
+    configs = {"url": "http://127.0.0.1:9/", "headers": {"X-From": "official"}, "timeout": 5}
+    wanted = {"webhook_name": name, "event_types": ["object.created", "cluster.created"]}
+    wanted |= {"channels": [{"channel": "webhook", "configs": configs}], "is_active": True}
+    created = hooks.create_webhook_organizations(WebhookInput.from_dict(wanted), **auth)
+    listed = hooks.list_webhooks_organizations(limit=1000, **auth)
+    read = hooks.get_webhook_organizations(created.webhook_id, **auth).to_dict()
+    changed = WebhookInput.from_dict({**read, "is_active": False})
+    updated = hooks.update_webhook_organizations(created.webhook_id, changed, **auth)
+    hooks.delete_webhook_organizations(created.webhook_id, **auth)
+    return {
+        "created": created.to_dict(),
+        "is_listed": created.webhook_id in [each.webhook_id for each in listed.results],
+        "updated": updated.to_dict(),
     }
 
 

@@ -77,6 +77,12 @@ def test_every_plugin_call_parses_our_answers(
     assert saw["extractor"]["required_vector_indexes"][0]["index"]["dimensions"] > 0
     assert [found["feature_extractor_name"] for found in saw["builtins"]] == ["text_extractor"]
     assert saw["builtin"] == saw["builtins"][0]
+    hook = saw["webhook"]
+    assert hook["is_listed"]
+    assert (hook["created"]["is_active"], hook["updated"]["is_active"]) == (True, False)
+    assert hook["updated"]["webhook_id"] == hook["created"]["webhook_id"]
+    assert hook["updated"]["channels"] == hook["created"]["channels"]
+    assert hook["created"]["channels"][0]["configs"]["url"] == "http://127.0.0.1:9/"
     secrets = saw["secrets"]
     assert secrets["created"] == {"secret_name": name, "created": True}
     assert name in secrets["listed"]["secrets"]

@@ -40,6 +40,7 @@ from mixpeek.api.routes import (
     retrievers,
     secrets,
     tasks,
+    webhooks,
 )
 from mixpeek.serving.tally import Requests
 
@@ -50,6 +51,7 @@ ROUTERS = (
     metrics.router,
     keys.router,
     secrets.router,
+    webhooks.router,
     audit.router,
     namespaces.router,
     plugin_library.router,

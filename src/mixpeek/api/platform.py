@@ -24,6 +24,7 @@ from mixpeek.secrets.service import Vault
 from mixpeek.serving.replica import Answer
 from mixpeek.serving.replicas import Replicas
 from mixpeek.tenancy.service import Addresses, Keyring
+from mixpeek.webhooks.service import Webhooks
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Platform:
     keyring: Keyring
     addresses: Addresses
     vault: Vault
+    webhooks: Webhooks
     registry: Registry
     documents: DocumentStore
     intake: Intake

@@ -27,6 +27,7 @@ from mixpeek.cli import (
     secret,
     serve,
     task,
+    webhook,
 )
 from mixpeek.cli.options import ApiKey, BaseUrl, Globals, Json
 from mixpeek.cli.output import Output
@@ -52,6 +53,7 @@ app.add_typer(documents.app, name="documents")
 app.add_typer(task.app, name="task")
 app.add_typer(keys.app, name="keys")
 app.add_typer(secret.app, name="secret")
+app.add_typer(webhook.app, name="webhook")
 app.command("infer")(infer.infer)
 app.command("serve")(serve.serve)
 app.command("config")(config.config)

@@ -23,8 +23,8 @@ from mixpeek.host.inference import Asked
 Call = tuple[dict[str, Any], bytes] | Asked
 
 _READ_BYTES = 256 * 1024
-# How long the next request of a lone caller is looked out for; asleep, this host would lend the processor that it has to
-# the caller, and both be slower for it.
+# How long the next request of a lone caller is looked out for; asleep, this host would lend its processor to the
+# caller, and both be slower for it.
 _LINGER_S = 0.001
 # Requests that came one by one, after which their caller counts as a lone one.
 _LONE_AFTER = 8
@@ -70,7 +70,7 @@ class Inbox:
                     self._receive(0)
 
     def _linger(self) -> bool:
-        """Look out for a lone caller's next request; ever more seldom where it comes too late, or others want to run."""
+        """Look out for a lone caller's next request; ever more seldom where it comes late, or others want to run."""
         if self._alone < _LONE_AFTER:
             return False
         if self._skip:

@@ -13,6 +13,8 @@ METADATA = (
     " FROM secret_grants g WHERE g.organization_id = s.organization_id AND g.secret_name = s.secret_name"
     " ORDER BY g.namespace_id) AS namespaces FROM secrets s"
 )
+# A name with a colon is no user's to give: the platform keeps values of its own under such, and shows none of them.
+OF_USERS = "position(':' IN s.secret_name) = 0"
 GRANTED = (
     "(s.every_namespace OR EXISTS (SELECT FROM secret_grants g WHERE g.organization_id = s.organization_id"
     " AND g.secret_name = s.secret_name AND g.namespace_id = ANY(%(namespaces)s)))"
@@ -36,19 +38,26 @@ def insert_secret(connection: Connection, organization_id: str, name: str, seale
 
 def find_secret(connection: Connection, organization_id: str, name: str) -> Secret | None:
     return first_row(
-        connection, Secret, f"{METADATA} WHERE organization_id = %s AND secret_name = %s", [organization_id, name]
+        connection,
+        Secret,
+        f"{METADATA} WHERE organization_id = %s AND secret_name = %s AND {OF_USERS}",
+        [organization_id, name],
     )
 
 
 def count_secrets(connection: Connection, organization_id: str) -> int:
-    return int(scalar(connection, "SELECT count(*) FROM secrets WHERE organization_id = %s", [organization_id]))
+    return int(
+        scalar(
+            connection, f"SELECT count(*) FROM secrets s WHERE organization_id = %s AND {OF_USERS}", [organization_id]
+        )
+    )
 
 
 def list_names(connection: Connection, organization_id: str, namespaces: Collection[str] | None) -> list[str]:
     """Return names in order: of the secrets granted to one of `namespaces`, None means every secret."""
     rows = dict_rows(
         connection,
-        "SELECT secret_name FROM secrets s WHERE organization_id = %(organization)s"
+        f"SELECT secret_name FROM secrets s WHERE organization_id = %(organization)s AND {OF_USERS}"
         f" AND (%(namespaces)s::text[] IS NULL OR {GRANTED}) ORDER BY secret_name",
         {"organization": organization_id, "namespaces": None if namespaces is None else list(namespaces)},
     )
@@ -72,8 +81,19 @@ def find_sealed(connection: Connection, namespace_id: str, name: str) -> SealedS
         SealedSecret,
         f"SELECT s.organization_id, s.secret_name, s.ciphertext, s.key_fingerprint, {GRANTED} AS is_granted"
         " FROM namespaces n JOIN secrets s USING (organization_id)"
-        " WHERE n.namespace_id = %(namespace)s AND s.secret_name = %(name)s",
+        f" WHERE n.namespace_id = %(namespace)s AND s.secret_name = %(name)s AND {OF_USERS}",
         {"namespace": namespace_id, "namespaces": [namespace_id], "name": name},
+    )
+
+
+def find_own_sealed(connection: Connection, organization_id: str, name: str) -> SealedSecret | None:
+    """Find a value that the platform keeps of its own accord."""
+    return first_row(
+        connection,
+        SealedSecret,
+        "SELECT organization_id, secret_name, ciphertext, key_fingerprint FROM secrets"
+        " WHERE organization_id = %s AND secret_name = %s",
+        [organization_id, name],
     )
 
 

@@ -108,10 +108,13 @@ class Vault:
             SecretNotGranted: it has one, for other namespaces.
             SecretsKeyMissing, SecretsKeyInvalid, SecretsKeyWrong, SecretDamaged: it cannot be decrypted.
         """
+        return self._open(lambda: _granted(connection, namespace_id, name))
+
+    def _open(self, find: Callable[[], SealedSecret]) -> str:
         for attempt in range(_ATTEMPTS):
-            row = _granted(connection, namespace_id, name)
+            row = find()
             try:
-                value = self._keys.read().open(row.organization_id, name, row.sealed)
+                value = self._keys.read().open(row.organization_id, row.secret_name, row.sealed)
             except SecretsKeyWrong:
                 # A rotation may have come between the row and the keys; both are read again.
                 if attempt + 1 == _ATTEMPTS:
@@ -120,6 +123,26 @@ class Vault:
                 hide(value)
                 return value
         raise AssertionError("the last attempt returns or raises")
+
+    # the platform's own ----------------------------------------------------------------------------------------------
+
+    def keep_own(self, connection: Connection, organization_id: str, name: str, value: str) -> None:
+        """Keep a value that is the platform's own, in place of the one before; its name has a colon, as no user's has.
+
+        Raises: SecretsKeyMissing, SecretsKeyInvalid.
+        """
+        queries.lock(connection)
+        sealed = self._keys_to_write(connection).seal(organization_id, name, value)
+        if not queries.insert_secret(connection, organization_id, name, sealed, every=False):
+            queries.set_value(connection, organization_id, name, sealed)
+
+    def reveal_own(self, connection: Connection, organization_id: str, name: str) -> str:
+        """Return a value that the platform keeps; raise NotFound, or as `reveal` does."""
+        return self._open(lambda: _own(connection, organization_id, name))
+
+    def forget_own(self, connection: Connection, organization_id: str, name: str) -> None:
+        """Delete a value that the platform keeps."""
+        queries.delete_secret(connection, organization_id, name)
 
     # rotating --------------------------------------------------------------------------------------------------------
 
@@ -238,6 +261,13 @@ def _granted(connection: Connection, namespace_id: str, name: str) -> SealedSecr
             secret_name=name,
             namespace_id=namespace_id,
         )
+    return row
+
+
+def _own(connection: Connection, organization_id: str, name: str) -> SealedSecret:
+    row = queries.find_own_sealed(connection, organization_id, name)
+    if row is None:
+        raise NotFound("secret", name, hint="It was deleted with what it belonged to")
     return row
 
 

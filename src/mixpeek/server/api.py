@@ -45,6 +45,7 @@ from mixpeek.serving.replicas import Replicas  # noqa: E402
 from mixpeek.serving.tally import Requests  # noqa: E402
 from mixpeek.serving.traced_request import TracedRequest  # noqa: E402
 from mixpeek.tenancy.service import Addresses, Keyring, bootstrap  # noqa: E402
+from mixpeek.webhooks.service import Webhooks, policy_from  # noqa: E402
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +148,7 @@ async def _build(
         keyring=Keyring(database),
         addresses=Addresses(database),
         vault=vault,
+        webhooks=Webhooks(vault, policy_from(settings.webhook_allow)),
         registry=plugins,
         documents=PostgresDocuments(),
         intake=intake(settings, database, objects),

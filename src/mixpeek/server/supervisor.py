@@ -23,7 +23,7 @@ from mixpeek.config import Settings, unknown_variables
 from mixpeek.db.embedded import EmbeddedPostgres
 from mixpeek.errors import MixpeekError, PlatformError, SettingInvalid
 from mixpeek.execution import sandbox
-from mixpeek.execution.egress.policy import EgressPolicy
+from mixpeek.execution.egress.policy import EgressPolicy, exemptions_from
 from mixpeek.inspection.severities import overrides_from
 from mixpeek.server.datadir import DataDir
 
@@ -72,6 +72,7 @@ class Supervisor:
         settings = _read_settings({key: value for key, value in given.items() if value is not None})
         EgressPolicy.from_environ(os.environ)  # an entry that cannot be read ends the start here, not a plugin's host
         overrides_from(settings.rules)  # and so does a rule that does not exist
+        exemptions_from(settings.webhook_allow, "MIXPEEK_WEBHOOK_ALLOW")
         return cls(settings, DataDir(settings.data_dir))
 
     def run(self) -> int:

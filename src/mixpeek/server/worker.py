@@ -33,6 +33,10 @@ from mixpeek.registry.retention import Retention  # noqa: E402
 from mixpeek.secrets.keys import key_source  # noqa: E402
 from mixpeek.secrets.service import Vault  # noqa: E402
 from mixpeek.server.process import begin, broker, connect, object_store, registry  # noqa: E402
+from mixpeek.webhooks.delivery import Courier  # noqa: E402
+from mixpeek.webhooks.retention import clear_events  # noqa: E402
+from mixpeek.webhooks.retries import RetryPolicy  # noqa: E402
+from mixpeek.webhooks.service import Webhooks, policy_from  # noqa: E402
 from mixpeek.workflows.engine import WorkflowEngine  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -61,6 +65,16 @@ def main() -> None:
     ]
     engine = WorkflowEngine(database, EXECUTOR_ID, workflows)
     engine.start()
+    webhooks = Webhooks(Vault(key_source(settings.secrets_key, data_dir.path)), policy_from(settings.webhook_allow))
+    courier = Courier(
+        database,
+        webhooks,
+        RetryPolicy(
+            settings.webhook_retry_s, settings.webhook_retry_hours * 3600, settings.webhook_disable_hours * 3600
+        ),
+        process_id=process_id,
+        at_once=settings.webhook_at_once,
+    ).start()
     retention = Retention(
         database,
         objects,
@@ -86,6 +100,7 @@ def main() -> None:
         stopping.wait(HEARTBEAT_S)
     with contextlib.suppress(psycopg.OperationalError), database.transaction() as connection:
         processes.retire(connection, process_id)
+    courier.stop()
     # Workflows still running stop at their last commit and go on at the next start; waiting for them could take hours.
     # Their hosts end with this process, never before it: to a batch, a host that dies is a fault of its rows.
     logs.close()
@@ -104,6 +119,7 @@ def _clear_forever(
             clear_assets(models.database, models.objects)
             clear_models(models, settings.model_days)
             clear_logs(models.database, settings.log_days, settings.log_bytes_per_plugin)
+            clear_events(models.database, settings.webhook_days)
             engine.forget_finished(datetime.now(UTC) - timedelta(days=settings.workflow_days))
         except Exception:
             # The edge of a loop that must not end: what could not be cleared now is met again at the next turn.

@@ -34,6 +34,9 @@ NOT_AUDITED = {
     "version_models": "what a rollout resolved; the deployment that asked for it is recorded",
     "row_outcomes": "as documents",
     "plugin_logs": "written by the hosts of plugins, not asked for by anybody",
+    "events": "what is told of changes that are recorded",
+    "created_objects": "empty between transactions",
+    "webhook_deliveries": "how events went out; replays are new rows that say whose",
 }
 KEY = {
     "actor_type": "api_key",

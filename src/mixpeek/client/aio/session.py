@@ -18,6 +18,7 @@ from mixpeek.client.aio.retrievers import Retrievers
 from mixpeek.client.aio.secrets import Secrets
 from mixpeek.client.aio.tasks import Tasks
 from mixpeek.client.aio.transport import Transport
+from mixpeek.client.aio.webhooks import Webhooks
 from mixpeek.client.settings import settings_from
 
 
@@ -54,6 +55,7 @@ class AsyncMixpeek:
         self.inference = Inference(self._transport)
         self.models = Models(self._transport)
         self.secrets = Secrets(self._transport)
+        self.webhooks = Webhooks(self._transport)
 
     @property
     def base_url(self) -> str:

@@ -20,6 +20,7 @@ from mixpeek.client.sync.retrievers import Retrievers
 from mixpeek.client.sync.secrets import Secrets
 from mixpeek.client.sync.tasks import Tasks
 from mixpeek.client.sync.transport import Transport
+from mixpeek.client.sync.webhooks import Webhooks
 
 
 class Mixpeek:
@@ -55,6 +56,7 @@ class Mixpeek:
         self.inference = Inference(self._transport)
         self.models = Models(self._transport)
         self.secrets = Secrets(self._transport)
+        self.webhooks = Webhooks(self._transport)
 
     @property
     def base_url(self) -> str:

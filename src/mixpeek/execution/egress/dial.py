@@ -29,26 +29,31 @@ class Unreachable(Exception):
 class Dialer:
     """Connects for one host; its lookups have threads of their own, so that slow ones delay nobody else."""
 
-    def __init__(self, policy: EgressPolicy, resolve: Resolve | None = None) -> None:
+    def __init__(
+        self, policy: EgressPolicy, resolve: Resolve | None = None, *, lookups_at_once: int = _LOOKUPS_AT_ONCE
+    ) -> None:
         self._policy = policy
         self._resolve = resolve or resolve_name
-        self._threads = ThreadPoolExecutor(_LOOKUPS_AT_ONCE, thread_name_prefix="egress-names")
+        self._threads = ThreadPoolExecutor(lookups_at_once, thread_name_prefix="egress-names")
 
     async def dial(self, destination: Destination) -> socket.socket:
         """Return a connected, non-blocking socket; raise Refused or Unreachable."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                loop = asyncio.get_running_loop()
-                addresses = await loop.run_in_executor(self._threads, self._resolve, destination.host)
-                own = [address for address in addresses if is_own(address)]
-                chosen = self._policy.choose(destination, addresses, own)
-                return await _connect_first(chosen, destination.port)
+                return await _connect_first(await self.choose(destination), destination.port)
         except TimeoutError:
             raise Unreachable(f"it did not answer within {CONNECT_TIMEOUT_S:g} s") from None
         except socket.gaierror as error:
             raise Unreachable(f"the name cannot be resolved ({error.strerror})") from error
         except (OSError, UnicodeError) as error:
             raise Unreachable(f"it cannot be connected to ({error})") from error
+
+    async def choose(self, destination: Destination) -> list[Address]:
+        """Return the addresses of a destination that may be connected to; raise Refused or socket.gaierror."""
+        loop = asyncio.get_running_loop()
+        addresses = await loop.run_in_executor(self._threads, self._resolve, destination.host)
+        own = [address for address in addresses if is_own(address)]
+        return self._policy.choose(destination, addresses, own)
 
     def close(self) -> None:
         """Let lookups end by themselves."""

@@ -31,7 +31,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Exemption:
-    """One entry of `MIXPEEK_EGRESS_ALLOW`: a name (as requested) or a network, on one port or, if None, on all."""
+    """One entry of such a setting: a name (as requested) or a network, on one port or, if None, on all."""
 
     target: str | IPv4Network | IPv6Network
     port: int | None
@@ -56,8 +56,7 @@ class EgressPolicy:
         switch = environ.get(SWITCH_VARIABLE, "").strip().lower() or "auto"
         if switch not in ("auto", "off"):
             raise SettingInvalid(f"{SWITCH_VARIABLE} is {switch!r}", hint="Set it to `auto` or `off`")
-        entries = environ.get(ALLOW_VARIABLE, "").replace(",", " ").split()
-        return cls(switch == "auto", tuple(_exemption_from(entry) for entry in entries))
+        return cls(switch == "auto", exemptions_from(environ.get(ALLOW_VARIABLE, ""), ALLOW_VARIABLE))
 
     def choose(
         self, destination: Destination, addresses: Sequence[Address], own: Collection[Address] = ()
@@ -78,16 +77,33 @@ class EgressPolicy:
         return list(addresses)
 
 
+def exemptions_from(text: str, variable: str) -> tuple[Exemption, ...]:
+    """Read the entries of a setting, separated by commas or white space; raise SettingInvalid, which names it."""
+    try:
+        return tuple(_exemption_from(entry) for entry in text.replace(",", " ").split())
+    except _EntryInvalid as error:
+        raise SettingInvalid(
+            f"{variable} has the entry {error.entry!r}: {error}",
+            hint="Write `host:port`, `host`, `10.1.0.0/16` or `10.1.0.0/16:443`, separated by commas",
+        ) from error
+
+
+class _EntryInvalid(ValueError):
+    def __init__(self, entry: str, why: str) -> None:
+        super().__init__(why)
+        self.entry = entry
+
+
 def _exemption_from(entry: str) -> Exemption:
     bare, digits = _split(entry)
     if digits and not 0 < int(digits) < 65536:
-        raise _invalid(entry, "its port is not a number from 1 to 65535")
+        raise _EntryInvalid(entry, "its port is not a number from 1 to 65535")
     port = int(digits) if digits else None
     try:
         return Exemption(ip_network(bare), port)
     except ValueError as error:
         if not is_name(bare):
-            raise _invalid(entry, str(error)) from error
+            raise _EntryInvalid(entry, str(error)) from error
     return Exemption(bare.lower().rstrip("."), port)
 
 
@@ -96,19 +112,12 @@ def _split(entry: str) -> tuple[str, str]:
     if entry.startswith("["):
         bare, closed, rest = entry[1:].partition("]")
         if not closed or ":" not in bare:
-            raise _invalid(entry, "brackets stand around an IPv6 address")
+            raise _EntryInvalid(entry, "brackets stand around an IPv6 address")
         port = rest.removeprefix(":")
     elif entry.count(":") > 1:
         bare, port = entry, ""
     else:
         bare, _, port = entry.partition(":")
     if port and not (port.isascii() and port.isdigit() and len(port) <= 5):
-        raise _invalid(entry, "its port is not a number from 1 to 65535")
+        raise _EntryInvalid(entry, "its port is not a number from 1 to 65535")
     return bare, port
-
-
-def _invalid(entry: str, why: str) -> SettingInvalid:
-    return SettingInvalid(
-        f"{ALLOW_VARIABLE} has the entry {entry!r}: {why}",
-        hint="Write `host:port`, `host`, `10.1.0.0/16` or `10.1.0.0/16:443`, separated by commas",
-    )
