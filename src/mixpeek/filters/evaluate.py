@@ -9,7 +9,6 @@ items; `ne` and `nin` where no item is among the values.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from operator import ge, gt, le, lt
 from typing import Any, assert_never
 
@@ -45,11 +44,11 @@ def matches(wanted: Filter, surface: Surface, record: Mapping[str, Any]) -> bool
         case Condition():
             return _holds(timed(wanted, surface), surface.read(record, wanted.field))
         case AllOf(parts):
-            return all([matches(part, surface, record) for part in parts])
+            return all(matches(part, surface, record) for part in parts)
         case AnyOf(parts):
-            return any([matches(part, surface, record) for part in parts])
+            return any(matches(part, surface, record) for part in parts)
         case NoneOf(parts):
-            return not any([matches(part, surface, record) for part in parts])
+            return not any(matches(part, surface, record) for part in parts)
         case _:
             assert_never(wanted)
 
@@ -68,7 +67,7 @@ def timed(condition: Condition, surface: Surface) -> Condition:
     return Condition(condition.field, condition.operator, value, condition.case_sensitive)
 
 
-def _holds(condition: Condition, value: Any) -> bool:
+def _holds(condition: Condition, value: Any) -> bool:  # noqa: PLR0911
     operator = condition.operator
     if value is MISSING:
         return operator is Operator.EXISTS and condition.value is False
@@ -134,11 +133,7 @@ def _ordered(condition: Condition, value: Any) -> bool:
             return compare(value, wanted)
         wanted = number_from_text(wanted)
     stored = value if is_number(value) else number_from_text(value) if isinstance(value, str) else None
-    return stored is not None and wanted is not None and compare(_decimal(stored), _decimal(wanted))
-
-
-def _decimal(number: float | Decimal) -> Decimal:
-    return decimal_of(number)
+    return stored is not None and wanted is not None and compare(decimal_of(stored), decimal_of(wanted))
 
 
 def _reads(condition: Condition, value: Any) -> bool:

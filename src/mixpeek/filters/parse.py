@@ -95,12 +95,11 @@ class _Reader:
             if key not in LOGIC:
                 parts.append(self._shorthand(key, value, place, case_sensitive))
                 continue
-            if key == "NOT" and isinstance(value, dict):
-                value = [value]
-            if not isinstance(value, list):
+            items = [value] if key == "NOT" and isinstance(value, dict) else value
+            if not isinstance(items, list):
                 self._refuse(place, f"{key} takes a list of filters, not {_kind(value)}")
                 continue
-            inner = tuple(self.read(item, (*place, n), case_sensitive, depth + 1) for n, item in enumerate(value))
+            inner = tuple(self.read(item, (*place, n), case_sensitive, depth + 1) for n, item in enumerate(items))
             # An empty list is what a form without entries sends: it asks for nothing, so it excludes nothing.
             if inner:
                 parts.append({"AND": AllOf, "OR": AnyOf, "NOT": NoneOf}[key](inner))

@@ -1,9 +1,9 @@
 r"""Regular expressions that mean the same in PostgreSQL and in RE2, and cannot run away in either.
 
-Both are told a pattern only after it was read here, in words of ours: characters, `.`, `[…]`, `\d \w \s \D \W \S`, `\b`,
-`^ $`, groups, `|` and `* + ? {m,n}`. Back references, look-around and inline flags are refused by name: they would mean
-something else in the other dialect, or nothing. Character classes are those of ASCII, `.` is anything but a line feed,
-`^` and `$` are the ends of the whole text, and a pattern is searched for, not matched from the start.
+Both are told a pattern only after it was read here: characters, `.`, `[…]`, `\d \w \s \D \W \S`, `\b`, `^ $`, groups,
+`|` and `* + ? {m,n}`. Back references, look-around and inline flags are refused by name: they would mean something else
+in the other dialect, or nothing. Character classes are those of ASCII, `.` is anything but a line feed, `^` and `$` are
+the ends of the whole text, and a pattern is searched for, not matched from the start.
 """
 
 from __future__ import annotations

@@ -59,13 +59,14 @@ def compile_search(term: str, surface: Surface, *, prefix: str = "search") -> Fr
     word = writer.param(fold(term))
     tests = []
     for name in surface.searched:
-        [place] = surface.places(name)
-        if place.column.kind == "json":
-            within = f"jsonb_path_query({place.column.name}, '$.**') AS inner_text(value)"
+        column = surface.columns.get(name, surface.rest)
+        assert column is not None, f"the surface searches {name!r}, which it does not have"
+        if column.kind == "json":
+            within = f"jsonb_path_query({column.name}, '$.**') AS inner_text(value)"
             test = f"strpos({_folded('inner_text.value')}, {word}) > 0"
             tests.append(f"EXISTS (SELECT FROM {within} WHERE jsonb_typeof(inner_text.value) = 'string' AND {test})")
         else:
-            tests.append(f"COALESCE(strpos({_folded(_json(place.column))}, {word}) > 0, false)")
+            tests.append(f"COALESCE(strpos({_folded(_json(column))}, {word}) > 0, false)")
     return Fragment(f"({' OR '.join(tests)})", writer.params)
 
 
@@ -122,7 +123,8 @@ class _Writer:
         of_item = test
         if operator is Operator.CONTAINS:
             of_item = self._item_test(members_of(condition))
-        return f"COALESCE(CASE jsonb_typeof({value}) WHEN 'array' THEN {_any(value, of_item)} ELSE {test(value)} END, false)"
+        of_any = _any(value, of_item)
+        return f"COALESCE(CASE jsonb_typeof({value}) WHEN 'array' THEN {of_any} ELSE {test(value)} END, false)"
 
     def _among(self, value: str, members: Members) -> str:
         """Return whether a value is among others; null where it can be compared with none of them."""

@@ -41,7 +41,7 @@ class Surface:
     `columns` holds columns by field name; the fields of a JSON column are named after it (`_internal.lineage.path`).
     Any other name is a field of the JSON column `rest`, if there is one. `also` names the field that stands in for one
     that is not there; a first part among `prefixes` is left out where it leads nowhere (`metadata.topic` → `topic`).
-    `searched` are the fields that `search` reads.
+    `searched` are the fields that `search` reads, `*` all of `rest`.
     """
 
     columns: Mapping[str, Column]
