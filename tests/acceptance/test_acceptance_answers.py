@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +22,6 @@ from mixpeek.api.examples import EXAMPLES
 from mixpeek.api.schemas.base import ErrorEnvelope
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-JSON = {"Content-Type": "application/json"}  # httpx sends no body with DELETE by itself
 ENDED = ("COMPLETED", "COMPLETED_WITH_ERRORS", "FAILED")
 # The vector of the text `bad` is missing, so its row fails.
 BATCH = "batch[FEATURE] = [None if t == 'bad' else v for t, v in zip(batch['data'], column_of(batch['data']))]"
@@ -239,7 +237,7 @@ def _search(walk: Walk, collection: str) -> None:
     update = {"document_id": own, "update_data": {"note": 3}}
     walk("POST", f"{documents}/batch", json={"updates": [update, {**update, "document_id": "doc_absent"}]})
     walk("DELETE", f"{documents}/{own}")
-    walk("DELETE", f"{documents}/batch", content=json.dumps({"document_ids": [own]}), headers=JSON)
+    walk("DELETE", f"{documents}/batch", json={"document_ids": [own]})
     searched = {
         "feature_uri": made["vector_indexes"][0]["feature_uri"],
         "query": {"input_mode": "text", "value": "{{INPUT.query}}"},

@@ -29,7 +29,13 @@ from mixpeek.db.embedded import EmbeddedPostgres
 # Reached without a key: whether the server lives, and URLs that carry their own signature.
 PUBLIC = {"GET /v1/health", "GET /v1/health/liveness", "PUT /v1/blobs/{token}", "GET /v1/blobs/{token}"}
 # Answered for a key of another namespace, with what that key may see.
-FOR_ANY_KEY = {"GET /v1/namespaces", "POST /v1/namespaces/list", "POST /v1/tasks/list", "GET /v1/plugins", "GET /v1/organizations/secrets"}
+FOR_ANY_KEY = {
+    "GET /v1/namespaces",
+    "POST /v1/namespaces/list",
+    "POST /v1/tasks/list",
+    "GET /v1/plugins",
+    "GET /v1/organizations/secrets",
+}
 
 MakeKey = Callable[..., dict[str, Any]]
 

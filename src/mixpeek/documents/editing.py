@@ -35,7 +35,7 @@ def check_fields(fields: dict[str, Any], vector_names: Collection[str]) -> None:
 
     Raises: InvalidRequest: naming each of them, or text that cannot be stored.
     """
-    faults = []
+    faults: list[dict[str, Any]] = []
     for name in fields:
         first = name.partition(".")[0]
         why = "vectors are made by the extractor" if first in vector_names else _WHY.get(first)

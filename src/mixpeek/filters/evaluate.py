@@ -74,7 +74,7 @@ def _holds(condition: Condition, value: Any) -> bool:  # noqa: PLR0911
     if operator is Operator.EXISTS:
         return bool(condition.value)
     if operator is Operator.IS_NULL:
-        return (value is None) == condition.value
+        return (value is None) is condition.value
     if operator in (Operator.EQ, Operator.IN):
         return _is_among(value, members_of(condition)) is True
     if operator in (Operator.NE, Operator.NIN):

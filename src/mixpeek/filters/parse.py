@@ -102,7 +102,7 @@ class _Reader:
             inner = tuple(self.read(item, (*place, n), case_sensitive, depth + 1) for n, item in enumerate(items))
             # An empty list is what a form without entries sends: it asks for nothing, so it excludes nothing.
             if inner:
-                parts.append({"AND": AllOf, "OR": AnyOf, "NOT": NoneOf}[key](inner))
+                parts.append(AllOf(inner) if key == "AND" else AnyOf(inner) if key == "OR" else NoneOf(inner))
         return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
     def _is_foreign(self, data: dict[str, Any], at: tuple[str | int, ...]) -> bool:

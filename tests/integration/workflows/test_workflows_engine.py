@@ -16,8 +16,8 @@ from factories.waiting import until
 from mixpeek import tracing
 from mixpeek.db.origin import caused_by
 from mixpeek.db.pool import Connection, Database, scalar
-from mixpeek.filters.query import Query
 from mixpeek.errors import MixpeekError, NotFound
+from mixpeek.filters.query import Query
 from mixpeek.tenancy.service import bootstrap, create_namespace
 from mixpeek.workflows import tasks
 from mixpeek.workflows.engine import WorkflowEngine
