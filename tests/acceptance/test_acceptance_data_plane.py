@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -96,7 +95,7 @@ def test_what_a_list_cannot_do_is_refused_with_what_to_write_instead(
 ) -> None:
     error = refusal(place.http.post(f"{place.documents}/list", json=body), 422, "ValidationError")
 
-    assert says in json.dumps(error, ensure_ascii=False)
+    assert says in str(error)
 
 
 def test_system_fields_and_vectors_are_refused_by_name_and_nothing_is_changed(place: Place) -> None:

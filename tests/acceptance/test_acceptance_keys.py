@@ -203,7 +203,7 @@ def routes() -> dict[str, str | None]:
             for method in sorted(route.methods):
                 found[f"{method} {route.path}"] = permission_of(route.dependant)
                 # The nested spelling is no route of its own; it must not be a way around one either.
-                if route.path.split("/")[2] in NESTED:
+                if route.path.startswith(tuple(f"/v1/{name}" for name in NESTED)):
                     nested = route.path.replace("/v1/", "/v1/namespaces/{namespace_id}/", 1)
                     found[f"{method} {nested}"] = permission_of(route.dependant)
     return found

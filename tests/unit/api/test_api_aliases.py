@@ -40,7 +40,7 @@ def test_no_route_under_a_namespace_is_hidden_by_a_nested_spelling() -> None:
 
 
 def test_every_nested_spelling_has_a_flat_route() -> None:
-    assert {route.path.split("/")[2] for route in ROUTES} >= NESTED
+    assert {route.path.split("/")[2] for route in ROUTES if route.path.startswith("/v1/")} >= NESTED
 
 
 def test_the_path_names_the_namespace_whatever_the_header_says() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
 from mixpeek.api.access import HeaderNamespace, PlatformDep
 from mixpeek.api.answers import answers
+from mixpeek.api.blob_urls import with_signed_urls
 from mixpeek.api.paging import ListedPageDep, ListRequest, wire_found, wire_pagination
 from mixpeek.api.platform import Platform
 from mixpeek.api.schemas.documents import Aggregation, Document, DocumentPage, Lineage
@@ -47,6 +49,7 @@ def index_of(collection: Collection) -> Index:
 
 @router.post("/list", **answers(DocumentPage))
 def list_documents(
+    request: Request,
     platform: PlatformDep,
     namespace: HeaderNamespace,
     collection_identifier: str,
@@ -56,18 +59,25 @@ def list_documents(
     """List documents, by id unless sorted; vectors only with `return_vectors`. `stats` come with the first page."""
     body = body or ListDocuments()
     query = listed.query(body)
+
+    def shown(document: StoredDocument) -> dict[str, Any]:
+        wire = document.wire()
+        if body.return_url:
+            wire = with_signed_urls(wire, request, platform, namespace.namespace_id)
+        return wire if body.select is None else selected(wire, body.select)
+
     with platform.database.transaction() as connection:
         index = index_of(get_collection(connection, namespace.namespace_id, collection_identifier))
         if body.group_by is not None:
             grouped = platform.documents.group(
                 connection, index, query, body.group_by, each=SHOWN_PER_GROUP, vectors=body.return_vectors
             )
-            answer = _wire_groups(query, body, grouped)
+            answer = _wire_groups(query, grouped, shown)
         else:
             found = platform.documents.query(
                 connection, index, replace(query, with_total=False), vectors=body.return_vectors
             )
-            answer = {**wire_found(query, [_wire(each, body.select) for each in found.rows], found), "groups": None}
+            answer = {**wire_found(query, [shown(each) for each in found.rows], found), "groups": None}
         stats = _stats(platform, connection, index, query, body.group_by)
     if query.with_total and stats is not None:
         total = stats["total_groups"] if body.group_by else stats["total_documents"]
@@ -95,6 +105,7 @@ def aggregate_documents(
 
 @router.get("/{document_id}", **answers(Document))
 def get_document(
+    request: Request,
     platform: PlatformDep,
     namespace: HeaderNamespace,
     collection_identifier: str,
@@ -105,7 +116,8 @@ def get_document(
     """Return a document; its vectors only with `return_vectors`."""
     with platform.database.transaction() as connection:
         collection = get_collection(connection, namespace.namespace_id, collection_identifier)
-        return find_document(platform, connection, collection, document_id, vectors=return_vectors).wire()
+        wire = find_document(platform, connection, collection, document_id, vectors=return_vectors).wire()
+    return with_signed_urls(wire, request, platform, namespace.namespace_id) if return_presigned_urls else wire
 
 
 @router.get("/{document_id}/lineage", **answers(Lineage))
@@ -132,16 +144,12 @@ def find_document(
     return found[document_id]
 
 
-def _wire(document: StoredDocument, select: list[str] | None) -> dict[str, Any]:
-    return document.wire() if select is None else selected(document.wire(), select)
-
-
-def _wire_groups(query: Wanted, body: ListDocuments, grouped: Groups) -> dict[str, Any]:
+def _wire_groups(query: Wanted, grouped: Groups, shown: Callable[[StoredDocument], dict[str, Any]]) -> dict[str, Any]:
     groups = [
         {
             "group_key": group.value,
             "count": group.count,
-            "documents": [_wire(document, body.select) for document in group.documents],
+            "documents": [shown(document) for document in group.documents],
         }
         for group in grouped.groups
     ]
