@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from mixpeek.db.pool import Connection
+from mixpeek.db.pool import Connection, scalar
 from mixpeek.errors import RequestError
 from mixpeek.filters.model import FilterInvalid
 
@@ -23,13 +23,16 @@ class FilterTimedOut(RequestError):
 
 @contextmanager
 def time_limit(connection: Connection, seconds: float = LIMIT_S) -> Iterator[None]:
-    """Give each statement so much time, until the transaction ends.
+    """Give each statement within so much time.
 
     Raises: FilterTimedOut: one took longer. FilterInvalid: a regular expression needs too much memory.
     """
+    before = scalar(connection, "SELECT current_setting('statement_timeout')")
     connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(int(seconds * 1000))])
     try:
         yield
+        # What follows in the transaction may wait for others; after an error there is nothing to follow.
+        connection.execute("SELECT set_config('statement_timeout', %s, true)", [before])
     except psycopg.errors.QueryCanceled as error:
         raise FilterTimedOut(f"The statement took longer than {seconds:g} seconds") from error
     except psycopg.errors.InvalidRegularExpression as error:

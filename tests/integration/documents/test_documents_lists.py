@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from factories.indexes import NewIndex
 from mixpeek.api.paging import ListedPage, ListRequest, Page
-from mixpeek.db.pool import Connection
+from mixpeek.db.pool import Connection, scalar
 from mixpeek.db.time_limit import FilterTimedOut, time_limit
 from mixpeek.documents.bulk import delete_matching, edit_matching
 from mixpeek.documents.port import Index, NewDocument
@@ -274,3 +274,12 @@ def test_a_deleted_document_takes_its_vectors_along(connection: Connection, inde
 def test_a_statement_that_takes_too_long_is_a_named_error(connection: Connection) -> None:
     with pytest.raises(FilterTimedOut, match=r"longer than 0\.05 seconds"), time_limit(connection, 0.05):
         connection.execute("SELECT pg_sleep(5)")
+
+
+def test_the_limit_ends_with_what_it_is_for(connection: Connection) -> None:
+    before = scalar(connection, "SHOW statement_timeout")
+
+    with time_limit(connection, 1):
+        assert scalar(connection, "SHOW statement_timeout") == "1s"
+
+    assert scalar(connection, "SHOW statement_timeout") == before
