@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -13,16 +13,26 @@ class WireModel(BaseModel):
     """A request body or a part of one."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    # Names that documents and clients use for a field beside its own, each with the field it means.
+    other_names: ClassVar[dict[str, str]] = {}
 
     @model_validator(mode="wrap")
     @classmethod
     def _suggest_known_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if cls.other_names and isinstance(data, dict):
+            data = {cls._own_name(key, data): value for key, value in data.items()}
         try:
             return handler(data)
         except ValidationError as error:
             raise ValidationError.from_exception_data(
                 cls.__name__, [_with_suggestion(cls, line) for line in error.errors(include_url=False)]
             ) from None
+
+    @classmethod
+    def _own_name(cls, key: str, data: dict[str, Any]) -> str:
+        name = cls.other_names.get(key)
+        # With both names given, the other one stays, and is refused as unknown.
+        return key if name is None or name in data else name
 
 
 def known_keys(model: type[BaseModel]) -> set[str]:

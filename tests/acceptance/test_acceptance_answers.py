@@ -20,6 +20,7 @@ from factories.waiting import until
 from factories.weights import safetensors
 from mixpeek import Mixpeek
 from mixpeek.api.app import ROUTERS
+from mixpeek.api.examples import EXAMPLES
 from mixpeek.api.schemas.base import ErrorEnvelope
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
@@ -98,6 +99,9 @@ def _administer(walk: Walk) -> None:
     made = walk("POST", "/v1/namespaces", json={"namespace_name": unique("walked"), "description": "soon gone"})
     walk("GET", f"/v1/namespaces/{made['namespace_id']}")
     walk("POST", "/v1/namespaces/list", json={"limit": 3})
+    walk("GET", "/v1/namespaces?limit=3")
+    walk("PATCH", f"/v1/namespaces/{made['namespace_id']}", json={"description": "sooner gone"})
+    walk("PUT", f"/v1/namespaces/{made['namespace_id']}", json={"namespace_name": unique("renamed")})
     _keep_secrets(walk, made["namespace_id"])
     _hook(walk)
     walk("DELETE", f"/v1/namespaces/{made['namespace_id']}")
@@ -249,6 +253,10 @@ def _fill(walk: Walk) -> str:
     walk("GET", f"{batches}/{batch}")
     assert walk("GET", f"{batches}/{batch}/failed-documents")["total"] == 1
     walk("POST", "/v1/tasks/list", json={})
+    walk("DELETE", f"/v1/tasks/{task}")
+    walk("POST", f"/v1/tasks/{task}/kill")
+    task = walk("POST", f"{batches}/trigger", 202, json={"collection_ids": [collection]})["task_id"]
+    walk.until_ended(f"/v1/tasks/{task}", *ENDED)
     return collection
 
 
@@ -277,7 +285,19 @@ def _search(walk: Walk, collection: str) -> None:
     made = walk("GET", f"/v1/collections/{collection}")
     documents = f"/v1/collections/{collection}/documents"
     listed = walk("POST", f"{documents}/list?include_total=true", json={"return_vectors": True})
-    walk("GET", f"{documents}/{listed['results'][0]['document_id']}")
+    document = f"{documents}/{listed['results'][0]['document_id']}"
+    walk("GET", document)
+    walk("GET", f"{document}/lineage")
+    walk("POST", f"{documents}/list?include_total=true", json={"group_by": "content", "select": ["content"]})
+    walk("POST", f"{documents}/aggregate", json=EXAMPLES["Aggregate"])
+    own = walk("POST", documents, json={"topic": "made by hand"})["document_id"]
+    walk("PATCH", document, json={"note": 1})
+    walk("PUT", f"{documents}/{own}", json={"topic": "again"})
+    walk("PATCH", f"{documents}/bulk", json={"filters": {"topic": "again"}, "update_data": {"note": 2}})
+    update = {"document_id": own, "update_data": {"note": 3}}
+    walk("POST", f"{documents}/batch", json={"updates": [update, {**update, "document_id": "doc_absent"}]})
+    walk("DELETE", f"{documents}/{own}")
+    walk("DELETE", f"{documents}/batch", json={"document_ids": [own]})
     searched = {
         "feature_uri": made["vector_indexes"][0]["feature_uri"],
         "query": {"input_mode": "text", "value": "{{INPUT.query}}"},

@@ -22,13 +22,20 @@ from factories.servers import API_KEY, MakeServer, Server
 from factories.waiting import until
 from mixpeek import Mixpeek
 from mixpeek.api.access import permission_of
+from mixpeek.api.aliases import NESTED
 from mixpeek.api.app import ROUTERS
 from mixpeek.db.embedded import EmbeddedPostgres
 
 # Reached without a key: whether the server lives, and URLs that carry their own signature.
 PUBLIC = {"GET /v1/health", "GET /v1/health/liveness", "PUT /v1/blobs/{token}", "GET /v1/blobs/{token}"}
 # Answered for a key of another namespace, with what that key may see.
-FOR_ANY_KEY = {"POST /v1/namespaces/list", "POST /v1/tasks/list", "GET /v1/plugins", "GET /v1/organizations/secrets"}
+FOR_ANY_KEY = {
+    "GET /v1/namespaces",
+    "POST /v1/namespaces/list",
+    "POST /v1/tasks/list",
+    "GET /v1/plugins",
+    "GET /v1/organizations/secrets",
+}
 
 MakeKey = Callable[..., dict[str, Any]]
 
@@ -195,6 +202,10 @@ def routes() -> dict[str, str | None]:
             assert isinstance(route, APIRoute)
             for method in sorted(route.methods):
                 found[f"{method} {route.path}"] = permission_of(route.dependant)
+                # The nested spelling is no route of its own; it must not be a way around one either.
+                if route.path.startswith(tuple(f"/v1/{name}" for name in NESTED)):
+                    nested = route.path.replace("/v1/", "/v1/namespaces/{namespace_id}/", 1)
+                    found[f"{method} {nested}"] = permission_of(route.dependant)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The plugin calls of the official Python SDK, made from its own environment, parse every answer of this server."""
+"""The calls of the official Python SDK, made from its own environment, parse every answer of this server."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from factories.platform import unique
+from factories.platform import bucket_with, collection_of, publish, retriever_over, unique
 from factories.plugins import FEATURE, MakePlugin, zip_of
 from factories.servers import API_KEY, Server, surroundings
 from mixpeek import Mixpeek
 
 ROOT = Path(__file__).parents[2]
 CALLS = Path(__file__).with_name("official_sdk_calls.py")
+DATA_CALLS = CALLS.with_name("official_sdk_data_calls.py")
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +90,49 @@ def test_every_plugin_call_parses_our_answers(
     assert secrets["listed"]["count"] == len(secrets["listed"]["secrets"])
     assert secrets["updated"] == {"secret_name": name, "updated": True}
     assert secrets["deleted"] == {"secret_name": name, "deleted": True}
+
+
+def test_every_call_on_documents_tasks_and_namespaces_parses_our_answers(
+    official_python: str, server: Server, client: Mixpeek, make_plugin: MakePlugin
+) -> None:
+    publish(client, make_plugin("official_words"))
+    bucket_id = bucket_with(client, ["apple", "pear", "car"], topics=["fruit", "fruit", "thing"])
+    collection = collection_of(client, bucket_id, "official_words", field_passthrough=["content", "topic"])
+    task_id = client.collections.trigger(collection.collection_id).task_id
+    client.tasks.wait(task_id, timeout_s=90, poll_s=0.1)
+    retriever_over(client, collection)
+
+    ran = subprocess.run(
+        [official_python, DATA_CALLS, server.url, API_KEY, client.namespace or "", collection.collection_id, task_id],
+        env=surroundings(PYTHONPATH=""),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    saw = json.loads(ran.stdout)
+    documents = saw["documents"]
+    assert [found["content"] for found in documents["first"]["results"]] == ["pear"]
+    assert documents["first"]["pagination"]["total"] == 2
+    assert {group["group_key"]: group["count"] for group in documents["grouped"]["groups"]} == {"fruit": 2, "thing": 1}
+    assert len(documents["one"][FEATURE]) > 0
+    assert (documents["patched"]["note"], documents["put"]["note"]) == (1, 2)
+    assert (documents["bulk"]["updated_count"], documents["batch"]["results"][0]["success"]) == (1, True)
+    assert {"group": {"topic": "fruit"}, "metrics": {"n": 2}} in documents["aggregated"]["results"]
+    assert documents["lineage"]["root_bucket_id"] == bucket_id
+    assert (documents["removed"]["deleted_count"], documents["removed"]["failed_count"]) == (1, 1)
+    assert documents["deleted"]["success"]
+    tasks = saw["tasks"]
+    assert (tasks["one"]["status"], tasks["killed"]["success"]) == ("COMPLETED", True)
+    assert [task["task_id"] for task in tasks["listed"]["results"]] == [task_id]
+    namespaces = saw["namespaces"]
+    assert (namespaces["one"]["document_count"], namespaces["patched"]["description"]) == (3, "by the SDK")
+    assert (namespaces["put"]["payload_indexes"], namespaces["listed"]["total_count"]) == ([], 1)
+    short = saw["short"]
+    assert (short["deleted"]["success"], short["bucket"]["bucket_name"]) == (True, "short")
+    assert short["listed"]
+    assert (short["page"]["pagination"]["page_size"], short["updated"]["short"]) == (1, True)
+    assert (short["batch"]["updated_count"], short["document"]["short"]) == (1, False)
+    assert short["retrievers"]["total"] == 1

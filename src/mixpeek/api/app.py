@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 
 from mixpeek.api import docs_page, errors
 from mixpeek.api.access import refuse_unknown_query
+from mixpeek.api.aliases import NamespaceAliases
 from mixpeek.api.inference import Inference
 from mixpeek.api.middleware import RequestEnvelope
 from mixpeek.api.observing import observer
@@ -22,6 +23,7 @@ from mixpeek.api.routes import (
     bucket_uploads,
     buckets,
     collections,
+    document_edits,
     documents,
     extractors,
     health,
@@ -71,6 +73,7 @@ ROUTERS = (
     objects.router,
     bucket_uploads.router,
     collections.router,
+    document_edits.router,
     documents.router,
     batches.router,
     tasks.router,
@@ -104,6 +107,7 @@ def create_app(
     if limit is not None:
         app.add_middleware(RateLimit, limit=limit)
     app.add_middleware(RequestEnvelope, max_body_bytes=max_body_bytes)
+    app.add_middleware(NamespaceAliases)
     errors.install(app)
     docs_page.install(app)
     for router in ROUTERS:

@@ -25,6 +25,7 @@ SEARCH_STAGE = {
         },
     },
 }
+FILTER = {"field": "topic", "operator": "eq", "value": "animals"}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "CreateKey": {"name": "ci-publisher", "permissions": ["write"], "namespaces": ["articles"]},
     "AskInference": {"inference_name": "text_embed", "inputs": {"text": "A fox jumps over a dog"}},
@@ -91,4 +92,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Execute": {"inputs": {"query": "a lazy dog"}, "pagination": {"method": "offset", "limit": 10, "page_number": 1}},
     "ListBody": {"limit": 100},
     "ListTasks": {"status": "COMPLETED"},
+    "ListRequest": {"filters": {"AND": [FILTER]}, "sort": {"field": "created_at", "direction": "desc"}},
+    "ListDocuments": {"filters": {"AND": [FILTER]}, "sort": {"field": "topic"}, "select": ["topic"]},
+    "UpdateNamespace": {"description": "News articles of this year"},
+    "TriggerBucket": {"collection_ids": ["article_embeddings"]},
+    "CreateDocument": {"topic": "animals", "note": "written by hand"},
+    "SetFields": {"note": "checked"},
+    "BulkUpdate": {"filters": FILTER, "update_data": {"note": "checked"}},
+    "BatchUpdate": {"updates": [{"document_id": "doc_0a1b2c3d", "update_data": {"note": "checked"}}]},
+    "BatchDelete": {"document_ids": ["doc_0a1b2c3d"]},
+    "Aggregate": {"group_by": [{"field": "topic"}], "aggregations": [{"function": "count", "alias": "documents"}]},
 }

@@ -28,7 +28,8 @@ TAGS = {
     "secrets": "Values kept encrypted for the namespaces they are granted to. No answer holds a value.",
     "webhooks": "Who is told of what happens, and how it arrived. Only keys with the `admin` permission manage them.",
     "audit": "Who changed what, and who was refused.",
-    "namespaces": "A namespace isolates everything in it from every other.",
+    "namespaces": "A namespace isolates everything in it from every other. Buckets, collections, retrievers and tasks"
+    " answer under `/v1/namespaces/{namespace_id}/…` as well, as their own routes do with `X-Namespace`.",
     "plugins": "Upload, publish, deploy and inspect plugins.",
     "plugin traffic": "Two versions beside each other: a canary with a share of the requests, or a shadow.",
     "plugin versions": "A plugin by its name: history, rollback, differences. `-` and `_` are the same in a name.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mixpeek.catalog.intake import Intake
@@ -25,6 +25,7 @@ from mixpeek.serving.replica import Answer
 from mixpeek.serving.replicas import Replicas
 from mixpeek.tenancy.service import Addresses, Keyring
 from mixpeek.webhooks.service import Webhooks
+from mixpeek.workflows.waiting import Waiters
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Platform:
     egress: EgressStatus
     metrics: Exposition
     loop: asyncio.AbstractEventLoop
+    task_waiters: Waiters = field(default_factory=Waiters)
 
     @property
     def executor(self) -> Executor:

@@ -63,3 +63,18 @@ def insert_refusal(
             cause.user_agent, cause.request_id,
         ],
     )  # fmt: skip
+
+
+def record_change(
+    connection: Connection,
+    resource_type: str,
+    resource_id: str,
+    namespace_id: str,
+    action: str,
+    after: dict[str, Any],
+) -> None:
+    """Record a change of what no trigger watches, because batches write it by the thousand: an edit of documents."""
+    connection.execute(
+        "SELECT audit_write(%s, %s, NULL, %s, %s, NULL, audit_redact(%s))",
+        [resource_type, resource_id, namespace_id, action, Jsonb(after)],
+    )

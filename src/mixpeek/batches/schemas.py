@@ -14,3 +14,9 @@ class CreateBatch(WireModel):
 
 class SubmitBatch(WireModel):
     include_processing_history: bool = True
+
+
+class TriggerBucket(WireModel):
+    """Which collection to run; several are triggered one by one, as each has a batch of its own."""
+
+    collection_ids: list[str] = Field(min_length=1, max_length=1)

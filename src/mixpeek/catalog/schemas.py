@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -43,6 +43,8 @@ class UniqueKey(WireModel):
 
 
 class CreateBucket(WireModel):
+    other_names: ClassVar[dict[str, str]] = {"name": "bucket_name"}
+
     bucket_name: str = Field(min_length=1, max_length=100)
     bucket_schema: BucketSchema = Field(alias="schema")
     description: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -53,6 +53,8 @@ class Source(WireModel):
 
 
 class CreateCollection(WireModel):
+    other_names: ClassVar[dict[str, str]] = {"name": "collection_name"}
+
     collection_name: str = Field(min_length=3, max_length=100)
     source: Source
     feature_extractor: FeatureExtractor

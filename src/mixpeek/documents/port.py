@@ -7,10 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from mixpeek.db.listing import Found
     from mixpeek.db.pool import Connection
+    from mixpeek.documents.schemas import Aggregate
+    from mixpeek.filters.query import Position, Query
 
 Metric = Literal["cosine", "dot", "euclidean"]
 
@@ -44,16 +49,45 @@ class Document:
     payload: dict[str, Any]
     internal: dict[str, Any]
     vectors: dict[str, list[float]] = field(default_factory=dict)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
 
     def wire(self) -> dict[str, Any]:
+        moments = {"created_at": self.created_at, "updated_at": self.updated_at}
         return {
             "document_id": self.document_id,
             "collection_id": self.collection_id,
-            "document_blobs": [],
+            "document_blobs": self.internal.get("document_blobs", []),
             **self.payload,
             **self.vectors,
-            "_internal": self.internal,
+            "_internal": {**self.internal, **{name: at.isoformat() for name, at in moments.items() if at}},
         }
+
+
+@dataclass(frozen=True)
+class Group:
+    """Documents that hold the same value in a field: the first of them, and how many there are."""
+
+    value: Any
+    count: int
+    documents: list[Document]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """A page of groups, in the order of their values; `after` is where the next one starts."""
+
+    groups: list[Group]
+    after: Position | None
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Counts over everything that a query lists; `total_groups` is None where nothing is grouped."""
+
+    total_documents: int
+    avg_blobs_per_document: float
+    total_groups: int | None
 
 
 @dataclass(frozen=True)
@@ -107,3 +141,37 @@ class DocumentStore(Protocol):
 
         Args: blob_ids: only what was made of these blobs of them.
         """
+
+    def query(self, connection: Connection, index: Index, query: Query, *, vectors: bool = False) -> Found[Document]:
+        """Return one page of the documents that a query lists, by id where it does not sort."""
+
+    def group(
+        self, connection: Connection, index: Index, query: Query, field: str, *, each: int, vectors: bool = False
+    ) -> Groups:
+        """Return one page of the groups that documents make by a field, up to `each` documents of every group.
+
+        A document without the field belongs to the group of null. The query's sort orders documents within groups.
+        """
+
+    def stats(self, connection: Connection, index: Index, query: Query, group_by: str | None = None) -> Stats:
+        """Count what a query lists on all its pages."""
+
+    def aggregate(self, connection: Connection, index: Index, wanted: Aggregate) -> list[dict[str, Any]]:
+        """Return `{group, metrics}` for each group of documents."""
+
+    def edit(
+        self,
+        connection: Connection,
+        index: Index,
+        document_ids: Sequence[str],
+        fields: dict[str, Any],
+        *,
+        replace: bool = False,
+    ) -> set[str]:
+        """Set fields of documents, or with `replace` all their fields; return the ids of those that exist.
+
+        A field set here stays when the document is made again, unless its extractor makes a field of that name.
+        """
+
+    def delete(self, connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:
+        """Delete documents with their vectors; return the ids of those that existed."""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace as changed
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from mixpeek.db.listing import Found
 from mixpeek.db.pool import Connection, dict_rows, scalar
-from mixpeek.documents.port import Document, Hit, Index, Metric, NewDocument
+from mixpeek.documents import aggregation, listing
+from mixpeek.documents.editing import with_fields
+from mixpeek.documents.port import Document, Groups, Hit, Index, Metric, NewDocument, Stats
+from mixpeek.documents.schemas import Aggregate
+from mixpeek.filters.query import Query
 
 OPERATORS: dict[Metric, str] = {"cosine": "<=>", "dot": "<#>", "euclidean": "<->"}
 FIRST_SEGMENT = 1
@@ -27,7 +34,11 @@ class PostgresDocuments:
         key = [index.collection_id, index.generation, [document.document_id for document in documents]]
         where = "collection_id = %s AND generation = %s AND document_id = ANY(%s)"
         connection.execute(f"DELETE FROM document_vectors WHERE {where}", key)
-        connection.execute(f"DELETE FROM documents WHERE {where}", key)
+        replaced = dict_rows(
+            connection, f"DELETE FROM documents WHERE {where} RETURNING document_id, created_at, edits", key
+        )
+        earlier = {row["document_id"]: row for row in replaced}
+        now = datetime.now(UTC)
         connection.execute(
             "INSERT INTO document_keys (collection_id, generation, document_id, segment)"
             " SELECT %s, %s, unnest(%s::text[]), %s"
@@ -38,13 +49,18 @@ class PostgresDocuments:
         with connection.cursor() as cursor:
             with cursor.copy(
                 "COPY documents (collection_id, generation, segment, document_id, batch_id, object_id, payload,"
-                " internal) FROM STDIN (FORMAT BINARY)"
+                " internal, edits, created_at) FROM STDIN (FORMAT BINARY)"
             ) as copy:
-                copy.set_types(["text", "int4", "int4", "text", "text", "text", "jsonb", "jsonb"])
+                copy.set_types(
+                    ["text", "int4", "int4", "text", "text", "text", "jsonb", "jsonb", "jsonb", "timestamptz"]
+                )
                 for d in documents:
-                    copy.write_row(
-                        (*place, d.document_id, d.batch_id, d.object_id, Jsonb(d.payload), Jsonb(d.internal))
-                    )
+                    before = earlier.get(d.document_id)
+                    # What a user set stays, but for the fields that the extractor makes itself.
+                    edits = {k: v for k, v in before["edits"].items() if k not in d.payload} if before else {}
+                    payload, made_at = {**edits, **d.payload}, before["created_at"] if before else now
+                    row = (*place, d.document_id, d.batch_id, d.object_id, Jsonb(payload), Jsonb(d.internal))
+                    copy.write_row((*row, Jsonb(edits), made_at))
             with cursor.copy(
                 "COPY document_vectors (collection_id, generation, segment, document_id, feature, embedding)"
                 " FROM STDIN (FORMAT BINARY)"
@@ -85,7 +101,8 @@ class PostgresDocuments:
     ) -> dict[str, Document]:
         rows = dict_rows(
             connection,
-            "SELECT d.document_id, d.collection_id, d.payload, d.internal FROM documents d"
+            "SELECT d.document_id, d.collection_id, d.payload, d.internal, d.created_at, d.updated_at"
+            " FROM documents d"
             " JOIN (SELECT unnest(%s::text[]) AS collection_id, unnest(%s::int[]) AS generation) i"
             " USING (collection_id, generation) WHERE d.document_id = ANY(%s)",
             [[i.collection_id for i in indexes], [i.generation for i in indexes], list(document_ids)],
@@ -98,8 +115,9 @@ class PostgresDocuments:
     ) -> list[Document]:
         rows = dict_rows(
             connection,
-            "SELECT document_id, collection_id, payload, internal FROM documents WHERE collection_id = %s"
-            " AND generation = %s AND document_id > %s ORDER BY document_id LIMIT %s OFFSET %s",
+            "SELECT document_id, collection_id, payload, internal, created_at, updated_at FROM documents"
+            " WHERE collection_id = %s AND generation = %s AND document_id > %s"
+            " ORDER BY document_id LIMIT %s OFFSET %s",
             [index.collection_id, index.generation, after, limit, offset],
         )
         found = self._with_vectors(connection, [index], rows) if vectors else {}
@@ -145,6 +163,68 @@ class PostgresDocuments:
                     keys,
                 )
         return len(gone)
+
+    def query(self, connection: Connection, index: Index, query: Query, *, vectors: bool = False) -> Found[Document]:
+        found = listing.list_documents(connection, index, query)
+        return changed(found, rows=self._filled(connection, index, found.rows)) if vectors else found
+
+    def group(
+        self, connection: Connection, index: Index, query: Query, field: str, *, each: int, vectors: bool = False
+    ) -> Groups:
+        found = listing.list_groups(connection, index, query, field, each)
+        if not vectors:
+            return found
+        groups = [changed(g, documents=self._filled(connection, index, g.documents)) for g in found.groups]
+        return changed(found, groups=groups)
+
+    def stats(self, connection: Connection, index: Index, query: Query, group_by: str | None = None) -> Stats:
+        return listing.count_documents(connection, index, query, group_by)
+
+    def aggregate(self, connection: Connection, index: Index, wanted: Aggregate) -> list[dict[str, Any]]:
+        return aggregation.aggregate(connection, index, wanted)
+
+    def edit(
+        self,
+        connection: Connection,
+        index: Index,
+        document_ids: Sequence[str],
+        fields: dict[str, Any],
+        *,
+        replace: bool = False,
+    ) -> set[str]:
+        where = "collection_id = %s AND generation = %s AND document_id = ANY(%s)"
+        key = [index.collection_id, index.generation, list(document_ids)]
+        stored = dict_rows(
+            connection,
+            f"SELECT document_id, payload, edits FROM documents WHERE {where} ORDER BY document_id FOR UPDATE",
+            key,
+        )
+        written = []
+        for row in stored:
+            before = row["payload"]
+            payload = dict(fields) if replace else with_fields(before, fields)
+            touched = {name if name in before else name.partition(".")[0] for name in fields}
+            edits = {name: value for name, value in payload.items() if name in touched or name in row["edits"]}
+            written.append((Jsonb(payload), Jsonb(edits), *key[:2], row["document_id"]))
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "UPDATE documents SET payload = %s, edits = %s, updated_at = now()"
+                " WHERE collection_id = %s AND generation = %s AND document_id = %s",
+                written,
+            )
+        return {row["document_id"] for row in stored}
+
+    def delete(self, connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:
+        where = "collection_id = %s AND generation = %s AND document_id = ANY(%s)"
+        key = [index.collection_id, index.generation, list(document_ids)]
+        connection.execute(f"DELETE FROM document_vectors WHERE {where}", key)
+        connection.execute(f"DELETE FROM document_keys WHERE {where}", key)
+        gone = dict_rows(connection, f"DELETE FROM documents WHERE {where} RETURNING document_id", key)
+        return {row["document_id"] for row in gone}
+
+    def _filled(self, connection: Connection, index: Index, documents: list[Document]) -> list[Document]:
+        found = self._with_vectors(connection, [index], [{"document_id": each.document_id} for each in documents])
+        return [changed(each, vectors=found.get(each.document_id, {})) for each in documents]
 
     @staticmethod
     def _with_vectors(

@@ -6,12 +6,28 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.db.pool import Connection, all_rows, first_row
+from mixpeek.db.listing import Found, Listing, list_rows
+from mixpeek.db.pool import Connection, first_row
+from mixpeek.filters.query import Query
+from mixpeek.filters.surface import Column, Surface
 from mixpeek.retrieval.models import Retriever
 
 RETRIEVER = (
     "SELECT retriever_id, namespace_id, retriever_name, description, collection_ids, stages, input_schema, tags,"
     " version, created_at, updated_at FROM retrievers"
+)
+LISTING = Listing(
+    RETRIEVER,
+    Surface(
+        columns={
+            **{name: Column(name) for name in ("retriever_id", "retriever_name", "description", "collection_ids")},
+            **{name: Column(name) for name in ("tags", "version")},
+            **{name: Column(name, "json") for name in ("stages", "input_schema")},
+            **{name: Column(name, "time") for name in ("created_at", "updated_at")},
+        },
+        searched=("retriever_id", "retriever_name", "description"),
+    ),
+    key=(("retriever_id", "text"),),
 )
 
 
@@ -36,12 +52,7 @@ def find_retriever(connection: Connection, namespace_id: str, identifier: str) -
     )
 
 
-def list_retrievers(
-    connection: Connection, namespace_id: str, limit: int, after: str, offset: int = 0
-) -> list[Retriever]:
-    return all_rows(
-        connection,
-        Retriever,
-        f"{RETRIEVER} WHERE namespace_id = %s AND retriever_id > %s ORDER BY retriever_id LIMIT %s OFFSET %s",
-        [namespace_id, after, limit, offset],
+def list_retrievers(connection: Connection, namespace_id: str, query: Query) -> Found[Retriever]:
+    return list_rows(
+        connection, Retriever, LISTING, query, "namespace_id = %(namespace_id)s", {"namespace_id": namespace_id}
     )

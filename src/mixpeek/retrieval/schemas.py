@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -42,6 +42,8 @@ class InputField(WireModel):
 
 
 class CreateRetriever(WireModel):
+    other_names: ClassVar[dict[str, str]] = {"name": "retriever_name"}
+
     retriever_name: str = Field(min_length=1, max_length=100)
     collection_identifiers: list[str] = Field(min_length=1)
     stages: list[Stage] = Field(min_length=1)

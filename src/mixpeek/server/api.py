@@ -105,10 +105,11 @@ class _Server(uvicorn.Server):
     """uvicorn's server, which waits for requests under way when it stops: followed logs would go on for ever."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Have those who follow logs stop, then stop."""
+        """Have those who follow logs or wait for tasks be answered, then stop."""
         platform: Platform | None = getattr(self.config.app.state, "platform", None)  # type: ignore[union-attr]
         if platform is not None:
             platform.log_followers.close()
+            platform.task_waiters.close()
         await super().shutdown(sockets)
 
 

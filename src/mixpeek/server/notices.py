@@ -1,4 +1,4 @@
-"""What the database tells the API process of: deployments, keys and namespaces that changed, new lines of logs."""
+"""What the database tells the API process: which deployments, keys and namespaces changed, logs grew, tasks ended."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mixpeek.api.platform import Platform
 from mixpeek.deployments import queries as deployments
 from mixpeek.plugin_logs import queries as plugin_logs
 from mixpeek.tenancy import queries as tenancy
+from mixpeek.workflows import tasks
 
 log = logging.getLogger(__name__)
 PAUSE_S = 1.0
@@ -26,6 +27,8 @@ def listen_for_changes(platform: Platform, process_id: str) -> None:
     def note(channel: str, about: str = "") -> None:
         if channel == plugin_logs.CHANNEL:
             platform.loop.call_soon_threadsafe(platform.log_followers.note, about)
+        elif channel == tasks.ENDS_CHANNEL:
+            platform.loop.call_soon_threadsafe(platform.task_waiters.note, about)
         elif channel == deployments.CHANNEL:
             platform.loop.call_soon_threadsafe(platform.replicas.wake.set)
         else:
@@ -39,11 +42,12 @@ def listen_for_changes(platform: Platform, process_id: str) -> None:
             try:
                 url = platform.database.url
                 with psycopg.connect(url, autocommit=True, application_name=process_id) as connection:
-                    for channel in (deployments.CHANNEL, tenancy.CHANNEL, plugin_logs.CHANNEL):
+                    for channel in (deployments.CHANNEL, tenancy.CHANNEL, plugin_logs.CHANNEL, tasks.ENDS_CHANNEL):
                         connection.execute(f"LISTEN {channel}")
                     # What changed while nobody listened was not heard.
                     note(deployments.CHANNEL)
                     note(tenancy.CHANNEL)
+                    note(tasks.ENDS_CHANNEL)
                     for notice in connection.notifies():
                         note(notice.channel, notice.payload)
             except psycopg.OperationalError as error:

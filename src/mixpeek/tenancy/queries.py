@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
+from mixpeek.db.listing import Found, Listing, list_rows
 from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, scalar
+from mixpeek.filters.query import Query
+from mixpeek.filters.surface import Column, Surface
 from mixpeek.tenancy.models import ApiKey, Namespace, Principal
 
 # Told of every key that stops working and every namespace that goes, so that no process remembers it.
@@ -15,6 +19,19 @@ CHANNEL = "mixpeek_tenancy"
 COLUMNS = (
     "namespace_id, organization_id, namespace_name, namespace_type, description, feature_extractors,"
     " payload_indexes, auto_create_indexes, host_uid, created_at, updated_at"
+)
+LISTING = Listing(
+    f"SELECT {COLUMNS} FROM namespaces",
+    Surface(
+        columns={
+            **{name: Column(name) for name in ("namespace_id", "namespace_name", "namespace_type", "description")},
+            "auto_create_indexes": Column("auto_create_indexes"),
+            **{name: Column(name, "json") for name in ("feature_extractors", "payload_indexes")},
+            **{name: Column(name, "time") for name in ("created_at", "updated_at")},
+        },
+        searched=("namespace_id", "namespace_name", "description"),
+    ),
+    key=(("namespace_id", "text"),),
 )
 
 KEY = (
@@ -161,22 +178,35 @@ def find_namespace(connection: Connection, organization_id: str, identifier: str
 
 
 def list_namespaces(
-    connection: Connection,
-    organization_id: str,
-    limit: int,
-    after: str,
-    offset: int = 0,
-    scope: Iterable[str] | None = None,
-) -> list[Namespace]:
-    """List namespaces in id order; `scope` holds the only ones to list, None means all."""
-    return all_rows(
+    connection: Connection, organization_id: str, query: Query, scope: Iterable[str] | None = None
+) -> Found[Namespace]:
+    """List namespaces, by id unless sorted; `scope` holds the only ones to list, None means all."""
+    return list_rows(
         connection,
         Namespace,
-        f"SELECT {COLUMNS} FROM namespaces WHERE organization_id = %s AND namespace_id > %s"
-        " AND namespace_type NOT IN ('builtin', 'library') AND (%s::text[] IS NULL OR namespace_id = ANY(%s))"
-        " ORDER BY namespace_id LIMIT %s OFFSET %s",
-        [organization_id, after, *[None if scope is None else list(scope)] * 2, limit, offset],
+        LISTING,
+        query,
+        "organization_id = %(organization)s AND namespace_type NOT IN ('builtin', 'library')"
+        " AND (%(scope)s::text[] IS NULL OR namespace_id = ANY(%(scope)s))",
+        {"organization": organization_id, "scope": None if scope is None else list(scope)},
     )
+
+
+def update_namespace(connection: Connection, namespace_id: str, fields: dict[str, Any]) -> bool:
+    """Set columns of a namespace, `payload_indexes` among them as JSON; False when its new name is taken."""
+    settings = ", ".join(f"{name} = %({name})s" for name in fields)
+    values = {name: Jsonb(value) if name == "payload_indexes" else value for name, value in fields.items()}
+    try:
+        with connection.transaction():
+            connection.execute(
+                f"UPDATE namespaces SET {settings}, updated_at = now() WHERE namespace_id = %(namespace_id)s",
+                {**values, "namespace_id": namespace_id},
+            )
+    except UniqueViolation:
+        return False
+    # A name may mean another namespace now, or none.
+    notify(connection)
+    return True
 
 
 def count_contents(connection: Connection, namespace_id: str) -> dict[str, int]:

@@ -155,6 +155,18 @@ def _no_namespace(identifier: str) -> NotFound:
     return NotFound("namespace", identifier, hint="`mixpeek namespace list` shows those this key can see")
 
 
+def update_namespace(connection: Connection, namespace: Namespace, fields: dict[str, Any]) -> Namespace:
+    """Change what is given of a namespace.
+
+    Raises: AlreadyExists: another one has the new name.
+    """
+    if fields and not queries.update_namespace(connection, namespace.namespace_id, fields):
+        raise AlreadyExists(
+            f"There is a namespace named {fields['namespace_name']!r} already", hint="Pick another name"
+        )
+    return get_namespace(connection, namespace.organization_id, namespace.namespace_id)
+
+
 def delete_namespace(connection: Connection, namespace: Namespace, *, force: bool) -> None:
     """Delete a namespace and all it holds; without `force`, refuse while collections live in it."""
     counts = queries.count_contents(connection, namespace.namespace_id)

@@ -12,16 +12,34 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from mixpeek.db.listing import Found, Listing, list_rows
 from mixpeek.db.pool import Connection, all_rows, first_row, new_id, scalar
 from mixpeek.errors import NotFound
+from mixpeek.filters.query import Query
+from mixpeek.filters.surface import Column, Surface
 
 CHANNEL = "mixpeek_tasks"
+# Told by a trigger of each task that ends, with its id.
+ENDS_CHANNEL = "mixpeek_task_ends"
 TERMINAL = frozenset({"COMPLETED", "COMPLETED_WITH_ERRORS", "FAILED", "CANCELED"})
 # The condition of the index `tasks_open`: it is used where a statement says the same, without parameters.
 IS_OPEN = "status NOT IN ('COMPLETED', 'COMPLETED_WITH_ERRORS', 'FAILED', 'CANCELED')"
 COLUMNS = (
     "task_id, namespace_id, organization_id, task_type, workflow, status, inputs, outputs, additional_data, error,"
     " created_at, updated_at"
+)
+LISTING = Listing(
+    f"SELECT {COLUMNS} FROM tasks",
+    Surface(
+        columns={
+            **{name: Column(name) for name in ("task_id", "namespace_id", "task_type", "status", "error")},
+            **{name: Column(name, "json") for name in ("inputs", "outputs", "additional_data")},
+            **{name: Column(name, "time") for name in ("created_at", "updated_at")},
+        },
+        searched=("task_id", "task_type", "status", "error", "inputs"),
+    ),
+    key=(("created_at", "timestamptz"), ("task_id", "text")),
+    newest_first=True,
 )
 
 
@@ -39,6 +57,10 @@ class Task:
     error: str | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in TERMINAL
 
     def wire(self) -> dict[str, Any]:
         return {
@@ -90,25 +112,35 @@ def list_tasks(
     connection: Connection,
     organization_id: str,
     scope: Iterable[str] | None,
-    status: str | None,
-    limit: int,
-    offset: int,
-) -> list[Task]:
-    """List tasks, newest first; `scope` holds the only namespaces to list from, None means all."""
-    return all_rows(
+    query: Query,
+    *,
+    status: str | None = None,
+    task_type: str | None = None,
+) -> Found[Task]:
+    """List tasks, newest first unless sorted; `scope` holds the only namespaces to list from, None means all."""
+    return list_rows(
         connection,
         Task,
-        f"SELECT {COLUMNS} FROM tasks WHERE organization_id = %(org)s"
-        " AND (%(scope)s::text[] IS NULL OR namespace_id = ANY(%(scope)s))"
+        LISTING,
+        query,
+        "organization_id = %(organization)s AND (%(scope)s::text[] IS NULL OR namespace_id = ANY(%(scope)s))"
         " AND (%(status)s::text IS NULL OR status = %(status)s)"
-        " ORDER BY created_at DESC, task_id LIMIT %(limit)s OFFSET %(offset)s",
+        " AND (%(task_type)s::text IS NULL OR task_type = %(task_type)s)",
         {
-            "org": organization_id,
+            "organization": organization_id,
             "scope": None if scope is None else list(scope),
             "status": status,
-            "limit": limit,
-            "offset": offset,
+            "task_type": task_type,
         },
+    )
+
+
+def request_cancellation(connection: Connection, task_id: str) -> None:
+    """Write on a task that it is to end; whoever carries it out looks there."""
+    connection.execute(
+        "UPDATE tasks SET additional_data = additional_data || '{\"cancel_requested\": true}', updated_at = now()"
+        " WHERE task_id = %s AND status <> ALL(%s)",
+        [task_id, list(TERMINAL)],
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,11 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mixpeek.collections.queries import insert_collection
-from mixpeek.db.pool import Connection, Database
+from mixpeek.db.pool import Connection
 from mixpeek.documents.port import DocumentStore, Index, Metric, NewDocument
 from mixpeek.documents.postgres import PostgresDocuments
-from mixpeek.tenancy.service import bootstrap, create_namespace
 
 Vector = NDArray[np.float32]
 METRICS: tuple[Metric, ...] = ("cosine", "dot", "euclidean")
@@ -27,57 +24,6 @@ DIMENSION = 4
 def store(request: pytest.FixtureRequest) -> DocumentStore:
     made: DocumentStore = request.param()
     return made
-
-
-@pytest.fixture(scope="module")
-def namespace_id(database: Database) -> str:
-    with database.transaction() as connection:
-        organization_id = bootstrap(connection, "sk_test")
-        fields = {
-            "namespace_name": f"documents_{secrets.token_hex(4)}",
-            "namespace_type": "standard",
-            "description": None,
-            "feature_extractors": [],
-            "payload_indexes": [],
-            "auto_create_indexes": False,
-        }
-        return create_namespace(connection, organization_id, fields).namespace_id
-
-
-@pytest.fixture
-def connection(database: Database) -> Any:
-    with database.transaction() as open_connection:
-        yield open_connection
-
-
-@pytest.fixture
-def new_index(connection: Connection, namespace_id: str) -> Callable[[], Index]:
-    def make() -> Index:
-        collection_id = f"col_{secrets.token_hex(6)}"
-        collection = {
-            "collection_id": collection_id,
-            "namespace_id": namespace_id,
-            "collection_name": collection_id,
-            "description": None,
-            "source": {},
-            "feature_extractor": {},
-            "input_schema": {},
-            "output_schema": {},
-            "metadata": {},
-            "enabled": True,
-        }
-        generation = {
-            "collection_id": collection_id,
-            "plugin_namespace": namespace_id,
-            "plugin_id": "words_1_0_0",
-            "code_hash": "",
-            "parameters": {},
-            "features": [],
-        }
-        assert insert_collection(connection, collection, generation)
-        return Index(collection_id, 1)
-
-    return make
 
 
 @pytest.fixture

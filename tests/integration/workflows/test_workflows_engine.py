@@ -17,6 +17,7 @@ from mixpeek import tracing
 from mixpeek.db.origin import caused_by
 from mixpeek.db.pool import Connection, Database, scalar
 from mixpeek.errors import MixpeekError, NotFound
+from mixpeek.filters.query import Query
 from mixpeek.tenancy.service import bootstrap, create_namespace
 from mixpeek.workflows import tasks
 from mixpeek.workflows.engine import WorkflowEngine
@@ -357,8 +358,8 @@ def test_tasks_are_listed_newest_first_by_namespace_and_status(
         ended(task_id)
 
     with database.transaction() as connection:
-        failed = tasks.list_tasks(connection, home[0], [home[1]], "FAILED", 100, 0)
-        elsewhere = tasks.list_tasks(connection, home[0], ["ns_none"], None, 100, 0)
+        failed = tasks.list_tasks(connection, home[0], [home[1]], Query(100), status="FAILED").rows
+        elsewhere = tasks.list_tasks(connection, home[0], ["ns_none"], Query(100)).rows
         waiting = scalar(connection, "SELECT count(*) FROM tasks WHERE dispatched_at IS NULL")
 
     places = [task.task_id for task in failed]

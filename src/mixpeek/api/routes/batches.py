@@ -9,10 +9,12 @@ from fastapi import APIRouter, Query
 from mixpeek.api.access import HeaderNamespace, PlatformDep, Writer
 from mixpeek.api.answers import answers
 from mixpeek.api.schemas.batches import Batch, BatchWithProgress, FailedDocuments
+from mixpeek.api.schemas.collections import CollectionTriggered
 from mixpeek.api.schemas.tasks import Task
 from mixpeek.batches import queries, service
-from mixpeek.batches.schemas import CreateBatch, SubmitBatch
+from mixpeek.batches.schemas import CreateBatch, SubmitBatch, TriggerBucket
 from mixpeek.catalog.service import get_bucket
+from mixpeek.collections.service import get_collection
 
 router = APIRouter(prefix="/v1/buckets/{bucket_identifier}/batches", tags=["batches"])
 
@@ -25,6 +27,17 @@ def create_batch(
     with platform.database.transaction() as connection:
         bucket = get_bucket(connection, namespace.namespace_id, bucket_identifier)
         return service.create_batch(connection, namespace, bucket, body).wire()
+
+
+@router.post("/trigger", **answers(CollectionTriggered, status=202, checked=True))
+def trigger_bucket(
+    platform: PlatformDep, namespace: HeaderNamespace, caller: Writer, bucket_identifier: str, body: TriggerBucket
+) -> dict[str, Any]:
+    """Run one collection over every object of this bucket, as the collection's own trigger does."""
+    with platform.database.transaction() as connection:
+        bucket = get_bucket(connection, namespace.namespace_id, bucket_identifier)
+        collection = get_collection(connection, namespace.namespace_id, body.collection_ids[0])
+        return service.trigger(connection, namespace, collection, [bucket.bucket_id])
 
 
 @router.get("/{batch_id}", **answers(BatchWithProgress))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from mixpeek.api.access import HeaderNamespace, PlatformDep, Writer
 from mixpeek.api.answers import answers
-from mixpeek.api.paging import ListBody, PageDep, wire_page
+from mixpeek.api.paging import ListedPageDep, ListRequest, wire_found
 from mixpeek.api.schemas.retrievers import Execution, RetrieverAnswer, RetrieverPage, StageDescription
 from mixpeek.retrieval import queries, service
 from mixpeek.retrieval.schemas import CreateRetriever, Execute
@@ -29,13 +29,13 @@ def create_retriever(
 
 @router.post("/list", **answers(RetrieverPage))
 def list_retrievers(
-    platform: PlatformDep, namespace: HeaderNamespace, page: PageDep, body: ListBody | None = None
+    platform: PlatformDep, namespace: HeaderNamespace, listed: ListedPageDep, body: ListRequest | None = None
 ) -> dict[str, Any]:
-    """List retrievers, by id."""
-    page = page.within(body)
+    """List retrievers, by id unless sorted."""
+    query = listed.query(body, always_counted=True)
     with platform.database.transaction() as connection:
-        found = queries.list_retrievers(connection, namespace.namespace_id, page.limit, page.after, page.offset)
-    return wire_page(page, [r.wire() for r in found], found[-1].retriever_id if found else None)
+        found = queries.list_retrievers(connection, namespace.namespace_id, query)
+    return {**wire_found(query, [r.wire() for r in found.rows], found), "total": found.total}
 
 
 @router.get("/stages", **answers(list[StageDescription], checked=True))

@@ -24,9 +24,9 @@ class PageInfo(Answer):
     """Where a page stands in its list; counting pages is left out where it would cost more than the page."""
 
     total: int | None = Field(description="Length of the whole list, where it was asked for.")
-    page: None
+    page: int | None = Field(description="Number of this page, from 1, where the list was counted.")
     page_size: int
-    total_pages: None
+    total_pages: int | None
     next_page: None
     previous_page: None
     next_cursor: str | None = Field(description="Send as `cursor` for the next page; null on the last one.")

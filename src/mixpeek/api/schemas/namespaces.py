@@ -34,6 +34,7 @@ class NamespacePage(Answer):
 
     results: list[Namespace]
     pagination: PageInfo
+    total_count: int
 
 
 class NamespaceDeleted(Answer):

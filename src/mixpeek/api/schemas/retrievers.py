@@ -55,6 +55,7 @@ class RetrieverPage(Answer):
 
     results: list[Retriever]
     pagination: PageInfo
+    total: int
 
 
 class StageDescription(Answer):

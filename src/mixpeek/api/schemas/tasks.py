@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
-from mixpeek.api.schemas.base import Answer
+from mixpeek.api.schemas.base import Answer, PageInfo
 
 
 class Task(Answer):
@@ -26,15 +26,16 @@ class Task(Answer):
     updated_at: datetime
 
 
-class TaskPageInfo(Answer):
-    """Tasks are paged by `limit` and `offset` alone."""
-
-    total: None
-    next_cursor: None
-
-
 class TaskPage(Answer):
     """A page of tasks, newest first."""
 
     results: list[Task]
-    pagination: TaskPageInfo
+    pagination: PageInfo
+
+
+class TaskKilled(Answer):
+    """A task ends, or has ended."""
+
+    success: Literal[True]
+    task_id: str
+    message: str
