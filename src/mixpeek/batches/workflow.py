@@ -1,17 +1,22 @@
-"""The batch workflow: plan the chunks, run those still open, reconcile what is stored with what was expected."""
+"""The batch workflow, tier by tier: plan the chunks, run those still open, reconcile what is stored with the ledger.
+
+A tier begins when the one before it has been reconciled, so it reads documents that are complete.
+"""
 
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 from mixpeek.batches import queries
-from mixpeek.batches.models import Batch
-from mixpeek.batches.planning import chunk_size
+from mixpeek.batches.models import Batch, Tier
 from mixpeek.batches.rows import Recipe
 from mixpeek.batches.runner import ChunkRunner, Job
 from mixpeek.batches.service import RUN_BATCH
-from mixpeek.batches.verdict import judge
+from mixpeek.batches.sources import Planner
+from mixpeek.batches.verdict import judge, judge_batch
+from mixpeek.collections.mappings import parse_mappings
 from mixpeek.collections.models import Collection
 from mixpeek.collections.queries import find_collection
 from mixpeek.db.pool import Connection, Database
@@ -38,7 +43,7 @@ class BatchWorkflow:
         self._database = database
         self._registry = registry
         self._runner = runner
-        self._chunk_rows = chunk_rows
+        self._planner = Planner(runner.documents, runner.hosts, chunk_rows)
 
     def workflow(self) -> Workflow:
         return Workflow(RUN_BATCH, self.run, CONCURRENT_BATCHES)
@@ -47,10 +52,14 @@ class BatchWorkflow:
         """Run one batch; a crash resumes at the first chunk that is not committed."""
         batch_id = inputs["batch_id"]
         try:
-            steps.step("plan", lambda: self._plan(batch_id, task_id))
-            steps.step("build", lambda: self._build_environments(batch_id, task_id))
-            steps.step("run", lambda: self._run(batch_id, task_id))
-            steps.step("reconcile", lambda: self._reconcile(batch_id, task_id))
+            for tier in steps.repeatable("tiers", lambda: self._tiers(batch_id)):
+                place = "" if tier.is_first else f" tier {tier.tier_num}"
+                steps.step(f"plan{place}", partial(self._plan, tier, task_id))
+                if tier.is_first:
+                    steps.step("build", lambda: self._build_environments(batch_id, task_id))
+                steps.step(f"run{place}", partial(self._run, tier, task_id))
+                if not steps.step(f"reconcile{place}", partial(self._reconcile, tier, task_id)):
+                    break
         except Exception as error:
             # The edge of a workflow: whatever it was, the batch must not stay under way for ever.
             if not isinstance(error, MixpeekError):
@@ -58,53 +67,59 @@ class BatchWorkflow:
             message = describe_failure(error)
             steps.step("fail", lambda: self._fail(batch_id, task_id, message))
 
-    def _plan(self, batch_id: str, task_id: str) -> None:
+    def _tiers(self, batch_id: str) -> list[Tier]:
         with self._database.transaction() as connection:
-            batch = _get(connection, batch_id)
-            size = chunk_size(queries.count_objects(connection, batch), self._runner.hosts, self._chunk_rows)
-            for collection in _collections(connection, batch):
-                queries.plan_chunks(connection, batch, collection.collection_id, collection.live_generation, size)
-            queries.set_status(connection, batch_id, "IN_PROGRESS")
-            counts = queries.totals(connection, batch_id)
-            tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"progress": counts})
+            return queries.list_tiers(connection, batch_id)
+
+    def _plan(self, tier: Tier, task_id: str) -> None:
+        with self._database.transaction() as connection:
+            batch = _get(connection, tier.batch_id)
+            self._planner.plan(connection, batch, tier, _collections(connection, batch, tier.collection_ids))
+            queries.set_status(connection, tier.batch_id, "IN_PROGRESS")
+            told = {"progress": queries.totals(connection, tier.batch_id), "tier": tier.tier_num}
+            tasks.update_task(connection, task_id, "IN_PROGRESS", progress=told)
 
     def _build_environments(self, batch_id: str, task_id: str) -> None:
         """Have the packages of every extractor in place; for one deployed for batches only, this is the first time."""
         with self._database.transaction() as connection:
             batch = _get(connection, batch_id)
             versions = [
-                self._registry.get(connection, c.plugin_namespace, c.plugin_id) for c in _collections(connection, batch)
+                self._registry.get(connection, c.plugin_namespace, c.plugin_id)
+                for c in _collections(connection, batch, batch.collection_ids)
             ]
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"phase": "building"})
         told = {version.plugin_id: prepare_environment(self._registry, version).summary for version in versions}
         with self._database.transaction() as connection:
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"phase": "running", "environments": told})
 
-    def _run(self, batch_id: str, task_id: str) -> None:
+    def _run(self, tier: Tier, task_id: str) -> None:
+        batch_id = tier.batch_id
         with self._database.transaction() as connection:
             batch = _get(connection, batch_id)
-            found = _collections(connection, batch)
+            found = _collections(connection, batch, tier.collection_ids)
             work = [(c, queries.list_open_chunks(connection, batch_id, c.collection_id)) for c in found]
         for collection, chunks in work:
             if chunks:
-                self._runner.run(self._job(collection, task_id, batch_id), batch_id, chunks)
+                self._runner.run(self._job(collection, task_id, batch), batch_id, chunks)
 
-    def _job(self, collection: Collection, task_id: str, batch_id: str) -> Job:
+    def _job(self, collection: Collection, task_id: str, batch: Batch) -> Job:
         with self._database.transaction() as connection:
             version = self._registry.get(connection, collection.plugin_namespace, collection.plugin_id)
         extractor = collection.feature_extractor
         manifest = version.parsed_manifest
         # Under the namespace whose objects are read, also where it shares the plugin with others.
-        origin = LogOrigin(collection.namespace_id, version.plugin_id, "batch", batch_id=batch_id)
+        origin = LogOrigin(collection.namespace_id, version.plugin_id, "batch", batch_id=batch.batch_id)
         return Job(
             task_id=task_id,
             recipe=Recipe(
                 collection_id=collection.collection_id,
                 extractor_id=version.plugin_id,
                 namespace_id=collection.namespace_id,
-                input_mappings=extractor["input_mappings"] or manifest.input_mappings,
+                input_mappings=parse_mappings(extractor["input_mappings"] or manifest.input_mappings),
                 field_passthrough=extractor["field_passthrough"],
                 include_all_source_fields=extractor["include_all_source_fields"],
+                source_fields=collection.input_schema.get("properties", {}),
+                began_at=batch.created_at.isoformat(),
             ),
             index=Index(collection.collection_id, collection.live_generation),
             manifest=manifest,
@@ -112,29 +127,39 @@ class BatchWorkflow:
             spec=host_spec(self._registry, version, origin),
         )
 
-    def _reconcile(self, batch_id: str, task_id: str) -> None:
+    def _reconcile(self, tier: Tier, task_id: str) -> bool:
+        """End a tier by counting, and the batch with the last or a failed one; tell whether another follows."""
+        batch_id, collections = tier.batch_id, tier.collection_ids
         with self._database.transaction() as connection:
-            counts = queries.totals(connection, batch_id)
-            stored = queries.count_stored(connection, batch_id)
-            causes = queries.count_causes(connection, batch_id)
-            first = queries.list_outcomes(connection, batch_id, 1, 0)
+            counts = queries.totals(connection, batch_id, collections)
+            stored = queries.count_stored(connection, batch_id, collections)
+            causes = queries.count_causes(connection, batch_id, collections)
+            first = queries.list_outcomes(connection, batch_id, 1, 0, collections)
             message = f"row {first[0]['document_id']}: {first[0]['message']}" if first else None
             verdict = judge(counts["rows"], counts["written"], stored, causes, message)
-            queries.finish_batch(connection, batch_id, verdict.status, verdict.error, causes)
-            outputs = {"batch_id": batch_id, "documents_written": counts["written"], **counts, "causes": causes}
-            tasks.update_task(
-                connection,
-                task_id,
-                verdict.status,
-                outputs=outputs,
-                progress={"progress": counts},
-                error=verdict.error,
-            )
+            queries.finish_tier(connection, tier, verdict.status, verdict.error, causes, counts["written"])
+            batch = _get(connection, batch_id)
+            if verdict.status != "FAILED" and tier.tier_num + 1 < len(batch.tiers):
+                return True
+            queries.close_tiers(connection, batch_id, None)
+            self._finish(connection, batch, task_id)
+            return False
+
+    def _finish(self, connection: Connection, batch: Batch, task_id: str) -> None:
+        batch_id = batch.batch_id
+        verdict = judge_batch([(tier["status"], tier["error"]) for tier in batch.tiers])
+        counts, causes = queries.totals(connection, batch_id), queries.count_causes(connection, batch_id)
+        queries.finish_batch(connection, batch_id, verdict.status, verdict.error, causes)
+        outputs = {"batch_id": batch_id, "documents_written": counts["written"], **counts, "causes": causes}
+        tasks.update_task(
+            connection, task_id, verdict.status, outputs=outputs, progress={"progress": counts}, error=verdict.error
+        )
 
     def _fail(self, batch_id: str, task_id: str, message: str) -> None:
         with self._database.transaction() as connection:
             causes = queries.count_causes(connection, batch_id)
             queries.finish_batch(connection, batch_id, "FAILED", message, causes)
+            queries.close_tiers(connection, batch_id, message)
             counts = queries.totals(connection, batch_id)
             tasks.update_task(connection, task_id, "FAILED", outputs={"batch_id": batch_id, **counts}, error=message)
 
@@ -146,9 +171,9 @@ def _get(connection: Connection, batch_id: str) -> Batch:
     return batch
 
 
-def _collections(connection: Connection, batch: Batch) -> list[Collection]:
-    found = [find_collection(connection, batch.namespace_id, identifier) for identifier in batch.collection_ids]
-    missing = [identifier for identifier, c in zip(batch.collection_ids, found, strict=True) if c is None]
+def _collections(connection: Connection, batch: Batch, collection_ids: list[str]) -> list[Collection]:
+    found = [find_collection(connection, batch.namespace_id, identifier) for identifier in collection_ids]
+    missing = [identifier for identifier, c in zip(collection_ids, found, strict=True) if c is None]
     if missing:
         raise PlatformError(f"Collections of this batch were deleted: {', '.join(missing)}")
     return [collection for collection in found if collection is not None]

@@ -25,7 +25,7 @@ _REALTIME_ROWS = 3
 
 @dataclass
 class SampleRun:
-    """What a run over sample rows found; `made` are the rows that came of each sample, several if the plugin explodes."""
+    """What a run over sample rows found; `made` is what each sample became: its parts, if the plugin explodes."""
 
     findings: list[Finding] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ async def run_samples(host: Host, manifest: Manifest, realtime: str | None, rows
         return run
     run.columns = [name for name in result.column_names if name not in (DATA, *SYSTEM_COLUMNS)]
     run.rows = result.select(run.columns).to_pylist()
-    made: dict[str, list[Row]] = {identifier: [] for identifier in table.column(DOCUMENT_ID).to_pylist()}
+    made: dict[Any, list[Row]] = {identifier: [] for identifier in table.column(DOCUMENT_ID).to_pylist()}
     for identifier, row in zip(result.column(DOCUMENT_ID).to_pylist(), run.rows, strict=True):
         made[identifier].append(row)
     run.made = list(made.values()) if manifest.explodes else [[row] for row in run.rows]

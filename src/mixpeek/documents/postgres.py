@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from mixpeek.db.pool import Connection, dict_rows, scalar
-from mixpeek.documents.port import Document, Hit, Index, Metric, NewDocument
+from mixpeek.documents import postgres_removal
+from mixpeek.documents.port import Document, Hit, Index, Metric, NewDocument, Sources
 
 OPERATORS: dict[Metric, str] = {"cosine": "<=>", "dot": "<#>", "euclidean": "<->"}
 FIRST_SEGMENT = 1
@@ -38,13 +39,12 @@ class PostgresDocuments:
         with connection.cursor() as cursor:
             with cursor.copy(
                 "COPY documents (collection_id, generation, segment, document_id, batch_id, object_id, payload,"
-                " internal) FROM STDIN (FORMAT BINARY)"
+                " internal, source_document_id, row_id, position) FROM STDIN (FORMAT BINARY)"
             ) as copy:
-                copy.set_types(["text", "int4", "int4", "text", "text", "text", "jsonb", "jsonb"])
+                copy.set_types([*["text", "int4", "int4"], *["text"] * 3, *["jsonb"] * 2, *["text"] * 2, "int4"])
                 for d in documents:
-                    copy.write_row(
-                        (*place, d.document_id, d.batch_id, d.object_id, Jsonb(d.payload), Jsonb(d.internal))
-                    )
+                    made = (d.document_id, d.batch_id, d.object_id, Jsonb(d.payload), Jsonb(d.internal))
+                    copy.write_row((*place, *made, d.source_document_id, d.row_id, d.position))
             with cursor.copy(
                 "COPY document_vectors (collection_id, generation, segment, document_id, feature, embedding)"
                 " FROM STDIN (FORMAT BINARY)"
@@ -53,6 +53,9 @@ class PostgresDocuments:
                 for d in documents:
                     for feature, vector in d.vectors.items():
                         copy.write_row((*place, d.document_id, feature, vector))
+
+    def keep_only(self, connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources) -> int:
+        return postgres_removal.keep_only(connection, index, kept, sources)
 
     def search(
         self,

@@ -1,4 +1,4 @@
-"""Exploding plugins: for one row a processor may return several, its parts, or none; `document_id` says which are whose.
+"""Exploding plugins: for one row a processor may return several, its parts, or none; `document_id` says whose it is.
 
 Imported beside `rows`, as it needs pandas too.
 """

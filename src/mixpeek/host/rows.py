@@ -63,7 +63,7 @@ def run_table(
 def run_rows(
     package: PluginPackage, steps: Sequence[Step], rows: list[dict[str, Any]], *, explodes: bool = False
 ) -> list[dict[str, Any]]:
-    """Run the steps over rows of the same keys and return the new columns of each; if it explodes, of its first part."""
+    """Run the steps over rows of the same keys and return the new columns of each, of its first part if it explodes."""
     given = pd.DataFrame(rows)
     frame = run_frame(package, steps, given, None, explodes=explodes)
     if explodes:

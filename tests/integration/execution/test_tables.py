@@ -250,7 +250,11 @@ def test_a_later_step_sees_parts_and_may_split_them_again(start: StartHost, batc
 def test_rows_that_a_condition_holds_back_stay_between_the_parts_of_others(start: StartHost) -> None:
     host = start(pipeline=pipeline(PAGES, conditions=("is_text",)))
     table = pa.table(
-        {"document_id": ["a", "b", "c"], "data": ["1|2", "x", "3"], "mime_type": ["text/plain", "image/png", "text/plain"]}
+        {
+            "document_id": ["a", "b", "c"],
+            "data": ["1|2", "x", "3"],
+            "mime_type": ["text/plain", "image/png", "text/plain"],
+        }
     )
 
     found = host.run(table, explodes=True).to_pylist()
@@ -277,7 +281,7 @@ def test_parts_that_belong_to_no_row_are_the_authors_fault(start: StartHost, bod
 def test_without_the_declaration_another_number_of_rows_is_the_authors_fault(start: StartHost) -> None:
     host = start(pipeline=pipeline(PAGES))
 
-    with pytest.raises(PluginReplyInvalid, match="returned 3 rows for 2.*`explodes = True`"):
+    with pytest.raises(PluginReplyInvalid, match=r"returned 3 rows for 2.*`explodes = True`"):
         host.run(pa.table({"document_id": ["a", "b"], "data": ["1|2", "3"]}))
 
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpeek.batches.models import Row
-from mixpeek.batches.rows import Recipe, document_id_from, rows_from_object, source_name, split_by_steps
+from mixpeek.batches.rows import Recipe, document_id_from, rows_from_object, split_by_steps
 from mixpeek.catalog.models import StoredObject
+from mixpeek.collections.mappings import parse_mappings, source_name
 from mixpeek.contract.columns import SYSTEM_COLUMNS
 from mixpeek.execution.port import Step
 
@@ -30,7 +31,7 @@ def stored(*blobs: dict[str, Any], **fields: Any) -> StoredObject:
 def recipe(
     *, mappings: dict[str, str] | None = None, passthrough: list[dict[str, Any]] | None = None, all_fields: bool = False
 ) -> Recipe:
-    return Recipe("col_1", "words_1_0_0", "ns_1", mappings or {}, passthrough or [], all_fields)
+    return Recipe("col_1", "words_1_0_0", "ns_1", parse_mappings(mappings or {}), passthrough or [], all_fields)
 
 
 def only_row(found: list[Row]) -> Row:

@@ -1,0 +1,49 @@
+"""Removing documents from PostgreSQL, with everything that other collections made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mixpeek.db.pool import Connection, dict_rows
+from mixpeek.documents.port import Index, Sources
+
+OF_DOCUMENTS = "d.source_document_id = ANY(%(sources)s)"
+OF_OBJECTS = "d.object_id = ANY(%(sources)s) AND d.source_document_id IS NULL"
+# A document is removed by its key, from each of the tables that hold a part of it.
+_REST = ("document_vectors", "document_keys")
+
+
+def keep_only(connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources) -> int:
+    """See `DocumentStore.keep_only`."""
+    gone = dict_rows(
+        connection,
+        "WITH kept AS (SELECT unnest(%(rows)s::text[]) AS row_id, unnest(%(parts)s::int[]) AS parts)"
+        " DELETE FROM documents d WHERE d.collection_id = %(collection)s AND d.generation = %(generation)s"
+        f" AND {OF_DOCUMENTS if sources.document_ids else OF_OBJECTS}"
+        " AND NOT EXISTS (SELECT FROM kept k WHERE k.row_id = COALESCE(d.row_id, d.document_id)"
+        "  AND (k.parts IS NULL OR d.position < k.parts))"
+        " RETURNING d.collection_id, d.generation, d.document_id",
+        {
+            "rows": list(kept),
+            "parts": list(kept.values()),
+            "collection": index.collection_id,
+            "generation": index.generation,
+            "sources": list(sources.document_ids or sources.object_ids),
+        },
+    )
+    removed = 0
+    while gone:
+        removed += len(gone)
+        keys = [[one[column] for one in gone] for column in ("collection_id", "generation", "document_id")]
+        for table in _REST:
+            connection.execute(
+                f"DELETE FROM {table} t USING unnest(%s::text[], %s::int[], %s::text[]) AS g (c, g, d)"
+                " WHERE t.collection_id = g.c AND t.generation = g.g AND t.document_id = g.d",
+                keys,
+            )
+        gone = dict_rows(
+            connection,
+            "DELETE FROM documents WHERE source_document_id = ANY(%s) RETURNING collection_id, generation, document_id",
+            [keys[2]],
+        )
+    return removed
