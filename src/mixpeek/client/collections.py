@@ -23,7 +23,7 @@ class Collections(Resource):
         """Create a collection.
 
         Args:
-            source: `{"type": "bucket", "bucket_ids": [...]}`, or `{"type": "collection", "collection_ids": [...]}`.
+            source: `{"type": "bucket", "bucket_ids": [...]}`.
             feature_extractor: `{"feature_extractor_name", "version", "parameters", "input_mappings", ...}`.
         """
         body = {
@@ -44,22 +44,6 @@ class Collections(Resource):
         """Return one page: `results` and `pagination`."""
         return self._list("/collections", limit, offset, cursor, filters)
 
-    def update(self, collection_id: str, **fields: Any) -> Response:
-        """Change `collection_name`, `description`, `metadata` or `enabled`; the rest is cloned instead."""
-        return self._transport.request("PATCH", f"/collections/{segment(collection_id)}", body=fields)
-
-    def clone(self, collection_id: str, collection_name: str, **fields: Any) -> Response:
-        """Create a collection like this one, with these fields in place of its own; it begins empty."""
-        body = {"collection_name": collection_name, **fields}
-        return self._transport.request("POST", f"/collections/{segment(collection_id)}/clone", body=body)
-
-    def delete(self, collection_id: str) -> Response:
-        """Delete a collection with its documents; refused while others read it."""
-        return self._transport.request("DELETE", f"/collections/{segment(collection_id)}")
-
     def trigger(self, collection_id: str, **fields: Any) -> Response:
-        """Run the extractor over the collection's source, then those of the collections that read it.
-
-        The answer names `batch_id` and `task_id`; `include_buckets`, `include_collections` and `source_filters` choose.
-        """
+        """Run the extractor over the collection's source; the answer names `batch_id` and `task_id`."""
         return self._transport.request("POST", f"/collections/{segment(collection_id)}/trigger", body=fields)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from mixpeek.catalog.schemas import BucketSchema
 from mixpeek.wire import WireModel
@@ -46,12 +46,22 @@ class MappedInput(WireModel):
         return self
 
 
+def _form(value: Any) -> str:
+    return "list" if isinstance(value, list) else "names"
+
+
+# Told apart by its form alone, so that a fault is reported of the form that was sent.
+InputMappings = Annotated[
+    Annotated[dict[str, str], Tag("names")] | Annotated[list[MappedInput], Tag("list")], Discriminator(_form)
+]
+
+
 class FeatureExtractor(WireModel):
     feature_extractor_name: str
     version: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     params: dict[str, Any] | None = None
-    input_mappings: dict[str, str] | list[MappedInput] = Field(default_factory=dict)
+    input_mappings: InputMappings = Field(default_factory=dict)
     field_passthrough: list[Passthrough] = Field(default_factory=list)
     include_all_source_fields: bool = False
 
