@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from factories.answers import refusal
 from factories.platform import all_documents, publish, run_batch, search, unique
@@ -16,6 +18,7 @@ from factories.plugins import PIPELINE, write_plugin
 from factories.servers import API_KEY, Server
 from mixpeek import Mixpeek
 from mixpeek.client import ApiError
+from mixpeek.db.embedded import EmbeddedPostgres
 
 LINES_PER_PAGE = 40
 
@@ -242,6 +245,64 @@ def test_a_collection_of_documents_is_triggered_by_itself_and_only_over_what_the
     assert batch.tier_tasks[0]["documents_after_source_filter"] == len(ours)
     assert task.outputs[0]["documents_written"] == len(ours)
     assert tiers.documents() == before
+
+
+def test_fewer_parts_than_before_leave_no_document_of_the_former_ones_in_any_tier(
+    server: Server, client_of_three: Mixpeek
+) -> None:
+    made = Tiers(client_of_three, {"long": "\n\n".join(f"paragraph {n}" for n in range(30)), "other": "stays"})
+    run_batch(client_of_three, made.pages)
+    before = made.documents()
+
+    with psycopg.connect(EmbeddedPostgres(server.data_dir).url) as connection:
+        connection.execute(
+            "UPDATE objects SET blobs = jsonb_set(blobs, '{0,data}', %s) WHERE object_id = %s",
+            [Jsonb("paragraph 0\n\nparagraph 1"), made.objects["long"]],
+        )
+    task = run_batch(client_of_three, made.pages)
+    after = made.documents()
+
+    assert [len(documents) for documents in before] == [3, 31, 31]
+    assert task.status == "COMPLETED", task.error
+    assert [len(documents) for documents in after] == [2, 3, 3]
+    assert sorted(one["paragraph"] for one in after[2].values()) == ["paragraph 0", "paragraph 1", "stays"]
+    assert all(set(now) <= set(then) for now, then in zip(after, before, strict=True)), "ids stay"
+
+
+def test_a_row_without_parts_is_counted_and_its_neighbours_are_stored(client_of_three: Mixpeek) -> None:
+    made = Tiers(client_of_three, {"blank": "\n", "full": "words"})
+
+    task = run_batch(client_of_three, made.pages)
+    batch = client_of_three.batches.get(made.bucket_id, task.inputs[0]["batch_id"])
+
+    assert (task.status, task.outputs[0]["causes"]) == ("COMPLETED_WITH_ERRORS", {"no_parts": 1})
+    assert [tier["status"] for tier in batch.tier_tasks] == ["COMPLETED", "COMPLETED_WITH_ERRORS", "COMPLETED"]
+    assert [len(documents) for documents in made.documents()] == [2, 1, 1]
+
+
+def test_a_tier_that_stores_nothing_fails_the_batch_and_the_tiers_after_it_are_not_run(
+    client_of_three: Mixpeek,
+) -> None:
+    made = Tiers(client_of_three, {"blank": "\n"})
+
+    task = run_batch(client_of_three, made.pages)
+    batch = client_of_three.batches.get(made.bucket_id, task.inputs[0]["batch_id"])
+
+    assert task.status == batch.status == "FAILED"
+    assert "tier 1: 1 of 1 rows were not stored: 1 no_parts" in task.error
+    assert [tier["status"] for tier in batch.tier_tasks] == ["COMPLETED", "FAILED", "SKIPPED"]
+
+
+def test_a_batch_of_chosen_objects_reaches_only_what_is_made_of_them(client_of_three: Mixpeek) -> None:
+    made = Tiers(client_of_three, {"one": "a\n\nb", "two": "c"})
+
+    batch = client_of_three.batches.create(made.bucket_id, [made.objects["one"]])
+    submitted = client_of_three.batches.submit(made.bucket_id, batch.batch_id)
+    task = client_of_three.tasks.wait(submitted.task_id, timeout_s=60, poll_s=0.1)
+
+    assert task.status == "COMPLETED", task.error
+    assert batch.dag_tiers == [[each.collection_id] for each in made.all]
+    assert sorted(one["paragraph"] for one in made.documents()[2].values()) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
