@@ -377,3 +377,52 @@ def test_a_collection_is_renamed_disabled_and_cloned_but_its_source_stays(
     stages = cloned.json()["collection"]["source_lineage"]
     assert [stage["source_config"]["type"] for stage in stages] == ["bucket", "collection", "collection"]
     assert (replaced["metadata"], replaced["enabled"], replaced["collection_name"]) == ({}, True, name)
+
+
+def test_a_collection_that_follows_the_active_version_is_built_anew_beside_what_is_searched(
+    client_of_three: Mixpeek, tmp_path: Path
+) -> None:
+    client = client_of_three
+    follows, pinned = unique("follows"), "1.0.0"
+    publish(client, write_plugin(tmp_path / "one" / follows))
+    bucket_id = client.buckets.create(unique("files"), {"properties": {"content": {"type": "text"}}}).bucket_id
+    client.objects.create_batch(
+        bucket_id, [{"blobs": [{"property": "content", "type": "text", "data": f"text {n}"}]} for n in range(3)]
+    )
+    [free, fixed] = [
+        client.collections.create(
+            unique("collection"),
+            {"type": "bucket", "bucket_ids": [bucket_id]},
+            {"feature_extractor_name": follows, "version": version, "field_passthrough": ["content"]},
+        )
+        for version in (None, pinned)
+    ]
+    reader = client.collections.create(
+        unique("reader"),
+        {"type": "collection", "collection_ids": [free.collection_id]},
+        {"feature_extractor_name": "small_words", "input_mappings": {"text": "content"}},
+    )
+    assert [run_batch(client, each).status for each in (free, fixed)] == ["COMPLETED", "COMPLETED"]
+    before = {one["document_id"] for one in all_documents(client, free)}
+    later = write_plugin(tmp_path / "two" / follows, version="2.0.0", dimension=4)
+    client.plugins.deploy(publish(client, later, version="2.0.0"), batch_only=True)
+    chosen = client.objects.list(bucket_id)["results"][0]["object_id"]
+
+    partial = client.batches.submit(bucket_id, client.batches.create(bucket_id, [chosen]).batch_id)
+    client.tasks.wait(partial.task_id, timeout_s=60, poll_s=0.1)
+    kept = client.collections.get(free.collection_id)
+    tasks = [run_batch(client, each) for each in (free, fixed)]
+
+    after = [client.collections.get(each.collection_id) for each in (free, fixed)]
+    assert (kept.schema_version, kept.document_count) == (1, 3), "a batch of some objects stays with what is there"
+    assert [task.status for task in tasks] == ["COMPLETED", "COMPLETED"]
+    used = [each.feature_extractor["feature_extractor_id"] for each in after]
+    assert used == [f"{follows}_2_0_0", f"{follows}_1_0_0"]
+    assert [each.vector_indexes[0]["dimensions"] for each in after] == [4, 8]
+    assert [(each.schema_version, each.document_count) for each in after] == [(2, 3), (1, 3)]
+    documents = all_documents(client, free, return_vectors=True)
+    assert {one["document_id"] for one in documents} == before
+    assert {len(one["words_vector"]) for one in documents} == {4}
+    chains = [one["_internal"]["lineage"]["chain"] for one in all_documents(client, reader)]
+    assert {chain[0]["feature_extractor_id"] for chain in chains} == {f"{follows}_2_0_0"}
+    assert len(chains) == 3

@@ -18,6 +18,20 @@ def chunk_size(objects: int, hosts: int, most: int) -> int:
     return max(1, min(max(even, LEAST_OBJECTS), most))
 
 
+def covered_from(
+    tiers: Sequence[Sequence[str]], sources: Mapping[str, Sequence[str]], start: Sequence[str]
+) -> set[str]:
+    """Return the collections that a run fills from all their sources hold: those in `start`, and who reads only such.
+
+    Args:
+        sources: of each collection that reads others, all it reads, in the run or not.
+    """
+    covered = set(start)
+    for tier in tiers[1:]:
+        covered |= {one for one in tier if set(sources[one]) <= covered}
+    return covered
+
+
 def tiers_from(start: Sequence[str], readers: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """Return the collections that a run over `start` fills, tier by tier: each after all it reads from in this run.
 

@@ -72,6 +72,24 @@ def list_tiers(connection: Connection, batch_id: str) -> list[Tier]:
     )
 
 
+def is_planned(connection: Connection, tier: Tier) -> bool:
+    """Tell whether a tier was planned before; until the transaction ends nobody else plans it."""
+    found = scalar(
+        connection,
+        "SELECT status FROM batch_tiers WHERE batch_id = %s AND tier_num = %s FOR UPDATE",
+        [tier.batch_id, tier.tier_num],
+    )
+    return bool(found != "PENDING")
+
+
+def list_generations(connection: Connection, batch_id: str) -> dict[str, int]:
+    """Return the generation that a batch fills of each of its collections, of those with anything to run."""
+    rows = dict_rows(
+        connection, "SELECT DISTINCT collection_id, generation FROM batch_chunks WHERE batch_id = %s", [batch_id]
+    )
+    return {row["collection_id"]: row["generation"] for row in rows}
+
+
 def begin_tier(connection: Connection, tier: Tier, found: int, taken: int) -> None:
     connection.execute(
         "UPDATE batch_tiers SET status = 'IN_PROGRESS', sources_found = %s, sources_taken = %s,"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mixpeek.batches import queries
@@ -21,6 +22,14 @@ from mixpeek.documents.port import Document, DocumentStore, Index
 READ_AT_ONCE = 1000
 
 
+@dataclass(frozen=True)
+class Target:
+    """A collection, and the generation of it that a batch fills."""
+
+    collection: Collection
+    generation: int
+
+
 class Planner:
     """Cuts the sources of a tier's collections into chunks."""
 
@@ -29,37 +38,34 @@ class Planner:
         self._hosts = hosts
         self._most = most
 
-    def plan(self, connection: Connection, batch: Batch, tier: Tier, collections: Sequence[Collection]) -> None:
-        """Cut what each collection reads in this batch into chunks, and begin the tier; that is done once."""
-        planned = {one.tier_num: one.status for one in queries.list_tiers(connection, batch.batch_id)}
-        if planned[tier.tier_num] != "PENDING":
-            return
+    def plan(self, connection: Connection, batch: Batch, tier: Tier, targets: Sequence[Target]) -> None:
+        """Cut what each collection reads in this batch into chunks, and begin the tier."""
         found = taken = 0
-        for collection in collections:
+        for target in targets:
             plan = self._plan_objects if tier.source_type == "bucket" else self._plan_documents
-            counts = plan(connection, batch, tier, collection)
+            counts = plan(connection, batch, tier, target)
             found, taken = found + counts[0], taken + counts[1]
         queries.begin_tier(connection, tier, found, taken)
 
-    def _plan_objects(self, connection: Connection, batch: Batch, _: Tier, collection: Collection) -> tuple[int, int]:
+    def _plan_objects(self, connection: Connection, batch: Batch, _: Tier, target: Target) -> tuple[int, int]:
+        collection = target.collection
         buckets = [one for one in batch.bucket_ids if one in collection.source["bucket_ids"]]
         found = queries.count_objects(connection, batch, buckets)
         size = chunk_size(found, self._hosts, self._most)
         filters = _filters(batch, collection, is_first=True)
         if not filters:
-            queries.plan_chunks(connection, batch, collection.collection_id, collection.live_generation, size, buckets)
+            queries.plan_chunks(connection, batch, collection.collection_id, target.generation, size, buckets)
             return found, found
         chosen = [
             stored.object_id
             for stored in _all_objects(connection, batch, buckets)
             if all(matches(one, fields_of_object(stored)) for one in filters)
         ]
-        queries.insert_chunks(connection, _chunks(batch, collection, chosen, size))
+        queries.insert_chunks(connection, _chunks(batch, target, chosen, size))
         return found, len(chosen)
 
-    def _plan_documents(
-        self, connection: Connection, batch: Batch, tier: Tier, collection: Collection
-    ) -> tuple[int, int]:
+    def _plan_documents(self, connection: Connection, batch: Batch, tier: Tier, target: Target) -> tuple[int, int]:
+        collection = target.collection
         filters = _filters(batch, collection, is_first=tier.is_first)
         chosen: list[tuple[Index, list[str]]] = []
         found = 0
@@ -69,7 +75,7 @@ class Planner:
         taken = sum(len(ids) for _, ids in chosen)
         size, chunks = chunk_size(taken, self._hosts, self._most), list[Chunk]()
         for index, ids in chosen:
-            chunks += _chunks(batch, collection, ids, size, index=index, first=len(chunks))
+            chunks += _chunks(batch, target, ids, size, index=index, first=len(chunks))
         queries.insert_chunks(connection, chunks)
         return found, taken
 
@@ -141,15 +147,15 @@ def _all_objects(connection: Connection, batch: Batch, buckets: list[str]) -> It
 
 
 def _chunks(
-    batch: Batch, collection: Collection, ids: Sequence[str], size: int, *, index: Index | None = None, first: int = 0
+    batch: Batch, target: Target, ids: Sequence[str], size: int, *, index: Index | None = None, first: int = 0
 ) -> list[Chunk]:
     made = []
     for number, held in enumerate(_cut(ids, size), start=first):
         made.append(
             Chunk(
                 batch_id=batch.batch_id,
-                collection_id=collection.collection_id,
-                generation=collection.live_generation,
+                collection_id=target.collection.collection_id,
+                generation=target.generation,
                 chunk=number,
                 object_ids=[] if index else held,
                 document_ids=held if index else [],

@@ -11,14 +11,16 @@ from typing import Any
 
 from mixpeek.batches import queries
 from mixpeek.batches.models import Batch, Tier
+from mixpeek.batches.planning import covered_from
 from mixpeek.batches.rows import Recipe
 from mixpeek.batches.runner import ChunkRunner, Job
 from mixpeek.batches.service import RUN_BATCH
-from mixpeek.batches.sources import Planner
+from mixpeek.batches.sources import Planner, Target
 from mixpeek.batches.verdict import judge, judge_batch
+from mixpeek.collections.generations import next_version, open_generation, switch_generation
 from mixpeek.collections.mappings import parse_mappings
 from mixpeek.collections.models import Collection
-from mixpeek.collections.queries import find_collection
+from mixpeek.collections.queries import drop_building, find_collection, find_generation
 from mixpeek.db.pool import Connection, Database
 from mixpeek.deployments.failure import describe_failure
 from mixpeek.deployments.hosting import host_spec
@@ -26,6 +28,7 @@ from mixpeek.documents.port import Index
 from mixpeek.errors import MixpeekError, PlatformError
 from mixpeek.execution.port import LogOrigin
 from mixpeek.registry.environments import prepare_environment
+from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.workflows import tasks
 from mixpeek.workflows.port import Steps, Workflow
@@ -74,7 +77,19 @@ class BatchWorkflow:
     def _plan(self, tier: Tier, task_id: str) -> None:
         with self._database.transaction() as connection:
             batch = _get(connection, tier.batch_id)
-            self._planner.plan(connection, batch, tier, _collections(connection, batch, tier.collection_ids))
+            found = _collections(connection, batch, tier.collection_ids)
+            whole = _whole(connection, batch)
+        following = {c.collection_id: next_version(self._registry, c) for c in found if c.collection_id in whole}
+        with self._database.transaction() as connection:
+            if queries.is_planned(connection, tier):
+                return
+            targets = []
+            for collection in found:
+                version = following.get(collection.collection_id)
+                generation = open_generation(connection, collection, version) if version else None
+                targets.append(Target(collection, generation or collection.live_generation))
+            self._planner.plan(connection, batch, tier, targets)
+            _drop_empty(connection, batch, targets)
             queries.set_status(connection, tier.batch_id, "IN_PROGRESS")
             told = {"progress": queries.totals(connection, tier.batch_id), "tier": tier.tier_num}
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress=told)
@@ -83,11 +98,13 @@ class BatchWorkflow:
         """Have the packages of every extractor in place; for one deployed for batches only, this is the first time."""
         with self._database.transaction() as connection:
             batch = _get(connection, batch_id)
-            versions = [
-                self._registry.get(connection, c.plugin_namespace, c.plugin_id)
-                for c in _collections(connection, batch, batch.collection_ids)
-            ]
+            found = _collections(connection, batch, batch.collection_ids)
+            whole = _whole(connection, batch)
+            has = {c.collection_id: self._registry.get(connection, c.plugin_namespace, c.plugin_id) for c in found}
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"phase": "building"})
+        # Those of later tiers too: what cannot be had is found out before anything is run.
+        follows = {c.collection_id: next_version(self._registry, c) for c in found if c.collection_id in whole}
+        versions = [follows.get(identifier) or version for identifier, version in has.items()]
         told = {version.plugin_id: prepare_environment(self._registry, version).summary for version in versions}
         with self._database.transaction() as connection:
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"phase": "running", "environments": told})
@@ -100,11 +117,12 @@ class BatchWorkflow:
             work = [(c, queries.list_open_chunks(connection, batch_id, c.collection_id)) for c in found]
         for collection, chunks in work:
             if chunks:
-                self._runner.run(self._job(collection, task_id, batch), batch_id, chunks)
+                job = self._job(collection, chunks[0].generation, task_id, batch)
+                self._runner.run(job, batch_id, chunks)
 
-    def _job(self, collection: Collection, task_id: str, batch: Batch) -> Job:
+    def _job(self, collection: Collection, generation: int, task_id: str, batch: Batch) -> Job:
         with self._database.transaction() as connection:
-            version = self._registry.get(connection, collection.plugin_namespace, collection.plugin_id)
+            version = self._version_of(connection, collection, generation)
         extractor = collection.feature_extractor
         manifest = version.parsed_manifest
         # Under the namespace whose objects are read, also where it shares the plugin with others.
@@ -121,11 +139,19 @@ class BatchWorkflow:
                 source_fields=collection.input_schema.get("properties", {}),
                 began_at=batch.created_at.isoformat(),
             ),
-            index=Index(collection.collection_id, collection.live_generation),
+            index=Index(collection.collection_id, generation),
             manifest=manifest,
             parameters=extractor["parameters"],
             spec=host_spec(self._registry, version, origin),
         )
+
+    def _version_of(self, connection: Connection, collection: Collection, generation: int) -> PluginVersion:
+        found = find_generation(connection, collection.collection_id, generation)
+        if found is None:
+            raise PlatformError(
+                f"Generation {generation} of {collection.collection_id} was dropped; run the batch again"
+            )
+        return self._registry.get(connection, found["plugin_namespace"], found["plugin_id"])
 
     def _reconcile(self, tier: Tier, task_id: str) -> bool:
         """End a tier by counting, and the batch with the last or a failed one; tell whether another follows."""
@@ -137,6 +163,7 @@ class BatchWorkflow:
             first = queries.list_outcomes(connection, batch_id, 1, 0, collections)
             message = f"row {first[0]['document_id']}: {first[0]['message']}" if first else None
             verdict = judge(counts["rows"], counts["written"], stored, causes, message)
+            self._settle_generations(connection, tier, is_good=verdict.status != "FAILED")
             queries.finish_tier(connection, tier, verdict.status, verdict.error, causes, counts["written"])
             batch = _get(connection, batch_id)
             if verdict.status != "FAILED" and tier.tier_num + 1 < len(batch.tiers):
@@ -144,6 +171,22 @@ class BatchWorkflow:
             queries.close_tiers(connection, batch_id, None)
             self._finish(connection, batch, task_id)
             return False
+
+    def _settle_generations(self, connection: Connection, tier: Tier, *, is_good: bool) -> None:
+        """Have the generations that a tier has built searched from now on, or drop them if it stored nothing."""
+        batch = _get(connection, tier.batch_id)
+        built = queries.list_generations(connection, tier.batch_id)
+        for collection in _collections(connection, batch, tier.collection_ids):
+            generation = built.get(collection.collection_id, collection.live_generation)
+            if generation == collection.live_generation:
+                continue
+            # Another run may have put a later one in its place meanwhile.
+            if not is_good or generation < collection.live_generation:
+                drop_building(connection, collection.collection_id, [generation])
+                continue
+            version = self._version_of(connection, collection, generation)
+            vanished = switch_generation(connection, collection, generation, version)
+            self._runner.documents.remove_made_of(connection, vanished)
 
     def _finish(self, connection: Connection, batch: Batch, task_id: str) -> None:
         batch_id = batch.batch_id
@@ -160,6 +203,8 @@ class BatchWorkflow:
             causes = queries.count_causes(connection, batch_id)
             queries.finish_batch(connection, batch_id, "FAILED", message, causes)
             queries.close_tiers(connection, batch_id, message)
+            for collection_id, generation in queries.list_generations(connection, batch_id).items():
+                drop_building(connection, collection_id, [generation])
             counts = queries.totals(connection, batch_id)
             tasks.update_task(connection, task_id, "FAILED", outputs={"batch_id": batch_id, **counts}, error=message)
 
@@ -169,6 +214,26 @@ def _get(connection: Connection, batch_id: str) -> Batch:
     if batch is None:
         raise PlatformError(f"Batch {batch_id} was deleted before it began")
     return batch
+
+
+def _drop_empty(connection: Connection, batch: Batch, targets: list[Target]) -> None:
+    """Drop the generations just opened that have nothing to be built from."""
+    built = queries.list_generations(connection, batch.batch_id)
+    for target in targets:
+        if target.collection.collection_id not in built:
+            drop_building(connection, target.collection.collection_id, [target.generation])
+
+
+def _whole(connection: Connection, batch: Batch) -> set[str]:
+    """Return the collections that a batch fills from all that their sources hold, so that it may build them anew."""
+    if batch.object_ids is not None or batch.source_filters:
+        return set()
+    found = {c.collection_id: c for c in _collections(connection, batch, batch.collection_ids)}
+    tiers: list[list[str]] = [tier["collection_ids"] for tier in batch.tiers]
+    given = {*batch.bucket_ids, *batch.source_collection_ids}
+    kind = "bucket_ids" if batch.type == "BUCKET" else "collection_ids"
+    start = [one for one in tiers[0] if set(found[one].source[kind]) <= given]
+    return covered_from(tiers, {one: c.source.get("collection_ids", []) for one, c in found.items()}, start)
 
 
 def _collections(connection: Connection, batch: Batch, collection_ids: list[str]) -> list[Collection]:

@@ -169,3 +169,72 @@ def find_source_names(connection: Connection, namespace_id: str, kind: str, ids:
         " WHERE namespace_id = %s AND collection_id = ANY(%s)"
     )
     return {row["name"]: row["id"] for row in dict_rows(connection, table, [namespace_id, ids])}
+
+
+def insert_generation(connection: Connection, generation: dict[str, Any]) -> int:
+    """Insert the next generation of a collection with its first segment, to be built; return its number."""
+    connection.execute(
+        "SELECT FROM collections WHERE collection_id = %s FOR NO KEY UPDATE", [generation["collection_id"]]
+    )
+    number = scalar(
+        connection,
+        "INSERT INTO collection_generations (collection_id, generation, plugin_namespace, plugin_id, code_hash,"
+        " parameters, features, state) SELECT %(collection_id)s, max(generation) + 1, %(plugin_namespace)s,"
+        " %(plugin_id)s, %(code_hash)s, %(parameters)s, %(features)s, 'building' FROM collection_generations"
+        " WHERE collection_id = %(collection_id)s RETURNING generation",
+        {**generation, "parameters": Jsonb(generation["parameters"]), "features": Jsonb(generation["features"])},
+    )
+    connection.execute(
+        "INSERT INTO segments (collection_id, generation, segment) VALUES (%s, %s, 1)",
+        [generation["collection_id"], number],
+    )
+    return int(number)
+
+
+def find_generation(connection: Connection, collection_id: str, generation: int) -> dict[str, Any] | None:
+    """Return which plugin version makes a generation, and whether it is building, live or retired."""
+    found = dict_rows(
+        connection,
+        "SELECT plugin_namespace, plugin_id, state FROM collection_generations"
+        " WHERE collection_id = %s AND generation = %s",
+        [collection_id, generation],
+    )
+    return found[0] if found else None
+
+
+def switch_generation(
+    connection: Connection, collection_id: str, before: int, generation: int, output_schema: dict[str, Any]
+) -> None:
+    """Search another generation from now on; of the former ones the last is kept, and no other of a finished build."""
+    connection.execute(
+        "UPDATE collections SET live_generation = %s, output_schema = %s, updated_at = now() WHERE collection_id = %s",
+        [generation, Jsonb(output_schema), collection_id],
+    )
+    connection.execute(
+        "DELETE FROM collection_generations WHERE collection_id = %s AND state = 'retired'", [collection_id]
+    )
+    connection.execute(
+        "UPDATE collection_generations SET state = CASE generation WHEN %(new)s THEN 'live' ELSE 'retired' END"
+        " WHERE collection_id = %(collection)s AND generation IN (%(new)s, %(old)s)",
+        {"collection": collection_id, "new": generation, "old": before},
+    )
+
+
+def drop_building(connection: Connection, collection_id: str, generations: list[int]) -> None:
+    """Delete those of these generations that were being built, with their documents."""
+    connection.execute(
+        "DELETE FROM collection_generations WHERE collection_id = %s AND generation = ANY(%s) AND state = 'building'",
+        [collection_id, generations],
+    )
+
+
+def list_vanished(connection: Connection, collection_id: str, before: int, after: int) -> list[str]:
+    """Return the ids of the documents that one generation has and a later one has not."""
+    rows = dict_rows(
+        connection,
+        "SELECT document_id FROM document_keys WHERE collection_id = %(collection)s AND generation = %(before)s"
+        " EXCEPT SELECT document_id FROM document_keys WHERE collection_id = %(collection)s"
+        " AND generation = %(after)s",
+        {"collection": collection_id, "before": before, "after": after},
+    )
+    return [row["document_id"] for row in rows]

@@ -11,7 +11,7 @@ from mixpeek.collections.checks import check_extractor
 from mixpeek.collections.models import Collection
 from mixpeek.collections.schemas import CloneCollection, CreateCollection, FeatureExtractor, UpdateCollection
 from mixpeek.collections.source_schema import schema_at, target_of
-from mixpeek.collections.sources import Found, find_sources
+from mixpeek.collections.sources import find_sources
 from mixpeek.contract.features import FeatureUri
 from mixpeek.contract.manifest import Feature
 from mixpeek.db.pool import Connection, new_id
@@ -36,7 +36,7 @@ def create_collection(registry: Registry, namespace_id: str, body: CreateCollect
         found = find_sources(connection, namespace_id, body.source, body.collection_name, body.input_schema)
         wanted = check_extractor(wanted, version, found)
         collection_id = new_id("col", 10)
-        made = output_schema(version, wanted, found)
+        made = output_schema(version, wanted, found.fields)
         kept = wanted.model_dump(exclude={"params"})
         stage = {"source_config": found.source, "feature_extractor": kept, "output_schema": made}
         collection = {
@@ -153,14 +153,14 @@ def vector_index(version: PluginVersion, feature: Feature) -> dict[str, Any]:
     }
 
 
-def output_schema(version: PluginVersion, wanted: FeatureExtractor, found: Found) -> dict[str, Any]:
+def output_schema(version: PluginVersion, wanted: FeatureExtractor, fields: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of the documents: what is passed through, then what the extractor declares."""
     passed = {
-        target_of(item.source_path, item.target_path): schema_at(found.fields, item.source_path) or {}
+        target_of(item.source_path, item.target_path): schema_at(fields, item.source_path) or {}
         for item in wanted.field_passthrough
     }
     if wanted.include_all_source_fields:
-        passed = {**found.fields, **passed}
+        passed = {**fields, **passed}
     made = dict(version.parsed_manifest.output_schema.get("properties", {}))
     for feature in version.parsed_manifest.embeddings:
         made[feature.feature_name] = {"type": "array", "items": {"type": "number"}, "length": feature.embedding_dim}

@@ -92,6 +92,9 @@ class DocumentStore(Protocol):
                 of each; None keeps all there are.
         """
 
+    def remove_made_of(self, connection: Connection, document_ids: Sequence[str]) -> int:
+        """Remove what other collections made of these documents, and what was made of that; return how many."""
+
     def search(
         self,
         connection: Connection,

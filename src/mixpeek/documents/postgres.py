@@ -57,6 +57,9 @@ class PostgresDocuments:
     def keep_only(self, connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources) -> int:
         return postgres_removal.keep_only(connection, index, kept, sources)
 
+    def remove_made_of(self, connection: Connection, document_ids: Sequence[str]) -> int:
+        return postgres_removal.remove_made_of(connection, document_ids)
+
     def search(
         self,
         connection: Connection,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mixpeek.db.pool import Connection, dict_rows
 from mixpeek.documents.port import Index, Sources
@@ -31,6 +32,16 @@ def keep_only(connection: Connection, index: Index, kept: Mapping[str, int | Non
             "sources": list(sources.document_ids or sources.object_ids),
         },
     )
+    return _remove_rest(connection, gone)
+
+
+def remove_made_of(connection: Connection, document_ids: Sequence[str]) -> int:
+    """See `DocumentStore.remove_made_of`."""
+    return _remove_rest(connection, _delete_made_of(connection, document_ids))
+
+
+def _remove_rest(connection: Connection, gone: list[dict[str, Any]]) -> int:
+    """Remove the rest of documents whose rows are deleted, then all that was made of them; return how many."""
     removed = 0
     while gone:
         removed += len(gone)
@@ -41,9 +52,13 @@ def keep_only(connection: Connection, index: Index, kept: Mapping[str, int | Non
                 " WHERE t.collection_id = g.c AND t.generation = g.g AND t.document_id = g.d",
                 keys,
             )
-        gone = dict_rows(
-            connection,
-            "DELETE FROM documents WHERE source_document_id = ANY(%s) RETURNING collection_id, generation, document_id",
-            [keys[2]],
-        )
+        gone = _delete_made_of(connection, keys[2])
     return removed
+
+
+def _delete_made_of(connection: Connection, document_ids: Sequence[str]) -> list[dict[str, Any]]:
+    return dict_rows(
+        connection,
+        "DELETE FROM documents WHERE source_document_id = ANY(%s) RETURNING collection_id, generation, document_id",
+        [list(document_ids)],
+    )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixpeek.batches.planning import tiers_from
+from mixpeek.batches.planning import covered_from, tiers_from
 
 
 def test_a_collection_is_filled_after_the_last_of_those_it_reads() -> None:
@@ -40,3 +40,17 @@ def test_of_any_graph_without_circles_each_is_reached_once_and_after_all_it_read
     assert set(tier_of) == reached
     assert sum(map(len, tiers)) == len(reached)
     assert all(tier_of[source] < tier_of[reader] for source in reached for reader in readers.get(source, ()))
+
+
+def test_only_who_reads_nothing_but_whole_collections_is_filled_from_all_its_sources_hold() -> None:
+    tiers = [["pages", "notes"], ["chunks", "both", "mixed"], ["last"]]
+    sources = {
+        "chunks": ["pages"],
+        "both": ["pages", "notes"],
+        "mixed": ["pages", "elsewhere"],
+        "last": ["chunks", "mixed"],
+    }
+
+    assert covered_from(tiers, sources, ["pages", "notes"]) == {"pages", "notes", "chunks", "both"}
+    assert covered_from(tiers, sources, ["pages"]) == {"pages", "chunks"}
+    assert covered_from(tiers, sources, []) == set()
