@@ -144,7 +144,7 @@ def client_of_three(server: Server, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("tiers")
     with server.client() as client:
         publish(client, splitter(folder / "to_pages", "page", PAGES))
-        publish(client, splitter(folder / "to_paragraphs", "paragraph", PARAGRAPHS))
+        publish(client, splitter(folder / "to_paragraphs", "paragraph", PARAGRAPHS), deploy=True)
         publish(client, write_plugin(folder / "small_words"))
         yield client
 
@@ -278,6 +278,12 @@ def test_a_row_without_parts_is_counted_and_its_neighbours_are_stored(client_of_
     assert (task.status, task.outputs[0]["causes"]) == ("COMPLETED_WITH_ERRORS", {"no_parts": 1})
     assert [tier["status"] for tier in batch.tier_tasks] == ["COMPLETED", "COMPLETED_WITH_ERRORS", "COMPLETED"]
     assert [len(documents) for documents in made.documents()] == [2, 1, 1]
+
+
+def test_an_exploding_plugin_is_deployed_and_answers_a_request_with_its_first_part(client_of_three: Mixpeek) -> None:
+    answer = client_of_three.inference.ask("to_paragraphs", {"text": "one\n\ntwo"})
+
+    assert answer.output == {"paragraph": "one", "number": 1}
 
 
 def test_a_tier_that_stores_nothing_fails_the_batch_and_the_tiers_after_it_are_not_run(
