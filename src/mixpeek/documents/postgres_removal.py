@@ -8,31 +8,40 @@ from typing import Any
 from mixpeek.db.pool import Connection, dict_rows
 from mixpeek.documents.port import Index, Sources
 
-OF_DOCUMENTS = "d.source_document_id = ANY(%(sources)s)"
-OF_OBJECTS = "d.object_id = ANY(%(sources)s) AND d.source_document_id IS NULL"
+OF_DOCUMENTS = "d.source_document_id = s.id"
+OF_OBJECTS = "d.object_id = s.id AND d.source_document_id IS NULL"
 # A document is removed by its key, from each of the tables that hold a part of it.
 _REST = ("document_vectors", "document_keys")
 
 
 def keep_only(connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources) -> int:
     """See `DocumentStore.keep_only`."""
+    place = {"collection": index.collection_id, "generation": index.generation}
+    # One look into the index per source, which OFFSET keeps the planner from changing: while a collection is filled for
+    # the first time it takes the table for empty, and would compare each document with each source.
+    found = dict_rows(
+        connection,
+        "SELECT d.* FROM unnest(%(sources)s::text[]) s (id) CROSS JOIN LATERAL (SELECT d.document_id,"
+        " COALESCE(d.row_id, d.document_id) AS row_id, d.position FROM documents d"
+        " WHERE d.collection_id = %(collection)s AND d.generation = %(generation)s"
+        f" AND {OF_DOCUMENTS if sources.document_ids else OF_OBJECTS} OFFSET 0) d",
+        {**place, "sources": list(sources.document_ids or sources.object_ids)},
+    )
+    extra = [one["document_id"] for one in found if not _is_kept(one, kept)]
+    if not extra:
+        return 0
     gone = dict_rows(
         connection,
-        "WITH kept AS (SELECT unnest(%(rows)s::text[]) AS row_id, unnest(%(parts)s::int[]) AS parts)"
-        " DELETE FROM documents d WHERE d.collection_id = %(collection)s AND d.generation = %(generation)s"
-        f" AND {OF_DOCUMENTS if sources.document_ids else OF_OBJECTS}"
-        " AND NOT EXISTS (SELECT FROM kept k WHERE k.row_id = COALESCE(d.row_id, d.document_id)"
-        "  AND (k.parts IS NULL OR d.position < k.parts))"
-        " RETURNING d.collection_id, d.generation, d.document_id",
-        {
-            "rows": list(kept),
-            "parts": list(kept.values()),
-            "collection": index.collection_id,
-            "generation": index.generation,
-            "sources": list(sources.document_ids or sources.object_ids),
-        },
+        "DELETE FROM documents WHERE collection_id = %(collection)s AND generation = %(generation)s"
+        " AND document_id = ANY(%(extra)s) RETURNING collection_id, generation, document_id",
+        {**place, "extra": extra},
     )
     return _remove_rest(connection, gone)
+
+
+def _is_kept(document: Mapping[str, Any], kept: Mapping[str, int | None]) -> bool:
+    parts = kept.get(document["row_id"], 0)
+    return parts is None or document["position"] < parts
 
 
 def remove_made_of(connection: Connection, document_ids: Sequence[str]) -> int:
