@@ -319,6 +319,9 @@ def _search(walk: Walk, collection: str) -> None:
 
 
 def _delete(walk: Walk, collection: str) -> None:
+    cloned = walk("POST", f"/v1/collections/{collection}/clone", json={"collection_name": "like_it"})["collection"]
+    walk("PATCH", f"/v1/collections/{cloned['collection_id']}", json={"enabled": False})
+    walk("PUT", f"/v1/collections/{cloned['collection_id']}", json={"description": "renewed"})
     walk("DELETE", f"/v1/collections/{collection}")
     walk("DELETE", f"{walk.namespace}/plugins/walked_words_1_1_0")
     walk("GET", "/v1/organizations/audit/logs?limit=1000")

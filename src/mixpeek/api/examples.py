@@ -80,6 +80,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "field_passthrough": [{"source_path": "content"}, {"source_path": "topic"}],
         },
     },
+    "UpdateCollection": {"description": "Articles by meaning", "enabled": True},
+    "CloneCollection": {"collection_name": "article_embeddings_2", "description": "With another model"},
     "Trigger": {"include_buckets": ["bkt_0a1b2c3d"]},
     "CreateBatch": {"object_ids": ["obj_0a1b2c3d"]},
     "SubmitBatch": {"include_processing_history": True},

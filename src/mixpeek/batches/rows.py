@@ -1,17 +1,25 @@
-"""From an object to the rows a processor sees. Pure."""
+"""From an object, or a document of another collection, to the rows a processor sees. Pure."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from mixpeek.batches.models import Outcome, Row
 from mixpeek.catalog.models import StoredObject
+from mixpeek.collections.mappings import InputMapping, first_payload, source_name, value_at
 from mixpeek.contract.columns import DATA, MIME_TYPE
 from mixpeek.contract.pipeline import RowCondition
+from mixpeek.documents.port import Document
 from mixpeek.execution.port import Step
+
+TEXT = "text/plain"
+# Kinds of field whose value is text itself; others, such as `image`, hold the address of a file.
+TEXT_KINDS = frozenset({"text", "string"})
+FILE_KINDS = frozenset({"image", "audio", "video", "pdf", "excel"})
 
 
 @dataclass(frozen=True)
@@ -21,14 +29,22 @@ class Recipe:
     collection_id: str
     extractor_id: str
     namespace_id: str
-    input_mappings: dict[str, str]
+    input_mappings: tuple[InputMapping, ...]
     field_passthrough: list[dict[str, Any]]
     include_all_source_fields: bool
+    source_fields: Mapping[str, Any] = field(default_factory=dict)  # the source's schema: field → {type, …}
+    began_at: str | None = None  # ISO 8601, of the batch: the same however often its chunks are run
 
 
-def document_id_from(collection_id: str, object_id: str, blob_key: str, position: int = 0) -> str:
-    """Return the id of the document a row makes: the same row always makes the same document."""
-    key = "\x1f".join([collection_id, object_id, blob_key, str(position)]).encode(errors="surrogatepass")
+def document_id_from(collection_id: str, source_id: str, blob_key: str, position: int = 0) -> str:
+    """Return the id of the document a row makes: the same row always makes the same document.
+
+    Args:
+        source_id: the object, or the document of another collection, that the row comes from.
+        blob_key: which of the source's values it holds.
+        position: which of the row's parts it is, if its extractor explodes.
+    """
+    key = "\x1f".join([collection_id, source_id, blob_key, str(position)]).encode(errors="surrogatepass")
     return f"doc_{hashlib.sha256(key).hexdigest()[:24]}"
 
 
@@ -37,7 +53,70 @@ def rows_from_object(stored: StoredObject, recipe: Recipe) -> list[Row]:
 
     A mapped field that is no blob makes a row too. An object without any of them makes none.
     """
-    return [_row(stored, recipe, blob) for blob in _primary_blobs(stored, recipe.input_mappings)]
+    return [_row_from_blob(stored, recipe, blob) for blob in _primary_blobs(stored, recipe)]
+
+
+def row_from_document(source: Document, recipe: Recipe) -> Row:
+    """Return the row of a document of another collection; its `data` is the first mapped field, None if it has none."""
+    primary = first_payload(recipe.input_mappings)
+    name = source_name(primary.path, source.payload) if primary else ""
+    data = value_at(source.payload, primary.path) if primary else None
+    kind, mime_type = _kind_of(source, recipe, name)
+    identifier = document_id_from(recipe.collection_id, source.document_id, name)
+    lineage = source.internal["lineage"]
+    columns = {
+        DATA: data,
+        **({name: source.payload.get(name)} if name else {}),
+        **_mapped(recipe, source.payload, source.vectors),
+        **_columns(recipe, identifier, lineage["root_object_id"], kind=kind, mime_type=mime_type),
+        "blob_id": "",
+        "blob_property": name,
+        "size_bytes": 0,
+    }
+    raw = data.encode(errors="surrogatepass") if isinstance(data, str) else b""
+    internal = {
+        **_internal(recipe, identifier, kind=kind, mime_type=mime_type),
+        "size_bytes": len(raw),
+        "content_hash": hashlib.sha256(raw).hexdigest() if raw else None,
+        "lineage": {
+            "root_object_id": lineage["root_object_id"],
+            "root_bucket_id": lineage["root_bucket_id"],
+            "source_type": "collection",
+            "source_object_id": None,
+            "source_document_id": source.document_id,
+            "source_collection_id": source.collection_id,
+            "path": f"{lineage['path']}/{recipe.collection_id}",
+            "position": 0,
+            "chain": [*lineage.get("chain", []), _link(recipe, identifier)],
+        },
+        "source_blobs": source.internal.get("source_blobs", []),
+    }
+    return Row(
+        document_id=identifier,
+        object_id=lineage["root_object_id"],
+        blob_id=None,
+        columns=columns,
+        passthrough=_passthrough(source.payload, recipe),
+        internal=internal,
+        source_document_id=source.document_id,
+        blob_key=name,
+    )
+
+
+def part_of(row: Row, position: int) -> Row:
+    """Return the row as the one that makes its part at `position`, which has an id and a place of its own."""
+    if position == 0:
+        return row
+    source_id = row.source_document_id or row.object_id
+    identifier = document_id_from(row.internal["collection_id"], source_id, row.blob_key, position)
+    lineage = row.internal["lineage"]
+    chain = [*lineage["chain"][:-1], {**lineage["chain"][-1], "document_id": identifier}]
+    internal = {
+        **row.internal,
+        "document_id": identifier,
+        "lineage": {**lineage, "position": position, "chain": chain},
+    }
+    return dataclasses.replace(row, document_id=identifier, internal=internal)
 
 
 def split_by_steps(rows: Sequence[Row], steps: Sequence[Step]) -> tuple[list[Row], list[Outcome]]:
@@ -54,83 +133,56 @@ def split_by_steps(rows: Sequence[Row], steps: Sequence[Step]) -> tuple[list[Row
     return taken, skipped
 
 
-def source_name(path: str) -> str:
-    """Return the property or field that a mapping's path reads: `$.payload.title`, `metadata.title` → `title`."""
-    return path.removeprefix("$.").removeprefix("payload.").removeprefix("metadata.").split(".")[0]
+def split_incomplete(rows: Sequence[Row], recipe: Recipe) -> tuple[list[Row], list[Outcome]]:
+    """Return the rows that have what the collection asks of a source, and why each other one is not run."""
+    primary = first_payload(recipe.input_mappings)
+    required = [_target(item) for item in recipe.field_passthrough if item.get("required")]
+    complete, outcomes = [], []
+    for row in rows:
+        lacking = [name for name in required if row.passthrough.get(name) is None]
+        if lacking:
+            message = f"The source has no {', '.join(map(repr, lacking))}, which `field_passthrough` requires"
+            outcomes.append(Outcome(row, "failed", "missing_required_field", message, {}))
+        elif row.source_document_id is not None and primary is not None and row.columns[DATA] is None:
+            message = f"Document {row.source_document_id} has nothing at {primary.path!r}, which the extractor reads"
+            outcomes.append(Outcome(row, "skipped", "missing_input", message, {}))
+        else:
+            complete.append(row)
+    return complete, outcomes
 
 
-def _primary_blobs(stored: StoredObject, mappings: dict[str, str]) -> list[dict[str, Any]]:
-    if not mappings:
+def _primary_blobs(stored: StoredObject, recipe: Recipe) -> list[dict[str, Any]]:
+    primary = first_payload(recipe.input_mappings)
+    if primary is None:
         return stored.blobs
-    name = source_name(next(iter(mappings.values())))
+    values = _values(stored)
+    name = source_name(primary.path, values)
     blobs = [blob for blob in stored.blobs if blob["property"] == name]
     if not blobs and stored.fields.get(name) is not None:
-        value = stored.fields[name]
-        return [{"blob_id": None, "property": name, "type": "text", "data": value, "details": {}}]
+        return [{"blob_id": None, "property": name, "type": "text", "data": stored.fields[name], "details": {}}]
     return blobs
 
 
-def _row(stored: StoredObject, recipe: Recipe, blob: dict[str, Any]) -> Row:
-    document_id = document_id_from(recipe.collection_id, stored.object_id, blob["blob_id"] or blob["property"])
+def _row_from_blob(stored: StoredObject, recipe: Recipe, blob: dict[str, Any]) -> Row:
+    key = blob["blob_id"] or blob["property"]
+    identifier = document_id_from(recipe.collection_id, stored.object_id, key)
     details = blob["details"]
-    mime_type = details.get("mime_type", "text/plain")
-    mapped = {key: _value(stored, blob, source_name(path)) for key, path in recipe.input_mappings.items()}
+    mime_type = details.get("mime_type", TEXT)
+    values = {**_values(stored), blob["property"]: blob["data"]}
+    primary = first_payload(recipe.input_mappings)
     columns = {
-        DATA: blob["data"],
+        DATA: value_at(values, primary.path) if primary else blob["data"],
         blob["property"]: blob["data"],
-        **mapped,
-        "document_id": document_id,
-        "object_id": stored.object_id,
+        **_mapped(recipe, values, {}),
+        **_columns(recipe, identifier, stored.object_id, kind=blob["type"], mime_type=mime_type),
         "blob_id": blob["blob_id"] or "",
         "blob_property": blob["property"],
-        "blob_type": blob["type"],
-        "collection_id": recipe.collection_id,
-        "feature_extractor_id": recipe.extractor_id,
-        "mime_type": mime_type,
-        "size_bytes": 0 if mime_type == "text/plain" else details.get("size_bytes", 0),
+        "size_bytes": 0 if mime_type == TEXT else details.get("size_bytes", 0),
     }
-    return Row(
-        document_id=document_id,
-        object_id=stored.object_id,
-        blob_id=blob["blob_id"],
-        columns=columns,
-        passthrough=_passthrough(stored, recipe),
-        internal=_internal(stored, recipe, blob, document_id, mime_type),
-    )
-
-
-def _value(stored: StoredObject, blob: dict[str, Any], name: str) -> Any:
-    if blob["property"] == name:
-        return blob["data"]
-    for other in stored.blobs:
-        if other["property"] == name:
-            return other["data"]
-    return stored.fields.get(name)
-
-
-def _passthrough(stored: StoredObject, recipe: Recipe) -> dict[str, Any]:
-    values = {**{blob["property"]: blob["data"] for blob in stored.blobs}, **stored.fields}
-    passed = dict(values) if recipe.include_all_source_fields else {}
-    for item in recipe.field_passthrough:
-        name = source_name(item["source_path"])
-        value = values.get(name, item.get("default"))
-        for part in item["source_path"].removeprefix("$.").removeprefix("metadata.").split(".")[1:]:
-            value = value.get(part) if isinstance(value, dict) else None
-        passed[item.get("target_path") or item["source_path"].split(".")[-1]] = value
-    return passed
-
-
-def _internal(
-    stored: StoredObject, recipe: Recipe, blob: dict[str, Any], document_id: str, mime_type: str
-) -> dict[str, Any]:
-    return {
-        "namespace_id": recipe.namespace_id,
-        "document_id": document_id,
-        "collection_id": recipe.collection_id,
-        "modality": blob["type"],
-        "mime_type": mime_type,
-        "size_bytes": blob["details"].get("size_bytes", 0),
-        "content_hash": blob["details"].get("hash"),
+    internal = {
+        **_internal(recipe, identifier, kind=blob["type"], mime_type=mime_type),
+        "size_bytes": details.get("size_bytes", 0),
+        "content_hash": details.get("hash"),
         "lineage": {
             "root_object_id": stored.object_id,
             "root_bucket_id": stored.bucket_id,
@@ -139,7 +191,86 @@ def _internal(
             "source_document_id": None,
             "source_collection_id": None,
             "path": f"{stored.bucket_id}/{recipe.collection_id}",
+            "position": 0,
+            "chain": [_link(recipe, identifier)],
         },
         "source_blobs": [{"blob_id": blob["blob_id"], "blob_property": blob["property"], "blob_type": blob["type"]}],
+    }
+    return Row(
+        document_id=identifier,
+        object_id=stored.object_id,
+        blob_id=blob["blob_id"],
+        columns=columns,
+        passthrough=_passthrough(values, recipe),
+        internal=internal,
+        blob_key=key,
+    )
+
+
+def _columns(recipe: Recipe, identifier: str, object_id: str, *, kind: str, mime_type: str) -> dict[str, Any]:
+    """Return the system columns that rows of either source have; no field of a source may stand in their place."""
+    return {
+        "document_id": identifier,
+        "object_id": object_id,
+        "blob_type": kind,
+        "collection_id": recipe.collection_id,
+        "feature_extractor_id": recipe.extractor_id,
+        "mime_type": mime_type,
+    }
+
+
+def _internal(recipe: Recipe, identifier: str, *, kind: str, mime_type: str) -> dict[str, Any]:
+    return {
+        "namespace_id": recipe.namespace_id,
+        "document_id": identifier,
+        "collection_id": recipe.collection_id,
+        "modality": kind,
+        "mime_type": mime_type,
         "metadata": {"ingestion_status": "COMPLETED"},
     }
+
+
+def _link(recipe: Recipe, identifier: str) -> dict[str, Any]:
+    """Return the step of a lineage that this collection adds."""
+    return {
+        "collection_id": recipe.collection_id,
+        "feature_extractor_id": recipe.extractor_id,
+        "document_id": identifier,
+        "timestamp": recipe.began_at,
+    }
+
+
+def _kind_of(source: Document, recipe: Recipe, name: str) -> tuple[str, str]:
+    """Return the kind and the MIME type of a field of a document: text, unless its schema says that it is a file."""
+    kind = recipe.source_fields.get(name, {}).get("type")
+    if kind not in FILE_KINDS:
+        return "text", TEXT
+    if source.internal.get("modality") == kind:
+        return kind, source.internal["mime_type"]
+    return kind, "application/pdf" if kind == "pdf" else f"{kind}/*"
+
+
+def _mapped(recipe: Recipe, values: Mapping[str, Any], vectors: Mapping[str, Any]) -> dict[str, Any]:
+    def read(mapping: InputMapping) -> Any:
+        if mapping.source_type == "literal":
+            return mapping.override
+        return vectors.get(mapping.path) if mapping.source_type == "vector" else value_at(values, mapping.path)
+
+    return {mapping.input_key: read(mapping) for mapping in recipe.input_mappings}
+
+
+def _values(stored: StoredObject) -> dict[str, Any]:
+    """Return an object's fields and blobs by name; of several blobs of a property the first."""
+    return {**stored.fields, **{blob["property"]: blob["data"] for blob in reversed(stored.blobs)}}
+
+
+def _passthrough(values: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    passed = dict(values) if recipe.include_all_source_fields else {}
+    for item in recipe.field_passthrough:
+        found = value_at(values, item["source_path"])
+        passed[_target(item)] = item.get("default") if found is None else found
+    return passed
+
+
+def _target(item: Mapping[str, Any]) -> str:
+    return str(item.get("target_path") or item["source_path"].split(".")[-1])

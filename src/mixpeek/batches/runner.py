@@ -16,11 +16,11 @@ from typing import Any
 
 from mixpeek.batches import queries
 from mixpeek.batches.models import Checked, Chunk, Outcome, Row
-from mixpeek.batches.rows import Recipe, rows_from_object, split_by_steps
-from mixpeek.catalog.queries import find_objects
+from mixpeek.batches.rows import Recipe, split_by_steps, split_incomplete
+from mixpeek.batches.sources import read_rows
 from mixpeek.contract.manifest import Manifest
 from mixpeek.db.pool import Database
-from mixpeek.documents.port import DocumentStore, Index
+from mixpeek.documents.port import DocumentStore, Index, Sources
 from mixpeek.errors import MixpeekError, PluginCrashed, PluginError, PluginTimedOut
 from mixpeek.execution.blocking import BlockingExecution, BlockingHost
 from mixpeek.execution.port import CALL_TIMEOUT_S, HostSpec, Step
@@ -51,7 +51,7 @@ class Done:
     """A chunk that has been computed and waits to be stored."""
 
     chunk: Chunk
-    rows: int
+    kept: dict[str, int | None]  # every row of it, with the number of its parts where that is known
     checked: Checked
 
 
@@ -69,15 +69,16 @@ class _Slot:
 
     def compute(self, chunk: Chunk) -> Done:
         with self.runner.database.transaction() as connection:
-            objects = find_objects(connection, chunk.object_ids)
-        rows = [row for stored in objects for row in rows_from_object(stored, self.job.recipe)]
-        taken, skipped = split_by_steps(rows, self.steps)
+            rows = read_rows(connection, self.runner.documents, chunk, self.job.recipe)
+        complete, incomplete = split_incomplete(rows, self.job.recipe)
+        taken, skipped = split_by_steps(complete, self.steps)
         self.costly_faults = 0
         checked = self._run(taken) if taken else Checked([], [])
         if taken and not checked.documents:
             # Nothing of this chunk could be stored: the same fault need not be bisected in the next one.
             self.known_causes = {outcome.message for outcome in checked.outcomes}
-        return Done(chunk, len(rows), Checked(checked.documents, checked.outcomes + skipped))
+        kept = {row.document_id: checked.parts.get(row.document_id) for row in rows}
+        return Done(chunk, kept, checked + Checked([], incomplete + skipped))
 
     def _run(self, rows: list[Row]) -> Checked:
         """Run rows in one call; where it fails, halve until the rows at fault stand alone."""
@@ -89,9 +90,9 @@ class _Slot:
             if len(rows) == 1 or self._is_hopeless(rows, error):
                 return Checked([], [_failed_row(row, error) for row in rows])
             middle = len(rows) // 2
-            left, right = self._run(rows[:middle]), self._run(rows[middle:])
-            return Checked(left.documents + right.documents, left.outcomes + right.outcomes)
-        return check_output(table, rows, self.job.manifest.embeddings, self.batch_id)
+            return self._run(rows[:middle]) + self._run(rows[middle:])
+        manifest = self.job.manifest
+        return check_output(table, rows, manifest.embeddings, self.batch_id, explodes=manifest.explodes)
 
     def _is_hopeless(self, rows: list[Row], error: PluginError) -> bool:
         """Tell whether halving on would only repeat what is known: all of these rows fail."""
@@ -116,7 +117,9 @@ class _Slot:
         profile = self.job.manifest.compute_profile
         calls = math.ceil(len(rows) / profile.batch_size)
         limit = (profile.timeout_s or CALL_TIMEOUT_S) * calls
-        return self.ready_host().run(table_from_rows(rows), batch_rows=profile.batch_size, timeout_s=limit)
+        explodes = self.job.manifest.explodes
+        host = self.ready_host()
+        return host.run(table_from_rows(rows), batch_rows=profile.batch_size, explodes=explodes, timeout_s=limit)
 
     def ready_host(self) -> BlockingHost:
         """Return a living host with the pipeline built, starting one where there is none."""
@@ -138,7 +141,7 @@ class ChunkRunner:
     def __init__(self, database: Database, documents: DocumentStore, execution: BlockingExecution, hosts: int) -> None:
         self.database = database
         self.execution = execution
-        self._documents = documents
+        self.documents = documents
         self.hosts = hosts
 
     def run(self, job: Job, batch_id: str, chunks: list[Chunk]) -> None:
@@ -199,11 +202,13 @@ class ChunkRunner:
 
     def _store(self, job: Job, item: Done) -> None:
         with self.database.transaction() as connection:
-            outcomes = item.checked.outcomes
-            if not queries.commit_chunk(connection, item.chunk, item.rows, len(item.checked.documents), outcomes):
-                log.warning("chunk %s of %s was committed before", item.chunk.chunk, item.chunk.batch_id)
+            chunk, documents, outcomes = item.chunk, item.checked.documents, item.checked.outcomes
+            # Each part of an exploded row counts as a row: only now is it known how many there are.
+            if not queries.commit_chunk(connection, chunk, len(documents) + len(outcomes), len(documents), outcomes):
+                log.warning("chunk %s of %s was committed before", chunk.chunk, chunk.batch_id)
                 return
-            self._documents.upsert(connection, job.index, item.checked.documents)
+            self.documents.keep_only(connection, job.index, item.kept, Sources(chunk.object_ids, chunk.document_ids))
+            self.documents.upsert(connection, job.index, documents)
             counts = queries.totals(connection, item.chunk.batch_id)
             tasks.update_task(connection, job.task_id, "PROCESSING", progress={"progress": counts})
 

@@ -1,17 +1,23 @@
-"""Starting batches: over a collection's buckets (trigger), or over chosen objects (create, then submit)."""
+"""Starting batches: over what a collection reads (trigger), or over chosen objects (create, then submit).
+
+Either way the collections that read what is filled are filled after it, tier by tier.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from mixpeek.batches import queries
-from mixpeek.batches.models import Batch
+from mixpeek.batches.models import Batch, Tier
+from mixpeek.batches.planning import tiers_from
 from mixpeek.batches.schemas import CreateBatch
 from mixpeek.catalog import queries as catalog_queries
 from mixpeek.catalog.models import Bucket
 from mixpeek.collections import queries as collection_queries
 from mixpeek.collections.models import Collection
+from mixpeek.collections.schemas import Trigger
 from mixpeek.collections.service import get_collection
+from mixpeek.collections.source_filters import read_source_filter
 from mixpeek.db.pool import Connection, new_id
 from mixpeek.errors import Conflict, InvalidRequest, NotFound
 from mixpeek.tenancy.models import Namespace
@@ -20,48 +26,122 @@ from mixpeek.workflows import tasks
 RUN_BATCH = "run_batch"
 
 
-def trigger(
-    connection: Connection, namespace: Namespace, collection: Collection, include_buckets: list[str] | None
-) -> dict[str, Any]:
-    """Run a collection's extractor over every object its buckets hold now; return the documented 202 body."""
-    bucket_ids: list[str] = collection.source["bucket_ids"]
-    if include_buckets is not None:
-        foreign = sorted(set(include_buckets) - set(bucket_ids))
-        if foreign:
-            raise InvalidRequest(
-                f"{', '.join(foreign)} is no source of this collection", hint=f"Its buckets: {', '.join(bucket_ids)}"
-            )
-        bucket_ids = include_buckets
+def trigger(connection: Connection, namespace: Namespace, collection: Collection, body: Trigger) -> dict[str, Any]:
+    """Run a collection's extractor over all that its source holds now, then those of the collections that read it.
+
+    Returns: the documented 202 body.
+    Raises: InvalidRequest: the body names what is no source of the collection. Conflict: it is disabled.
+    """
+    if not collection.enabled:
+        raise Conflict(
+            f"The collection {collection.collection_name!r} is disabled",
+            hint=f'PATCH /v1/collections/{collection.collection_id} with {{"enabled": true}}',
+        )
+    if body.source_filters:
+        read_source_filter(body.source_filters)
+    reads_buckets = collection.source["type"] == "bucket"
+    bucket_ids = _included(connection, namespace, collection, "bucket", body.include_buckets)
+    source_ids = _included(connection, namespace, collection, "collection", body.include_collections)
     batch_id = new_id("btch", 12)
     task_id = _submit_task(connection, namespace, "api_collections_trigger", batch_id)
-    snapshot = queries.highest_sequence(connection, bucket_ids)
-    queries.insert_batch(
+    batch = _insert(
         connection,
-        {
-            "batch_id": batch_id,
-            "namespace_id": namespace.namespace_id,
-            "bucket_ids": bucket_ids,
-            "collection_ids": [collection.collection_id],
-            "object_ids": None,
-            "snapshot": snapshot,
-            "status": "PENDING",
-            "task_id": task_id,
-        },
+        namespace,
+        [collection],
+        batch_id=batch_id,
+        type="BUCKET" if reads_buckets else "COLLECTION",
+        # A batch is found under a bucket: one over documents under those that their objects lie in.
+        bucket_ids=bucket_ids if reads_buckets else collection.source.get("inherited_bucket_ids", []),
+        source_collection_ids=source_ids,
+        source_filters=body.source_filters,
+        snapshot=queries.highest_sequence(connection, bucket_ids),
+        status="PENDING",
+        task_id=task_id,
     )
-    batch = queries.find_batch(connection, batch_id)
-    assert batch is not None
-    objects = queries.count_objects(connection, batch)
+    objects, documents = _count_sources(connection, namespace, batch)
+    words = f"{objects} objects" if reads_buckets else f"{documents} documents"
+    if body.source_filters or collection.source.get("source_filters"):
+        words = f"Those of {words} that the filters let through"
     return {
         "batch_id": batch_id,
         "task_id": task_id,
         "collection_id": collection.collection_id,
         "source_bucket_ids": bucket_ids,
-        "source_collection_ids": [],
+        "source_collection_ids": source_ids,
         "object_count": objects,
-        "document_count": 0,
-        "total_tiers": 1,
-        "message": f"{objects} objects queued; poll GET /v1/tasks/{task_id}",
+        "document_count": documents,
+        "total_tiers": len(batch.tiers),
+        "message": f"{words} queued; poll GET /v1/tasks/{task_id}",
     }
+
+
+def _included(
+    connection: Connection, namespace: Namespace, collection: Collection, kind: str, chosen: list[str] | None
+) -> list[str]:
+    """Return the ids of the sources of one kind that a run reads: those chosen, by id or name, else all."""
+    own: list[str] = collection.source.get(f"{kind}_ids", [])
+    if chosen is None:
+        return own
+    named = collection_queries.find_source_names(connection, namespace.namespace_id, kind, own)
+    foreign = sorted(one for one in chosen if one not in own and one not in named)
+    if foreign or not chosen:
+        what = ", ".join(foreign) or "No source"
+        raise InvalidRequest(
+            f"`include_{kind}s`: {what} is no {kind} that this collection reads",
+            hint=f"It reads {', '.join(own) or 'none'}",
+        )
+    return [one for one in own if one in {named.get(name, name) for name in chosen}]
+
+
+def _count_sources(connection: Connection, namespace: Namespace, batch: Batch) -> tuple[int, int]:
+    """Count the objects and the documents that a batch begins with, before filters."""
+    if batch.type == "BUCKET":
+        return queries.count_objects(connection, batch, batch.bucket_ids), 0
+    found = [get_collection(connection, namespace.namespace_id, one) for one in batch.source_collection_ids]
+    return 0, sum(collection.document_count for collection in found)
+
+
+def _insert(
+    connection: Connection,
+    namespace: Namespace,
+    start: list[Collection],
+    *,
+    batch_id: str,
+    **fields: Any,
+) -> Batch:
+    """Insert a batch that begins with collections of one kind of source, and its tiers."""
+    row = {
+        "batch_id": batch_id,
+        "namespace_id": namespace.namespace_id,
+        "collection_ids": [],
+        "object_ids": None,
+        "source_collection_ids": [],
+        "source_filters": None,
+        **fields,
+    }
+    queries.insert_batch(connection, row)
+    batch = _found(connection, batch_id)
+    _resolve_tiers(connection, batch, [collection.collection_id for collection in start])
+    return _found(connection, batch_id)
+
+
+def _resolve_tiers(connection: Connection, batch: Batch, start: list[str]) -> None:
+    """Record which collections a batch fills and in which order: those it starts with, then all that read from them."""
+    readers = collection_queries.list_collection_readers(connection, batch.namespace_id)
+    tiers = tiers_from(start, readers)
+    first = "bucket" if batch.type == "BUCKET" else "collection"
+    made = [Tier(batch.batch_id, 0, tiers[0], first, batch.source_collection_ids, "PENDING")]
+    for number, collection_ids in enumerate(tiers[1:], start=1):
+        before = [one for tier in tiers[:number] for one in tier]
+        sources = [one for one in before if set(readers.get(one, ())) & set(collection_ids)]
+        made.append(Tier(batch.batch_id, number, collection_ids, "collection", sources, "PENDING"))
+    queries.replace_tiers(connection, batch.batch_id, made)
+
+
+def _found(connection: Connection, batch_id: str) -> Batch:
+    batch = queries.find_batch(connection, batch_id)
+    assert batch is not None
+    return batch
 
 
 def create_batch(connection: Connection, namespace: Namespace, bucket: Bucket, body: CreateBatch) -> Batch:
@@ -75,25 +155,29 @@ def create_batch(connection: Connection, namespace: Namespace, bucket: Bucket, b
         collections = collection_queries.list_by_bucket(connection, namespace.namespace_id, bucket.bucket_id)
     else:
         collections = [get_collection(connection, namespace.namespace_id, name) for name in body.collection_ids]
+        foreign = [c.collection_name for c in collections if bucket.bucket_id not in c.source.get("bucket_ids", [])]
+        if foreign:
+            raise InvalidRequest(
+                f"`collection_ids`: {', '.join(foreign)} does not read this bucket",
+                hint="Name collections whose source is this bucket; those that read from them follow by themselves",
+            )
     if not collections:
         raise InvalidRequest(
             "No collection reads from this bucket", hint="Create a collection whose source is this bucket"
         )
     batch_id = new_id("btch", 12)
-    queries.insert_batch(
+    return _insert(
         connection,
-        {
-            "batch_id": batch_id,
-            "namespace_id": namespace.namespace_id,
-            "bucket_ids": [bucket.bucket_id],
-            "collection_ids": [collection.collection_id for collection in collections],
-            "object_ids": body.object_ids,
-            "snapshot": None,
-            "status": "DRAFT",
-            "task_id": None,
-        },
+        namespace,
+        collections,
+        batch_id=batch_id,
+        type="BUCKET",
+        bucket_ids=[bucket.bucket_id],
+        object_ids=body.object_ids,
+        snapshot=None,
+        status="DRAFT",
+        task_id=None,
     )
-    return get_batch(connection, namespace, bucket, batch_id)
 
 
 def submit_batch(connection: Connection, namespace: Namespace, bucket: Bucket, batch_id: str) -> tasks.Task:
@@ -104,6 +188,8 @@ def submit_batch(connection: Connection, namespace: Namespace, bucket: Bucket, b
     batch = get_batch(connection, namespace, bucket, batch_id, lock=True)
     if batch.status != "DRAFT":
         raise Conflict(f"Batch {batch_id} is {batch.status} already", hint=f"Poll GET /v1/tasks/{batch.task_id}")
+    # Since it was drafted, collections that read what it fills may have come or gone.
+    _resolve_tiers(connection, batch, batch.tiers[0]["collection_ids"])
     task_id = _submit_task(connection, namespace, "api_buckets_batches_process", batch_id)
     queries.start_batch(connection, batch_id, task_id, queries.highest_sequence(connection, batch.bucket_ids))
     return tasks.get_task(connection, namespace.organization_id, task_id)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mixpeek.batches.models import Checked, Outcome, Row
+from mixpeek.batches.rows import part_of
 from mixpeek.contract.manifest import Feature
 from mixpeek.documents.port import NewDocument
 from mixpeek.text import fault_of_text
@@ -23,42 +24,56 @@ def table_from_rows(rows: Sequence[Row]) -> pa.Table:
     return pa.table({name: _array([row.columns.get(name) for row in rows]) for name in names})
 
 
-def check_output(table: pa.Table, rows: Sequence[Row], features: Sequence[Feature], batch_id: str) -> Checked:
-    """Return the documents of the rows that are right, and why each other row is not stored."""
+def check_output(
+    table: pa.Table, rows: Sequence[Row], features: Sequence[Feature], batch_id: str, *, explodes: bool = False
+) -> Checked:
+    """Return the documents of the rows that are right, and why each other row is not stored.
+
+    Of an extractor that `explodes` each row of the table is a part: one document each, with a place among its row's.
+    """
     made = [name for name in table.column_names if name not in rows[0].columns or name in _names(features)]
-    position = _positions(table)
+    places = _places(table)
     vectors = {f.feature_name: _vectors(table, f) for f in features if f.feature_name in table.column_names}
     values = {n: table.column(n).to_pylist() for n in made if n not in vectors and n != "document_id"}
-    documents, outcomes = [], []
+    checked = Checked([], [])
     for row in rows:
-        at = position.get(row.document_id)
-        verdict = _judge(row, at, features, vectors, values)
-        if isinstance(verdict, Outcome):
-            outcomes.append(verdict)
-        else:
-            documents.append(
+        found = places.get(row.document_id, [])
+        if explodes:
+            checked.parts[row.document_id] = len(found)
+            if not found:
+                checked.outcomes.append(Outcome(row, "skipped", "no_parts", "The plugin made no part of this row", {}))
+        elif not found:
+            checked.outcomes.append(_failed(row, "dropped_row", "The plugin returned no row with this document_id"))
+        for position, at in enumerate(found):
+            part = part_of(row, position)
+            verdict = _judge(part, at, features, vectors, values)
+            if isinstance(verdict, Outcome):
+                checked.outcomes.append(verdict)
+                continue
+            checked.documents.append(
                 NewDocument(
-                    document_id=row.document_id,
+                    document_id=part.document_id,
                     batch_id=batch_id,
-                    object_id=row.object_id,
-                    payload={**row.passthrough, **verdict},
-                    internal=row.internal,
-                    vectors={name: column[at] for name, column in vectors.items() if at is not None},  # type: ignore[misc]
+                    object_id=part.object_id,
+                    payload={**part.passthrough, **verdict},
+                    internal=part.internal,
+                    vectors={name: column[at] for name, column in vectors.items()},  # type: ignore[misc]
+                    source_document_id=part.source_document_id,
+                    row_id=row.document_id if explodes else None,
+                    position=position,
                 )
             )
-    return Checked(documents, outcomes)
+    return checked
 
 
 def _judge(
     row: Row,
-    at: int | None,
+    at: int,
     features: Sequence[Feature],
     vectors: dict[str, list[np.ndarray | None]],
     values: dict[str, list[Any]],
 ) -> dict[str, Any] | Outcome:
     """Return the row's new payload fields, or why it is not stored."""
-    if at is None:
-        return _failed(row, "dropped_row", "The plugin returned no row with this document_id")
     for feature in features:
         name = feature.feature_name
         if name not in vectors:
@@ -84,10 +99,13 @@ def _names(features: Sequence[Feature]) -> set[str]:
     return {feature.feature_name for feature in features}
 
 
-def _positions(table: pa.Table) -> dict[str, int]:
-    if "document_id" not in table.column_names:
-        return {}
-    return {str(identifier): at for at, identifier in enumerate(table.column("document_id").to_pylist())}
+def _places(table: pa.Table) -> dict[str, list[int]]:
+    """Return where in the table each document id stands."""
+    found: dict[str, list[int]] = {}
+    if "document_id" in table.column_names:
+        for at, identifier in enumerate(table.column("document_id").to_pylist()):
+            found.setdefault(str(identifier), []).append(at)
+    return found
 
 
 def _vectors(table: pa.Table, feature: Feature) -> list[np.ndarray | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -9,6 +10,19 @@ from dataclasses import dataclass
 class Verdict:
     status: str
     error: str | None
+
+
+def judge_batch(tiers: Sequence[tuple[str, str | None]]) -> Verdict:
+    """Return how a batch ended from how its tiers did, in order: (status, error) of each.
+
+    A tier that stored nothing of what it had is FAILED, and so is its batch, whatever was stored before.
+    """
+    worst = next((s for s in ("FAILED", "COMPLETED_WITH_ERRORS") if any(s == status for status, _ in tiers)), None)
+    if worst is None:
+        return Verdict("COMPLETED", None)
+    told = [(number, error) for number, (_, error) in enumerate(tiers) if error]
+    words = [error if len(tiers) == 1 else f"tier {number}: {error}" for number, error in told]
+    return Verdict(worst, "; ".join(words) or None)
 
 
 def judge(rows: int, written: int, stored: int, causes: dict[str, int], first_message: str | None) -> Verdict:

@@ -1,19 +1,26 @@
-"""The batch workflow: plan the chunks, run those still open, reconcile what is stored with what was expected."""
+"""The batch workflow, tier by tier: plan the chunks, run those still open, reconcile what is stored with the ledger.
+
+A tier begins when the one before it has been reconciled, so it reads documents that are complete.
+"""
 
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 from mixpeek.batches import queries
-from mixpeek.batches.models import Batch
-from mixpeek.batches.planning import chunk_size
+from mixpeek.batches.models import Batch, Tier
+from mixpeek.batches.planning import covered_from
 from mixpeek.batches.rows import Recipe
 from mixpeek.batches.runner import ChunkRunner, Job
 from mixpeek.batches.service import RUN_BATCH
-from mixpeek.batches.verdict import judge
+from mixpeek.batches.sources import Planner, Target
+from mixpeek.batches.verdict import judge, judge_batch
+from mixpeek.collections.generations import next_version, open_generation, switch_generation
+from mixpeek.collections.mappings import parse_mappings
 from mixpeek.collections.models import Collection
-from mixpeek.collections.queries import find_collection
+from mixpeek.collections.queries import drop_building, find_collection, find_generation
 from mixpeek.db.pool import Connection, Database
 from mixpeek.deployments.failure import describe_failure
 from mixpeek.deployments.hosting import host_spec
@@ -21,6 +28,7 @@ from mixpeek.documents.port import Index
 from mixpeek.errors import MixpeekError, PlatformError
 from mixpeek.execution.port import LogOrigin
 from mixpeek.registry.environments import prepare_environment
+from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.workflows import tasks
 from mixpeek.workflows.port import Steps, Workflow
@@ -38,7 +46,7 @@ class BatchWorkflow:
         self._database = database
         self._registry = registry
         self._runner = runner
-        self._chunk_rows = chunk_rows
+        self._planner = Planner(runner.documents, runner.hosts, chunk_rows)
 
     def workflow(self) -> Workflow:
         return Workflow(RUN_BATCH, self.run, CONCURRENT_BATCHES)
@@ -47,10 +55,14 @@ class BatchWorkflow:
         """Run one batch; a crash resumes at the first chunk that is not committed."""
         batch_id = inputs["batch_id"]
         try:
-            steps.step("plan", lambda: self._plan(batch_id, task_id))
-            steps.step("build", lambda: self._build_environments(batch_id, task_id))
-            steps.step("run", lambda: self._run(batch_id, task_id))
-            steps.step("reconcile", lambda: self._reconcile(batch_id, task_id))
+            for tier in steps.repeatable("tiers", lambda: self._tiers(batch_id)):
+                place = "" if tier.is_first else f" tier {tier.tier_num}"
+                steps.step(f"plan{place}", partial(self._plan, tier, task_id))
+                if tier.is_first:
+                    steps.step("build", lambda: self._build_environments(batch_id, task_id))
+                steps.step(f"run{place}", partial(self._run, tier, task_id))
+                if not steps.step(f"reconcile{place}", partial(self._reconcile, tier, task_id)):
+                    break
         except Exception as error:
             # The edge of a workflow: whatever it was, the batch must not stay under way for ever.
             if not isinstance(error, MixpeekError):
@@ -58,83 +70,141 @@ class BatchWorkflow:
             message = describe_failure(error)
             steps.step("fail", lambda: self._fail(batch_id, task_id, message))
 
-    def _plan(self, batch_id: str, task_id: str) -> None:
+    def _tiers(self, batch_id: str) -> list[Tier]:
         with self._database.transaction() as connection:
-            batch = _get(connection, batch_id)
-            size = chunk_size(queries.count_objects(connection, batch), self._runner.hosts, self._chunk_rows)
-            for collection in _collections(connection, batch):
-                queries.plan_chunks(connection, batch, collection.collection_id, collection.live_generation, size)
-            queries.set_status(connection, batch_id, "IN_PROGRESS")
-            counts = queries.totals(connection, batch_id)
-            tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"progress": counts})
+            return queries.list_tiers(connection, batch_id)
+
+    def _plan(self, tier: Tier, task_id: str) -> None:
+        with self._database.transaction() as connection:
+            batch = _get(connection, tier.batch_id)
+            found = _collections(connection, batch, tier.collection_ids)
+            whole = _whole(connection, batch)
+        following = {c.collection_id: next_version(self._registry, c) for c in found if c.collection_id in whole}
+        with self._database.transaction() as connection:
+            if queries.is_planned(connection, tier):
+                return
+            targets = []
+            for collection in found:
+                version = following.get(collection.collection_id)
+                generation = open_generation(connection, collection, version) if version else None
+                targets.append(Target(collection, generation or collection.live_generation))
+            self._planner.plan(connection, batch, tier, targets)
+            _drop_empty(connection, batch, targets)
+            queries.set_status(connection, tier.batch_id, "IN_PROGRESS")
+            told = {"progress": queries.totals(connection, tier.batch_id), "tier": tier.tier_num}
+            tasks.update_task(connection, task_id, "IN_PROGRESS", progress=told)
 
     def _build_environments(self, batch_id: str, task_id: str) -> None:
         """Have the packages of every extractor in place; for one deployed for batches only, this is the first time."""
         with self._database.transaction() as connection:
             batch = _get(connection, batch_id)
-            versions = [
-                self._registry.get(connection, c.plugin_namespace, c.plugin_id) for c in _collections(connection, batch)
-            ]
+            found = _collections(connection, batch, batch.collection_ids)
+            whole = _whole(connection, batch)
+            has = {c.collection_id: self._registry.get(connection, c.plugin_namespace, c.plugin_id) for c in found}
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"phase": "building"})
+        # Those of later tiers too: what cannot be had is found out before anything is run.
+        follows = {c.collection_id: next_version(self._registry, c) for c in found if c.collection_id in whole}
+        versions = [follows.get(identifier) or version for identifier, version in has.items()]
         told = {version.plugin_id: prepare_environment(self._registry, version).summary for version in versions}
         with self._database.transaction() as connection:
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"phase": "running", "environments": told})
 
-    def _run(self, batch_id: str, task_id: str) -> None:
+    def _run(self, tier: Tier, task_id: str) -> None:
+        batch_id = tier.batch_id
         with self._database.transaction() as connection:
             batch = _get(connection, batch_id)
-            found = _collections(connection, batch)
+            found = _collections(connection, batch, tier.collection_ids)
             work = [(c, queries.list_open_chunks(connection, batch_id, c.collection_id)) for c in found]
         for collection, chunks in work:
             if chunks:
-                self._runner.run(self._job(collection, task_id, batch_id), batch_id, chunks)
+                job = self._job(collection, chunks[0].generation, task_id, batch)
+                self._runner.run(job, batch_id, chunks)
 
-    def _job(self, collection: Collection, task_id: str, batch_id: str) -> Job:
+    def _job(self, collection: Collection, generation: int, task_id: str, batch: Batch) -> Job:
         with self._database.transaction() as connection:
-            version = self._registry.get(connection, collection.plugin_namespace, collection.plugin_id)
+            version = self._version_of(connection, collection, generation)
         extractor = collection.feature_extractor
         manifest = version.parsed_manifest
         # Under the namespace whose objects are read, also where it shares the plugin with others.
-        origin = LogOrigin(collection.namespace_id, version.plugin_id, "batch", batch_id=batch_id)
+        origin = LogOrigin(collection.namespace_id, version.plugin_id, "batch", batch_id=batch.batch_id)
         return Job(
             task_id=task_id,
             recipe=Recipe(
                 collection_id=collection.collection_id,
                 extractor_id=version.plugin_id,
                 namespace_id=collection.namespace_id,
-                input_mappings=extractor["input_mappings"] or manifest.input_mappings,
+                input_mappings=parse_mappings(extractor["input_mappings"] or manifest.input_mappings),
                 field_passthrough=extractor["field_passthrough"],
                 include_all_source_fields=extractor["include_all_source_fields"],
+                source_fields=collection.input_schema.get("properties", {}),
+                began_at=batch.created_at.isoformat(),
             ),
-            index=Index(collection.collection_id, collection.live_generation),
+            index=Index(collection.collection_id, generation),
             manifest=manifest,
             parameters=extractor["parameters"],
             spec=host_spec(self._registry, version, origin),
         )
 
-    def _reconcile(self, batch_id: str, task_id: str) -> None:
+    def _version_of(self, connection: Connection, collection: Collection, generation: int) -> PluginVersion:
+        found = find_generation(connection, collection.collection_id, generation)
+        if found is None:
+            raise PlatformError(
+                f"Generation {generation} of {collection.collection_id} was dropped; run the batch again"
+            )
+        return self._registry.get(connection, found["plugin_namespace"], found["plugin_id"])
+
+    def _reconcile(self, tier: Tier, task_id: str) -> bool:
+        """End a tier by counting, and the batch with the last or a failed one; tell whether another follows."""
+        batch_id, collections = tier.batch_id, tier.collection_ids
         with self._database.transaction() as connection:
-            counts = queries.totals(connection, batch_id)
-            stored = queries.count_stored(connection, batch_id)
-            causes = queries.count_causes(connection, batch_id)
-            first = queries.list_outcomes(connection, batch_id, 1, 0)
+            counts = queries.totals(connection, batch_id, collections)
+            stored = queries.count_stored(connection, batch_id, collections)
+            causes = queries.count_causes(connection, batch_id, collections)
+            first = queries.list_outcomes(connection, batch_id, 1, 0, collections)
             message = f"row {first[0]['document_id']}: {first[0]['message']}" if first else None
             verdict = judge(counts["rows"], counts["written"], stored, causes, message)
-            queries.finish_batch(connection, batch_id, verdict.status, verdict.error, causes)
-            outputs = {"batch_id": batch_id, "documents_written": counts["written"], **counts, "causes": causes}
-            tasks.update_task(
-                connection,
-                task_id,
-                verdict.status,
-                outputs=outputs,
-                progress={"progress": counts},
-                error=verdict.error,
-            )
+            self._settle_generations(connection, tier, is_good=verdict.status != "FAILED")
+            queries.finish_tier(connection, tier, verdict.status, verdict.error, causes, counts["written"])
+            batch = _get(connection, batch_id)
+            if verdict.status != "FAILED" and tier.tier_num + 1 < len(batch.tiers):
+                return True
+            queries.close_tiers(connection, batch_id, None)
+            self._finish(connection, batch, task_id)
+            return False
+
+    def _settle_generations(self, connection: Connection, tier: Tier, *, is_good: bool) -> None:
+        """Have the generations that a tier has built searched from now on, or drop them if it stored nothing."""
+        batch = _get(connection, tier.batch_id)
+        built = queries.list_generations(connection, tier.batch_id)
+        for collection in _collections(connection, batch, tier.collection_ids):
+            generation = built.get(collection.collection_id, collection.live_generation)
+            if generation == collection.live_generation:
+                continue
+            # Another run may have put a later one in its place meanwhile.
+            if not is_good or generation < collection.live_generation:
+                drop_building(connection, collection.collection_id, [generation])
+                continue
+            version = self._version_of(connection, collection, generation)
+            vanished = switch_generation(connection, collection, generation, version)
+            self._runner.documents.remove_made_of(connection, vanished)
+
+    def _finish(self, connection: Connection, batch: Batch, task_id: str) -> None:
+        batch_id = batch.batch_id
+        verdict = judge_batch([(tier["status"], tier["error"]) for tier in batch.tiers])
+        counts, causes = queries.totals(connection, batch_id), queries.count_causes(connection, batch_id)
+        queries.finish_batch(connection, batch_id, verdict.status, verdict.error, causes)
+        outputs = {"batch_id": batch_id, "documents_written": counts["written"], **counts, "causes": causes}
+        tasks.update_task(
+            connection, task_id, verdict.status, outputs=outputs, progress={"progress": counts}, error=verdict.error
+        )
 
     def _fail(self, batch_id: str, task_id: str, message: str) -> None:
         with self._database.transaction() as connection:
             causes = queries.count_causes(connection, batch_id)
             queries.finish_batch(connection, batch_id, "FAILED", message, causes)
+            queries.close_tiers(connection, batch_id, message)
+            for collection_id, generation in queries.list_generations(connection, batch_id).items():
+                drop_building(connection, collection_id, [generation])
             counts = queries.totals(connection, batch_id)
             tasks.update_task(connection, task_id, "FAILED", outputs={"batch_id": batch_id, **counts}, error=message)
 
@@ -146,9 +216,29 @@ def _get(connection: Connection, batch_id: str) -> Batch:
     return batch
 
 
-def _collections(connection: Connection, batch: Batch) -> list[Collection]:
-    found = [find_collection(connection, batch.namespace_id, identifier) for identifier in batch.collection_ids]
-    missing = [identifier for identifier, c in zip(batch.collection_ids, found, strict=True) if c is None]
+def _drop_empty(connection: Connection, batch: Batch, targets: list[Target]) -> None:
+    """Drop the generations just opened that have nothing to be built from."""
+    built = queries.list_generations(connection, batch.batch_id)
+    for target in targets:
+        if target.collection.collection_id not in built:
+            drop_building(connection, target.collection.collection_id, [target.generation])
+
+
+def _whole(connection: Connection, batch: Batch) -> set[str]:
+    """Return the collections that a batch fills from all that their sources hold, so that it may build them anew."""
+    if batch.object_ids is not None or batch.source_filters:
+        return set()
+    found = {c.collection_id: c for c in _collections(connection, batch, batch.collection_ids)}
+    tiers: list[list[str]] = [tier["collection_ids"] for tier in batch.tiers]
+    given = {*batch.bucket_ids, *batch.source_collection_ids}
+    kind = "bucket_ids" if batch.type == "BUCKET" else "collection_ids"
+    start = [one for one in tiers[0] if set(found[one].source[kind]) <= given]
+    return covered_from(tiers, {one: c.source.get("collection_ids", []) for one, c in found.items()}, start)
+
+
+def _collections(connection: Connection, batch: Batch, collection_ids: list[str]) -> list[Collection]:
+    found = [find_collection(connection, batch.namespace_id, identifier) for identifier in collection_ids]
+    missing = [identifier for identifier, c in zip(collection_ids, found, strict=True) if c is None]
     if missing:
         raise PlatformError(f"Collections of this batch were deleted: {', '.join(missing)}")
     return [collection for collection in found if collection is not None]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mixpeek.contract.columns import DATA, SYSTEM_COLUMNS
+from mixpeek.contract.columns import DATA, DOCUMENT_ID, SYSTEM_COLUMNS
 from mixpeek.contract.manifest import Feature, Manifest
 from mixpeek.errors import PluginError
 from mixpeek.examination.samples import Row, frame_of
@@ -25,11 +25,12 @@ _REALTIME_ROWS = 3
 
 @dataclass
 class SampleRun:
-    """What a run over sample rows found."""
+    """What a run over sample rows found; `made` is what each sample became: its parts, if the plugin explodes."""
 
     findings: list[Finding] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
+    made: list[list[Row]] = field(default_factory=list)
     realtime_rows: int = 0
 
 
@@ -38,12 +39,17 @@ async def run_samples(host: Host, manifest: Manifest, realtime: str | None, rows
     run = SampleRun()
     try:
         await host.build({})
-        result = await _run_batch(host, manifest, rows)
+        table = frame_of(rows, manifest)
+        result = await _run_batch(host, manifest, table)
     except PluginError as failure:
         run.findings.append(_finding(failure, "samples.batch_failed", "pipeline.py"))
         return run
     run.columns = [name for name in result.column_names if name not in (DATA, *SYSTEM_COLUMNS)]
     run.rows = result.select(run.columns).to_pylist()
+    made: dict[Any, list[Row]] = {identifier: [] for identifier in table.column(DOCUMENT_ID).to_pylist()}
+    for identifier, row in zip(result.column(DOCUMENT_ID).to_pylist(), run.rows, strict=True):
+        made[identifier].append(row)
+    run.made = list(made.values()) if manifest.explodes else [[row] for row in run.rows]
     for feature in manifest.features:
         run.findings += _check_feature(feature, run)
     if realtime is not None:
@@ -51,15 +57,14 @@ async def run_samples(host: Host, manifest: Manifest, realtime: str | None, rows
     return run
 
 
-async def _run_batch(host: Host, manifest: Manifest, rows: Sequence[Row]) -> pa.Table:
+async def _run_batch(host: Host, manifest: Manifest, table: pa.Table) -> pa.Table:
     import pyarrow as pa  # slow to import, and only sample runs need it
 
     profile = manifest.compute_profile
     timeout_s = profile.timeout_s or CALL_TIMEOUT_S
-    table = frame_of(rows, manifest)
     # One call for each batch, so that the time limit of a call means here what it means on the server.
     parts = [
-        await host.run(table.slice(start, profile.batch_size), timeout_s=timeout_s)
+        await host.run(table.slice(start, profile.batch_size), explodes=manifest.explodes, timeout_s=timeout_s)
         for start in range(0, table.num_rows, profile.batch_size)
     ]
     return pa.concat_tables(parts, promote_options="permissive") if len(parts) > 1 else parts[0]
@@ -110,8 +115,8 @@ def _check_feature(feature: Feature, run: SampleRun) -> list[Finding]:
 async def _check_realtime(host: Host, manifest: Manifest, rows: Sequence[Row], run: SampleRun) -> None:
     serve = manifest.serve_config
     timeout_s = (serve and serve.timeout_s) or CALL_TIMEOUT_S
-    for number, row in enumerate(rows[:_REALTIME_ROWS], start=1):
-        if manifest.embeddings and all(run.rows[number - 1].get(f.feature_name) is None for f in manifest.embeddings):
+    for number, (row, made) in enumerate(zip(rows[:_REALTIME_ROWS], run.made, strict=False), start=1):
+        if manifest.embeddings and all(part.get(f.feature_name) is None for part in made for f in manifest.embeddings):
             continue  # the batch made nothing of this row, so there is nothing to agree with
         try:
             answer = await host.predict(dict(row), {}, timeout_s=timeout_s)
@@ -120,7 +125,9 @@ async def _check_realtime(host: Host, manifest: Manifest, rows: Sequence[Row], r
             return
         run.realtime_rows += 1
         for feature in manifest.embeddings:
-            run.findings += _compare(feature, manifest, number, answer, run.rows[number - 1].get(feature.feature_name))
+            # The vector of one of several parts need not be that of the whole.
+            expected = made[0].get(feature.feature_name) if len(made) == 1 else None
+            run.findings += _compare(feature, manifest, number, answer, expected)
 
 
 def _compare(feature: Feature, manifest: Manifest, number: int, answer: Any, expected: Any) -> list[Finding]:

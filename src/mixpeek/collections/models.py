@@ -22,6 +22,8 @@ class Collection:
     live_generation: int
     created_at: datetime
     updated_at: datetime
+    source_lineage: list[dict[str, Any]]
+    source_bucket_schemas: dict[str, Any]
     plugin_namespace: str
     plugin_id: str
     code_hash: str
@@ -37,7 +39,8 @@ class Collection:
             "output_schema": self.output_schema,
             "feature_extractor": {**self.feature_extractor, "feature_extractor_id": self.plugin_id},
             "source": self.source,
-            "source_lineage": [],
+            "source_bucket_schemas": self.source_bucket_schemas,
+            "source_lineage": self.source_lineage,
             "vector_indexes": self.features,
             "payload_indexes": [],
             "enabled": self.enabled,

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
 from mixpeek.collections.models import Collection
-from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, scalar
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, insert_new, scalar
 
 COLLECTION = (
     "SELECT c.collection_id, c.namespace_id, c.collection_name, c.description, c.source, c.feature_extractor,"
     " c.input_schema, c.output_schema, c.metadata, c.enabled, c.live_generation, c.created_at, c.updated_at,"
-    " g.plugin_namespace, g.plugin_id, g.code_hash, g.features,"
+    " c.source_lineage, c.source_bucket_schemas, g.plugin_namespace, g.plugin_id, g.code_hash, g.features,"
     " (SELECT count(*) FROM document_keys k WHERE k.collection_id = c.collection_id"
     "  AND k.generation = c.live_generation) AS document_count"
     " FROM collections c JOIN collection_generations g"
     " ON g.collection_id = c.collection_id AND g.generation = c.live_generation"
 )
 
+JSON = frozenset(
+    (
+        *("source", "feature_extractor", "input_schema", "output_schema", "metadata"),
+        *("source_lineage", "source_bucket_schemas"),
+    )
+)
+
 
 def insert_collection(connection: Connection, collection: dict[str, Any], generation: dict[str, Any]) -> bool:
     """Insert a collection with its first generation and segment; False when its name is taken."""
-    jsonb = ("source", "feature_extractor", "input_schema", "output_schema", "metadata")
-    cursor = connection.execute(
-        "INSERT INTO collections (collection_id, namespace_id, collection_name, description, source, feature_extractor,"
-        " input_schema, output_schema, metadata, enabled) VALUES (%(collection_id)s, %(namespace_id)s,"
-        " %(collection_name)s, %(description)s, %(source)s, %(feature_extractor)s, %(input_schema)s,"
-        " %(output_schema)s, %(metadata)s, %(enabled)s) ON CONFLICT DO NOTHING",
-        {key: Jsonb(value) if key in jsonb else value for key, value in collection.items()},
-    )
-    if cursor.rowcount != 1:
+    if not insert_new(connection, "collections", collection, JSON):
         return False
     connection.execute(
         "INSERT INTO collection_generations (collection_id, generation, plugin_namespace, plugin_id, code_hash,"
@@ -44,13 +43,25 @@ def insert_collection(connection: Connection, collection: dict[str, Any], genera
     return True
 
 
-def find_collection(connection: Connection, namespace_id: str, identifier: str) -> Collection | None:
+def find_collection(
+    connection: Connection, namespace_id: str, identifier: str, *, lock: bool = False
+) -> Collection | None:
+    """Return the collection with this id or name; with `lock`, it is not deleted before the transaction ends."""
+    suffix: LiteralString = " FOR SHARE OF c" if lock else ""
     return first_row(
         connection,
         Collection,
         f"{COLLECTION} WHERE c.namespace_id = %s AND %s IN (c.collection_id, c.collection_name)"
-        " ORDER BY (c.collection_id = %s) DESC LIMIT 1",
+        f" ORDER BY (c.collection_id = %s) DESC LIMIT 1{suffix}",
         [namespace_id, identifier, identifier],
+    )
+
+
+def update_collection(connection: Connection, collection_id: str, changed: dict[str, Any]) -> None:
+    connection.execute(
+        "UPDATE collections SET collection_name = %(collection_name)s, description = %(description)s,"
+        " metadata = %(metadata)s, enabled = %(enabled)s, updated_at = now() WHERE collection_id = %(collection_id)s",
+        {**changed, "metadata": Jsonb(changed["metadata"]), "collection_id": collection_id},
     )
 
 
@@ -128,5 +139,113 @@ def list_outdated(connection: Connection, namespace_id: str) -> list[dict[str, A
     )
 
 
+def lock_collection(connection: Connection, collection_id: str) -> None:
+    """Have whoever is about to read from a collection wait for the end of the transaction."""
+    connection.execute("SELECT FROM collections WHERE collection_id = %s FOR UPDATE", [collection_id])
+
+
 def delete_collection(connection: Connection, collection_id: str) -> None:
     connection.execute("DELETE FROM collections WHERE collection_id = %s", [collection_id])
+
+
+def list_collection_readers(connection: Connection, namespace_id: str) -> dict[str, list[str]]:
+    """Return, for each collection that others read, the enabled ones that do, by id."""
+    rows = dict_rows(
+        connection,
+        "SELECT s.id AS source, array_agg(c.collection_id ORDER BY c.collection_id) AS readers FROM collections c"
+        " CROSS JOIN LATERAL jsonb_array_elements_text(c.source->'collection_ids') s (id)"
+        " WHERE c.namespace_id = %s AND c.enabled AND c.source->>'type' = 'collection' GROUP BY s.id",
+        [namespace_id],
+    )
+    return {row["source"]: row["readers"] for row in rows}
+
+
+def list_readers_of(connection: Connection, namespace_id: str, collection_id: str) -> list[str]:
+    """Return the names of the collections that read a collection, enabled or not."""
+    rows = dict_rows(
+        connection,
+        "SELECT collection_name FROM collections WHERE namespace_id = %s AND source->'collection_ids' ? %s"
+        " ORDER BY collection_name",
+        [namespace_id, collection_id],
+    )
+    return [row["collection_name"] for row in rows]
+
+
+def find_source_names(connection: Connection, namespace_id: str, kind: str, ids: list[str]) -> dict[str, str]:
+    """Return the ids of these buckets, or collections, by name."""
+    table: LiteralString = (
+        "SELECT bucket_name AS name, bucket_id AS id FROM buckets WHERE namespace_id = %s AND bucket_id = ANY(%s)"
+        if kind == "bucket"
+        else "SELECT collection_name AS name, collection_id AS id FROM collections"
+        " WHERE namespace_id = %s AND collection_id = ANY(%s)"
+    )
+    return {row["name"]: row["id"] for row in dict_rows(connection, table, [namespace_id, ids])}
+
+
+def insert_generation(connection: Connection, generation: dict[str, Any]) -> int:
+    """Insert the next generation of a collection with its first segment, to be built; return its number."""
+    connection.execute(
+        "SELECT FROM collections WHERE collection_id = %s FOR NO KEY UPDATE", [generation["collection_id"]]
+    )
+    number = scalar(
+        connection,
+        "INSERT INTO collection_generations (collection_id, generation, plugin_namespace, plugin_id, code_hash,"
+        " parameters, features, state) SELECT %(collection_id)s, max(generation) + 1, %(plugin_namespace)s,"
+        " %(plugin_id)s, %(code_hash)s, %(parameters)s, %(features)s, 'building' FROM collection_generations"
+        " WHERE collection_id = %(collection_id)s RETURNING generation",
+        {**generation, "parameters": Jsonb(generation["parameters"]), "features": Jsonb(generation["features"])},
+    )
+    connection.execute(
+        "INSERT INTO segments (collection_id, generation, segment) VALUES (%s, %s, 1)",
+        [generation["collection_id"], number],
+    )
+    return int(number)
+
+
+def find_generation(connection: Connection, collection_id: str, generation: int) -> dict[str, Any] | None:
+    """Return which plugin version makes a generation, and whether it is building, live or retired."""
+    found = dict_rows(
+        connection,
+        "SELECT plugin_namespace, plugin_id, state FROM collection_generations"
+        " WHERE collection_id = %s AND generation = %s",
+        [collection_id, generation],
+    )
+    return found[0] if found else None
+
+
+def switch_generation(
+    connection: Connection, collection_id: str, before: int, generation: int, output_schema: dict[str, Any]
+) -> None:
+    """Search another generation from now on; of the former ones the last is kept, and no other of a finished build."""
+    connection.execute(
+        "UPDATE collections SET live_generation = %s, output_schema = %s, updated_at = now() WHERE collection_id = %s",
+        [generation, Jsonb(output_schema), collection_id],
+    )
+    connection.execute(
+        "DELETE FROM collection_generations WHERE collection_id = %s AND state = 'retired'", [collection_id]
+    )
+    connection.execute(
+        "UPDATE collection_generations SET state = CASE generation WHEN %(new)s THEN 'live' ELSE 'retired' END"
+        " WHERE collection_id = %(collection)s AND generation IN (%(new)s, %(old)s)",
+        {"collection": collection_id, "new": generation, "old": before},
+    )
+
+
+def drop_building(connection: Connection, collection_id: str, generations: list[int]) -> None:
+    """Delete those of these generations that were being built, with their documents."""
+    connection.execute(
+        "DELETE FROM collection_generations WHERE collection_id = %s AND generation = ANY(%s) AND state = 'building'",
+        [collection_id, generations],
+    )
+
+
+def list_vanished(connection: Connection, collection_id: str, before: int, after: int) -> list[str]:
+    """Return the ids of the documents that one generation has and a later one has not."""
+    rows = dict_rows(
+        connection,
+        "SELECT document_id FROM document_keys WHERE collection_id = %(collection)s AND generation = %(before)s"
+        " EXCEPT SELECT document_id FROM document_keys WHERE collection_id = %(collection)s"
+        " AND generation = %(after)s",
+        {"collection": collection_id, "before": before, "after": after},
+    )
+    return [row["document_id"] for row in rows]

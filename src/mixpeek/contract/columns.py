@@ -13,6 +13,9 @@ DATA: Final = "data"
 DOCUMENT_ID: Final = "document_id"
 MIME_TYPE: Final = "mime_type"
 
+PART_OF: Final = "_part_of"
+"""In a host's reply for an exploding plugin: the number of the given row that each row is a part of, from 0."""
+
 SYSTEM_COLUMNS: Final[tuple[str, ...]] = (
     DOCUMENT_ID,
     "object_id",

@@ -23,6 +23,7 @@ MANIFEST_FIELDS: Final[tuple[str, ...]] = (
     "compute_profile",
     "serve_config",
     "input_mappings",
+    "explodes",
     "parity",
     "tier",
     "tier_label",

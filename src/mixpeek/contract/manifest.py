@@ -104,7 +104,10 @@ class ServeConfig(_Declared):
 
 
 class Manifest(_Declared):
-    """Everything a plugin version declares; the schemas are JSON Schema objects, `version` is always X.Y.Z."""
+    """Everything a plugin version declares; the schemas are JSON Schema objects, `version` is always X.Y.Z.
+
+    `explodes`: a processor may return several rows, or none, for one it was given; `document_id` says for which.
+    """
 
     feature_extractor_name: Name
     version: ShortText
@@ -121,6 +124,7 @@ class Manifest(_Declared):
     compute_profile: ComputeProfile = Field(default_factory=ComputeProfile)
     serve_config: ServeConfig | None = None
     input_mappings: dict[ShortText, ShortText] = Field(default_factory=dict, max_length=64)
+    explodes: Annotated[bool, Field(strict=True)] = False
     parity: Literal["warn", "strict"] = "warn"
     tier: Whole | ShortText | None = None
     tier_label: ShortText | None = None

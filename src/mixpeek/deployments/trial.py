@@ -238,14 +238,18 @@ async def _ask_batch(host: Host, case: _Case, probe: Probe) -> _Heard:
     except InvalidRequest as unusable:
         return _Heard(None, [f"Batch was not probed with {probe.origin}: {unusable.message}"])
     try:
-        made = await host.run(table, timeout_s=case.run_s)
+        made = await host.run(table, explodes=case.manifest.explodes, timeout_s=case.run_s)
     except PluginError as error:
         return _refused(error, probe, "The pipeline")
+    if made.num_rows == 0:
+        return _Heard(None, [f"Batch made no part of {probe.origin}, so nothing of it was checked"])
     names = [name for name in made.column_names if name not in (DATA, *SYSTEM_COLUMNS)]
     columns = {name: made.column(name).to_pylist()[0] for name in names}
     faults, lacking = gate.faults_of_columns(columns, case.manifest), gate.lacks_of_columns(columns, case.manifest)
     if faults or (lacking and not probe.synthetic):
         raise PluginReplyInvalid("; ".join([*faults, *lacking]))
+    if made.num_rows > 1:  # the vector of one of several parts need not be that of the whole
+        columns = {name: value for name, value in columns.items() if name not in _feature_names(case.manifest)}
     return _Heard(columns, [line[:1].upper() + line[1:] for line in lacking])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -38,6 +38,9 @@ class NewDocument:
     payload: dict[str, Any]
     internal: dict[str, Any]
     vectors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    source_document_id: str | None = None  # the document of another collection that it was made of
+    row_id: str | None = None  # of one of several parts: the id of the first, at position 0
+    position: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,11 +102,32 @@ class Hit:
     score: float
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What documents were made of: either objects, or documents of another collection."""
+
+    object_ids: Sequence[str] = ()
+    document_ids: Sequence[str] = ()
+
+
 class DocumentStore(Protocol):
     """Writes join the caller's transaction, so that documents and the ledger of their batch agree."""
 
     def upsert(self, connection: Connection, index: Index, documents: Sequence[NewDocument]) -> None:
         """Write documents, replacing those of the same id; each id exists once afterwards."""
+
+    def keep_only(self, connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources) -> int:
+        """Remove what earlier runs made of these sources and this one does not make any more; return how many.
+
+        What other collections made of a removed document goes with it.
+
+        Args:
+            kept: the rows that the sources have now, by the id of their (first) document, with the number of parts
+                of each; None keeps all there are.
+        """
+
+    def remove_made_of(self, connection: Connection, document_ids: Sequence[str]) -> int:
+        """Remove what other collections made of these documents, and what was made of that; return how many."""
 
     def search(
         self,

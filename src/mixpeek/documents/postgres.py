@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace as changed
 from datetime import UTC, datetime
 from typing import Any
@@ -11,9 +11,9 @@ from psycopg.types.json import Jsonb
 
 from mixpeek.db.listing import Found
 from mixpeek.db.pool import Connection, dict_rows, scalar
-from mixpeek.documents import aggregation, listing
+from mixpeek.documents import aggregation, listing, postgres_removal
 from mixpeek.documents.editing import with_fields
-from mixpeek.documents.port import Document, Groups, Hit, Index, Metric, NewDocument, Stats
+from mixpeek.documents.port import Document, Groups, Hit, Index, Metric, NewDocument, Sources, Stats
 from mixpeek.documents.schemas import Aggregate
 from mixpeek.filters.query import Query
 
@@ -49,18 +49,17 @@ class PostgresDocuments:
         with connection.cursor() as cursor:
             with cursor.copy(
                 "COPY documents (collection_id, generation, segment, document_id, batch_id, object_id, payload,"
-                " internal, edits, created_at) FROM STDIN (FORMAT BINARY)"
+                " internal, edits, created_at, source_document_id, row_id, position) FROM STDIN (FORMAT BINARY)"
             ) as copy:
-                copy.set_types(
-                    ["text", "int4", "int4", "text", "text", "text", "jsonb", "jsonb", "jsonb", "timestamptz"]
-                )
+                kinds = [*["text", "int4", "int4"], *["text"] * 3, *["jsonb"] * 3, "timestamptz", *["text"] * 2, "int4"]
+                copy.set_types(kinds)
                 for d in documents:
                     before = earlier.get(d.document_id)
                     # What a user set stays, but for the fields that the extractor makes itself.
                     edits = {k: v for k, v in before["edits"].items() if k not in d.payload} if before else {}
                     payload, made_at = {**edits, **d.payload}, before["created_at"] if before else now
                     row = (*place, d.document_id, d.batch_id, d.object_id, Jsonb(payload), Jsonb(d.internal))
-                    copy.write_row((*row, Jsonb(edits), made_at))
+                    copy.write_row((*row, Jsonb(edits), made_at, d.source_document_id, d.row_id, d.position))
             with cursor.copy(
                 "COPY document_vectors (collection_id, generation, segment, document_id, feature, embedding)"
                 " FROM STDIN (FORMAT BINARY)"
@@ -69,6 +68,12 @@ class PostgresDocuments:
                 for d in documents:
                     for feature, vector in d.vectors.items():
                         copy.write_row((*place, d.document_id, feature, vector))
+
+    def keep_only(self, connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources) -> int:
+        return postgres_removal.keep_only(connection, index, kept, sources)
+
+    def remove_made_of(self, connection: Connection, document_ids: Sequence[str]) -> int:
+        return postgres_removal.remove_made_of(connection, document_ids)
 
     def search(
         self,

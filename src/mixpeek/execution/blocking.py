@@ -78,11 +78,13 @@ class BlockingHost:
         steps: Sequence[int] | None = None,
         *,
         batch_rows: int | None = None,
+        explodes: bool = False,
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> pa.Table:
         """Run steps over a table; see `Host.run`."""
-        reply = self._host.run_stream(to_stream(table), steps, batch_rows=batch_rows, timeout_s=timeout_s)
-        return from_stream(_wait(reply, self._loop), table)
+        asked = {"batch_rows": batch_rows, "explodes": explodes}
+        reply = self._host.run_stream(to_stream(table), steps, asked, timeout_s=timeout_s)
+        return from_stream(_wait(reply, self._loop), table, explodes=explodes)
 
     def predict(
         self, inputs: Any, parameters: Mapping[str, Any] | None = None, *, timeout_s: float = CALL_TIMEOUT_S

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from mixpeek.contract.asking import READ_BYTES
@@ -256,18 +257,20 @@ class LocalHost:
         steps: Sequence[int] | None = None,
         *,
         batch_rows: int | None = None,
+        explodes: bool = False,
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> pa.Table:
         """Run steps over a table; see `Host.run`."""
         body = await asyncio.to_thread(to_stream, table)
-        reply = await self.run_stream(body, steps, batch_rows=batch_rows, timeout_s=timeout_s)
-        return await asyncio.to_thread(from_stream, reply, table)
+        asked = {"batch_rows": batch_rows, "explodes": explodes}
+        reply = await self.run_stream(body, steps, asked, timeout_s=timeout_s)
+        return await asyncio.to_thread(partial(from_stream, explodes=explodes), reply, table)
 
     async def run_stream(
-        self, body: bytes, steps: Sequence[int] | None, *, batch_rows: int | None, timeout_s: float
+        self, body: bytes, steps: Sequence[int] | None, asked: Mapping[str, Any], *, timeout_s: float
     ) -> bytes:
-        """Run steps over an Arrow stream and return the host's own, unchecked one."""
-        fields = {"steps": None if steps is None else list(steps), "batch_rows": batch_rows}
+        """Run steps over an Arrow stream and return the host's own, unchecked one; `asked` are `Host.run`'s options."""
+        fields = {"steps": None if steps is None else list(steps), **asked}
         _, reply = await self._ask("run", fields, body, timeout_s)
         return reply
 

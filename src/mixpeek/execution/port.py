@@ -193,12 +193,14 @@ class Host(Protocol):
         steps: Sequence[int] | None = None,
         *,
         batch_rows: int | None = None,
+        explodes: bool = False,
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> pa.Table:
         """Run steps (all enabled ones by default) over a table: same rows, same order, with the new columns.
 
         A processor is called with at most `batch_rows` rows at once. Only `data`, the system columns and columns
-        that were not in `table` return; embeddings as FixedSizeList of float32 where all have one length.
+        that were not in `table` return; embeddings as FixedSizeList of float32 where all have one length. With
+        `explodes`, one row per part: its row's `document_id`, as often as the row has parts, and the new columns.
         """
 
     async def predict(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from mixpeek.contract.columns import DATA, SYSTEM_COLUMNS
+from mixpeek.contract.columns import DATA, DOCUMENT_ID, PART_OF, SYSTEM_COLUMNS
 from mixpeek.errors import PluginReplyInvalid, PluginReplyTooLarge
 from mixpeek.host.frames import MAX_BODY_BYTES
 
@@ -21,6 +21,8 @@ _MAX_BATCHES = 8192
 # As many as there are numbers of four bytes in the largest frame; of booleans, a bit each, it could hold far more, and
 # each would become a Python object.
 _MAX_VALUES = MAX_BODY_BYTES // 4
+# Each part repeats the id of its row, so a small frame could ask for much more memory than it holds.
+_MAX_PARTS = 1_000_000
 
 
 def to_stream(table: pa.Table) -> bytes:
@@ -33,18 +35,24 @@ def to_stream(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def from_stream(body: bytes, given: pa.Table) -> pa.Table:
+def from_stream(body: bytes, given: pa.Table, *, explodes: bool = False) -> pa.Table:
     """Return data and system columns of the table `given` to a host, with the columns the host made of it.
+
+    With `explodes`, one row per part instead: the `document_id` of the row it is a part of, and what the host made;
+    parts of one row are neighbours, rows in the order given.
 
     Raises:
         PluginReplyInvalid: the host sent no sound table, other rows, or columns it may not write.
-        PluginReplyTooLarge: it sent more values than can be read.
+        PluginReplyTooLarge: it sent more values, or more parts, than can be read.
     """
     made = _read(body)
-    if made.num_columns and made.num_rows != given.num_rows:
-        raise PluginReplyInvalid(f"The plugin's host sent {made.num_rows} rows for {given.num_rows}")
     # What identifies a row is never taken from a host: it could hand one row's features to another.
-    result = given.select([name for name in given.column_names if name in SYSTEM_COLUMNS or name == DATA])
+    if explodes:
+        result, made = _parts_of(given, made), made.drop_columns([PART_OF])
+    else:
+        if made.num_columns and made.num_rows != given.num_rows:
+            raise PluginReplyInvalid(f"The plugin's host sent {made.num_rows} rows for {given.num_rows}")
+        result = given.select([name for name in given.column_names if name in SYSTEM_COLUMNS or name == DATA])
     for name in made.column_names:
         if name in SYSTEM_COLUMNS or (name in given.column_names and name != DATA):
             raise PluginReplyInvalid(f"The plugin's host sent the column {name[:100]!r}, which is not its own")
@@ -52,6 +60,23 @@ def from_stream(body: bytes, given: pa.Table) -> pa.Table:
         at = result.schema.get_field_index(name)
         result = result.append_column(name, column) if at < 0 else result.set_column(at, name, column)
     return result
+
+
+def _parts_of(given: pa.Table, made: pa.Table) -> pa.Table:
+    """Return the document id of each part in a host's reply, once the host's numbers are known to be sound."""
+    import numpy as np
+    import pyarrow as pa  # as above
+
+    if PART_OF not in made.column_names or made.schema.field(PART_OF).type != pa.int32():
+        raise PluginReplyInvalid("The plugin's host did not say which row each part belongs to")
+    if made.num_rows > _MAX_PARTS:
+        raise PluginReplyTooLarge(f"The plugin's host sent {made.num_rows:,} parts, over the limit of {_MAX_PARTS:,}")
+    column = made.column(PART_OF)
+    numbers = column.to_numpy() if column.null_count == 0 else np.array([-1])
+    is_sound = numbers.size == 0 or (numbers[0] >= 0 and numbers[-1] < given.num_rows and (np.diff(numbers) >= 0).all())
+    if not is_sound:
+        raise PluginReplyInvalid("The plugin's host sent parts of rows that it was not given")
+    return given.select([DOCUMENT_ID]).take(pa.array(numbers))
 
 
 def _read(body: bytes) -> pa.Table:

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from mixpeek.contract.columns import DATA, DOCUMENT_ID, MIME_TYPE, SYSTEM_COLUMNS
+from mixpeek.contract.columns import DATA, DOCUMENT_ID, MIME_TYPE, PART_OF, SYSTEM_COLUMNS
 from mixpeek.contract.pipeline import RowCondition
+from mixpeek.host import parts
 from mixpeek.host.failures import failure_from, invalid
 
 if TYPE_CHECKING:
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
 
 
 def run_table(
-    package: PluginPackage, steps: Sequence[Step], body: bytes, vectors: frozenset[str], batch_rows: int | None
+    package: PluginPackage,
+    steps: Sequence[Step],
+    body: bytes,
+    vectors: frozenset[str],
+    batch_rows: int | None,
+    *,
+    explodes: bool = False,
 ) -> bytes:
     """Run the steps over an Arrow stream and return one of every new column, and of `data` if it was changed.
 
@@ -32,14 +39,20 @@ def run_table(
     Args:
         vectors: names of the embedding columns; rectangular ones leave as FixedSizeList of float32.
         batch_rows: most rows a processor is called with; None hands it all of them.
+        explodes: a row may have become several or none; the column `PART_OF` then says whose each returned row is.
     """
     table = pa.ipc.open_stream(body).read_all()
     given = table.to_pandas()
-    frame = run_frame(package, steps, given, batch_rows)
+    frame = run_frame(package, steps, given, batch_rows, explodes=explodes)
     names = [name for name in frame.columns if name not in given.columns]
-    if DATA in given.columns and not frame[DATA].equals(given[DATA]):
+    origin = parts.parents(frame, given) if explodes else np.arange(len(given), dtype=np.int32)
+    if DATA in given.columns and not frame[DATA].equals(given[DATA].iloc[origin].reset_index(drop=True)):
         names.insert(0, DATA)
     columns = [to_arrow(name, frame[name], is_vector=name in vectors) for name in names]
+    if explodes:
+        if PART_OF in names:
+            raise invalid(f"the column {PART_OF!r} is the platform's; give yours another name")
+        names, columns = [*names, PART_OF], [*columns, pa.array(origin)]
     sink = pa.BufferOutputStream()
     result = pa.Table.from_arrays(columns, names=names).combine_chunks()
     with pa.ipc.new_stream(sink, result.schema) as writer:
@@ -47,26 +60,45 @@ def run_table(
     return bytes(sink.getvalue())
 
 
-def run_rows(package: PluginPackage, steps: Sequence[Step], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Run the steps over rows of the same keys and return the new columns of each."""
+def run_rows(
+    package: PluginPackage, steps: Sequence[Step], rows: list[dict[str, Any]], *, explodes: bool = False
+) -> list[dict[str, Any]]:
+    """Run the steps over rows of the same keys and return the new columns of each, of its first part if it explodes."""
     given = pd.DataFrame(rows)
-    frame = run_frame(package, steps, given, None)
+    frame = run_frame(package, steps, given, None, explodes=explodes)
+    if explodes:
+        frame = frame.drop_duplicates(DOCUMENT_ID, ignore_index=True)
+        if len(frame) < len(given):
+            raise invalid("the pipeline made no part of the inputs, so there is nothing to answer with")
     new = {name: frame[name] for name in frame.columns if name not in given.columns}
     return [{name: values.iloc[number] for name, values in new.items()} for number in range(len(rows))]
 
 
 def run_frame(
-    package: PluginPackage, steps: Sequence[Step], given: pd.DataFrame, batch_rows: int | None
+    package: PluginPackage,
+    steps: Sequence[Step],
+    given: pd.DataFrame,
+    batch_rows: int | None,
+    *,
+    explodes: bool = False,
 ) -> pd.DataFrame:
-    """Run the steps in order; each sees the rows its condition lets through and what earlier steps wrote."""
+    """Run the steps in order; each sees the rows its condition lets through and what earlier steps wrote.
+
+    If the plugin `explodes`, the frame has one row per part afterwards, those of one given row next to each other.
+    """
     frame = given.copy()
     for step in steps:
         rows = _rows_for(step.condition, frame)
         if rows.size == 0:
             continue
         size = batch_rows or rows.size
-        parts = [_call(package, step, frame, rows[start : start + size]) for start in range(0, rows.size, size)]
-        _write(frame, parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True), rows)
+        cuts = range(0, rows.size, size)
+        made = [_call(package, step, frame, rows[start : start + size], explodes=explodes) for start in cuts]
+        result = made[0] if len(made) == 1 else pd.concat(made, ignore_index=True)
+        if explodes:
+            frame = parts.replaced(step, frame, rows, result, given.columns)
+        else:
+            _write(frame, result, rows)
     return frame
 
 
@@ -81,7 +113,9 @@ def _rows_for(condition: RowCondition, frame: pd.DataFrame) -> np.ndarray[Any, A
     return np.flatnonzero([verdict[kind] for kind in kinds])
 
 
-def _call(package: PluginPackage, step: Step, frame: pd.DataFrame, rows: np.ndarray[Any, Any]) -> pd.DataFrame:
+def _call(
+    package: PluginPackage, step: Step, frame: pd.DataFrame, rows: np.ndarray[Any, Any], *, explodes: bool
+) -> pd.DataFrame:
     batch = frame.iloc[rows].reset_index(drop=True)
     known = list(batch.columns)
     ids = batch[DOCUMENT_ID].tolist() if DOCUMENT_ID in batch.columns else None
@@ -90,19 +124,21 @@ def _call(package: PluginPackage, step: Step, frame: pd.DataFrame, rows: np.ndar
     except Exception as error:
         more = f"; the columns are {', '.join(map(str, known))}" if isinstance(error, KeyError) else ""
         raise failure_from(error, package.root, step=step.label, more=more) from error
-    return _aligned(step, result, ids, rows.size)
-
-
-def _aligned(step: Step, result: Any, ids: list[Any] | None, count: int) -> pd.DataFrame:
-    """Return a processor's result in the order of the rows it was given."""
     if not isinstance(result, pd.DataFrame):
         kind = "None" if result is None else f"a {type(result).__name__}"
         raise invalid(f"{step.label} returned {kind}; return the DataFrame", step.label)
-    if len(result) != count:
-        raise invalid(f"{step.label} returned {len(result)} rows for {count}; return one row for each", step.label)
     names = list(result.columns)
-    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+    # The columns of a frame without rows name nothing; pandas numbers them.
+    if len(result) and not (all(isinstance(name, str) for name in names) and len(set(names)) == len(names)):
         raise invalid(f"{step.label} returned column names that are not distinct strings: {names}", step.label)
+    return parts.grouped(step, result, ids or []) if explodes else _aligned(step, result, ids, rows.size)
+
+
+def _aligned(step: Step, result: pd.DataFrame, ids: list[Any] | None, count: int) -> pd.DataFrame:
+    """Return a processor's result in the order of the rows it was given."""
+    if len(result) != count:
+        hint = "return one row for each, or declare `explodes = True` in manifest.py"
+        raise invalid(f"{step.label} returned {len(result)} rows for {count}; {hint}", step.label)
     order = _order(step, result, ids)
     return (result if order is None else result.iloc[order]).reset_index(drop=True)
 

@@ -29,6 +29,7 @@ class Plugin:
         self._identity: tuple[str, str] | None = None
         self._handler: Handler | None = None
         self._vectors: frozenset[str] | None = None
+        self._declared: dict[str, Any] | None = None
         self.batch_size = 1
 
     def describe(self, request: dict[str, Any], _: bytes) -> Answer:
@@ -52,7 +53,9 @@ class Plugin:
         from mixpeek.host.rows import run_table  # pandas and pyarrow, 1 s to import: only when a table comes
 
         steps = self._chosen(request.get("steps"))
-        return {}, run_table(self._package, steps, body, self._vector_columns(), request.get("batch_rows"))
+        explodes = request.get("explodes") is True
+        vectors, most = self._vector_columns(), request.get("batch_rows")
+        return {}, run_table(self._package, steps, body, vectors, most, explodes=explodes)
 
     def predict(self, request: dict[str, Any], _: bytes) -> Answer:
         """Answer one realtime request through the handler, or through the pipeline if there is no handler."""
@@ -118,7 +121,7 @@ class Plugin:
 
     def _vector_columns(self) -> frozenset[str]:
         if self._vectors is None:
-            features = read_manifest(self._package.load("manifest")).get("features")
+            features = self._manifest().get("features")
             names = [
                 feature.get("feature_name")
                 for feature in (features if isinstance(features, list) else [])
@@ -126,6 +129,11 @@ class Plugin:
             ]
             self._vectors = frozenset(name for name in names if isinstance(name, str))
         return self._vectors
+
+    def _manifest(self) -> dict[str, Any]:
+        if self._declared is None:
+            self._declared = read_manifest(self._package.load("manifest"))
+        return self._declared
 
     def _predict_by_pipeline(self, inputs: Sequence[Any], parameters: dict[str, Any]) -> list[Any]:
         from mixpeek.host.rows import run_rows  # pandas, as in `run`
@@ -135,7 +143,7 @@ class Plugin:
         if self._steps is None or (parameters and parameters != self._built_with):
             self._build(parameters)
         rows = [_row(each, number) for number, each in enumerate(inputs)]
-        found = run_rows(self._package, self._chosen(None), rows)
+        found = run_rows(self._package, self._chosen(None), rows, explodes=self._manifest().get("explodes") is True)
         return [{name: jsonable(plain(value), name) for name, value in each.items()} for each in found]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mixpeek.contract.columns import DATA, SYSTEM_COLUMNS
+from mixpeek.contract.columns import DATA, PART_OF, SYSTEM_COLUMNS
 from mixpeek.contract.features import FeatureUri
 from mixpeek.contract.fields import SCHEMA_FIELDS
 from mixpeek.contract.manifest import Feature, Manifest
@@ -26,7 +26,7 @@ INPUT_TYPES = (*CATEGORIES, "pdf", "excel", "json", "string", "number", "integer
 # The platform's own packages; a plugin of that name could not be imported by it.
 _RESERVED_NAMES = frozenset({"mixpeek", "engine", "shared"})
 # Beside the columns: where a document keeps what is not the plugin's.
-_RESERVED_FEATURES = frozenset({DATA, *SYSTEM_COLUMNS, "_internal", "document_blobs", "score"})
+_RESERVED_FEATURES = frozenset({DATA, PART_OF, *SYSTEM_COLUMNS, "_internal", "document_blobs", "score"})
 EMBEDDING = "embedding"
 _LEAST = {"feature_extractor_name": "unnamed", "version": "1.0.0"}
 _MAX_ENTRIES = 256

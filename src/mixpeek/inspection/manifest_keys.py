@@ -31,6 +31,8 @@ _MEANT: dict[type[BaseModel], dict[str, str]] = {
         "requirements": "dependencies",
         "params_schema": "parameter_schema",
         "input_types": "supported_input_types",
+        "explode": "explodes",
+        "exploding": "explodes",
     },
     ComputeProfile: {"memory_gb": "actor_memory_gb", "concurrency": "max_concurrency"},
     ServeConfig: {"replicas": "num_replicas"},

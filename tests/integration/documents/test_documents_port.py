@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mixpeek.db.pool import Connection
-from mixpeek.documents.port import DocumentStore, Index, Metric, NewDocument
+from mixpeek.documents.port import DocumentStore, Index, Metric, NewDocument, Sources
 from mixpeek.documents.postgres import PostgresDocuments
 
 Vector = NDArray[np.float32]
@@ -77,6 +77,73 @@ def test_writing_nothing_changes_nothing(store: DocumentStore, connection: Conne
     store.upsert(connection, index, [])
 
     assert store.count(connection, index) == 0
+
+
+def parts(row: str, count: int, *, source: str | None = None, objects: str = "obj_1") -> list[NewDocument]:
+    """Documents of one exploded row, named after it and their place."""
+    return [
+        NewDocument(
+            document_id=f"{row}_{position}",
+            batch_id="btch_1",
+            object_id=objects,
+            payload={},
+            internal={},
+            vectors={"vec": np.ones(DIMENSION, dtype=np.float32)},
+            source_document_id=source,
+            row_id=f"{row}_0",
+            position=position,
+        )
+        for position in range(count)
+    ]
+
+
+def ids(store: DocumentStore, connection: Connection, index: Index) -> list[str]:
+    found = [one.document_id for one in store.list_page(connection, index, after="", limit=1000)]
+    assert store.count(connection, index) == len(found)
+    hits = store.search(connection, [index], "vec", [1, 1, 1, 1], "dot", 1000)
+    assert sorted(hit.document_id for hit in hits) == found
+    return found
+
+
+def test_parts_that_a_row_no_longer_has_are_removed_and_all_others_stay(
+    store: DocumentStore, connection: Connection, index: Index
+) -> None:
+    rows = [*parts("a", 3), *parts("b", 2), *parts("c", 2), *parts("gone", 2), *parts("z", 2, objects="obj_2")]
+    store.upsert(connection, index, rows)
+
+    removed = store.keep_only(connection, index, {"a_0": 1, "b_0": None, "c_0": 0}, Sources(object_ids=["obj_1"]))
+
+    assert ids(store, connection, index) == ["a_0", "b_0", "b_1", "z_0", "z_1"]
+    assert removed == 6
+
+
+def test_what_was_made_of_a_removed_document_goes_with_it_however_far_down(
+    store: DocumentStore, connection: Connection, new_index: Callable[[], Index]
+) -> None:
+    first, second, third = new_index(), new_index(), new_index()
+    store.upsert(connection, first, parts("page", 2))
+    store.upsert(connection, second, [*parts("x", 2, source="page_0"), *parts("y", 2, source="page_1")])
+    store.upsert(connection, third, [*parts("deep", 1, source="x_1"), *parts("deeper", 1, source="y_1")])
+
+    removed = store.keep_only(connection, first, {"page_0": 1}, Sources(object_ids=["obj_1"]))
+
+    assert removed == 4
+    assert [ids(store, connection, each) for each in (first, second, third)] == [
+        ["page_0"],
+        ["x_0", "x_1"],
+        ["deep_0"],
+    ]
+
+
+def test_of_documents_made_of_documents_only_those_of_the_named_ones_are_looked_at(
+    store: DocumentStore, connection: Connection, index: Index
+) -> None:
+    store.upsert(connection, index, [*parts("a", 2, source="doc_1"), *parts("b", 2, source="doc_2")])
+
+    store.keep_only(connection, index, {"a_0": 1}, Sources(document_ids=["doc_1"]))
+    store.keep_only(connection, index, {}, Sources(object_ids=["obj_1"]))
+
+    assert ids(store, connection, index) == ["a_0", "b_0", "b_1"]
 
 
 # Halves and quarters: sums are exact, so that brute force and the store agree on ties to the last bit.

@@ -196,3 +196,110 @@ def test_build_steps_that_returns_something_else_is_refused(start: StartHost, re
 
     with pytest.raises(PluginReplyInvalid, match="build_steps"):
         host.build()
+
+
+PAGES = """
+parts = [{**row, "page": page} for row in batch.to_dict("records") for page in row["data"].split("|") if page]
+return pd.DataFrame(parts)
+"""
+
+
+def exploded(host: BlockingHost, *texts: str, **options: Any) -> list[dict[str, Any]]:
+    table = pa.table({"document_id": [f"doc_{n}" for n in range(len(texts))], "data": list(texts)})
+    found: list[dict[str, Any]] = host.run(table, explodes=True, **options).to_pylist()
+    return found
+
+
+def test_a_row_may_become_several_parts_or_none_each_with_the_id_of_its_row(start: StartHost) -> None:
+    host = start(pipeline=pipeline(PAGES))
+
+    assert exploded(host, "a|b", "", "c") == [
+        {"document_id": "doc_0", "page": "a"},
+        {"document_id": "doc_0", "page": "b"},
+        {"document_id": "doc_2", "page": "c"},
+    ]
+
+
+def test_parts_stay_in_their_order_whatever_order_rows_come_back_in(start: StartHost) -> None:
+    host = start(pipeline=pipeline(PAGES.replace("(parts)", "(parts[::2] + parts[1::2])")))
+
+    assert [(part["document_id"], part["page"]) for part in exploded(host, "a|b", "c|d", batch_rows=2)] == [
+        ("doc_0", "a"),
+        ("doc_0", "b"),
+        ("doc_1", "c"),
+        ("doc_1", "d"),
+    ]
+
+
+@pytest.mark.parametrize("batch_rows", [None, 1, 2])
+def test_a_later_step_sees_parts_and_may_split_them_again(start: StartHost, batch_rows: int | None) -> None:
+    words = """
+    parts = [{**row, "word": word} for row in batch.to_dict("records") for word in row["page"].split()]
+    return pd.DataFrame(parts)[["document_id", "page", "word"]]
+    """
+    host = start(pipeline=pipeline(PAGES, words, "batch['size'] = batch['word'].str.len()\nreturn batch"))
+
+    assert exploded(host, "one two|three", "four", batch_rows=batch_rows) == [
+        {"document_id": "doc_0", "page": "one two", "word": "one", "size": 3},
+        {"document_id": "doc_0", "page": "one two", "word": "two", "size": 3},
+        {"document_id": "doc_0", "page": "three", "word": "three", "size": 5},
+        {"document_id": "doc_1", "page": "four", "word": "four", "size": 4},
+    ]
+
+
+def test_rows_that_a_condition_holds_back_stay_between_the_parts_of_others(start: StartHost) -> None:
+    host = start(pipeline=pipeline(PAGES, conditions=("is_text",)))
+    table = pa.table(
+        {
+            "document_id": ["a", "b", "c"],
+            "data": ["1|2", "x", "3"],
+            "mime_type": ["text/plain", "image/png", "text/plain"],
+        }
+    )
+
+    found = host.run(table, explodes=True).to_pylist()
+
+    assert [(part["document_id"], part["page"]) for part in found] == [("a", "1"), ("a", "2"), ("b", None), ("c", "3")]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return pd.DataFrame({'page': ['a', 'b']})", "without `document_id`"),
+        ("return pd.DataFrame({'document_id': ['doc_0', 'doc_9']})", "other document_ids"),
+        ("return pd.DataFrame({'document_id': ['doc_0', 7]})", "other document_ids"),
+        ("batch['_part_of'] = 1\nreturn batch", "the platform's"),
+    ],
+)
+def test_parts_that_belong_to_no_row_are_the_authors_fault(start: StartHost, body: str, message: str) -> None:
+    host = start(pipeline=pipeline(body))
+
+    with pytest.raises(PluginReplyInvalid, match=message):
+        exploded(host, "a")
+
+
+def test_without_the_declaration_another_number_of_rows_is_the_authors_fault(start: StartHost) -> None:
+    host = start(pipeline=pipeline(PAGES))
+
+    with pytest.raises(PluginReplyInvalid, match=r"returned 3 rows for 2.*`explodes = True`"):
+        host.run(pa.table({"document_id": ["a", "b"], "data": ["1|2", "3"]}))
+
+
+def test_realtime_through_an_exploding_pipeline_answers_with_the_first_part(start: StartHost) -> None:
+    manifest = """
+    metadata = {"feature_extractor_name": "sample", "version": "1.0.0", "description": "A sample", "explodes": True}
+    features = []
+    """
+    host = start(pipeline=pipeline(PAGES), manifest=manifest)
+
+    assert host.predict({"text": "a|b"}) == {"page": "a"}
+    with pytest.raises(PluginReplyInvalid, match="no part"):
+        host.predict({"text": ""})
+
+
+def test_splitting_parts_again_without_what_was_made_of_them_is_refused(start: StartHost) -> None:
+    again = "return pd.concat([batch, batch])[['document_id']]"
+    host = start(pipeline=pipeline(PAGES, again))
+
+    with pytest.raises(PluginReplyInvalid, match="left out 'page'"):
+        exploded(host, "a|b")

@@ -10,9 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpeek.batches.models import Row
-from mixpeek.batches.rows import Recipe, document_id_from, rows_from_object, source_name, split_by_steps
+from mixpeek.batches.rows import (
+    Recipe,
+    document_id_from,
+    part_of,
+    row_from_document,
+    rows_from_object,
+    split_by_steps,
+    split_incomplete,
+)
 from mixpeek.catalog.models import StoredObject
+from mixpeek.collections.mappings import parse_mappings, source_name
 from mixpeek.contract.columns import SYSTEM_COLUMNS
+from mixpeek.documents.port import Document
 from mixpeek.execution.port import Step
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,9 +38,19 @@ def stored(*blobs: dict[str, Any], **fields: Any) -> StoredObject:
 
 
 def recipe(
-    *, mappings: dict[str, str] | None = None, passthrough: list[dict[str, Any]] | None = None, all_fields: bool = False
+    *,
+    mappings: dict[str, str] | list[dict[str, Any]] | None = None,
+    passthrough: list[dict[str, Any]] | None = None,
+    all_fields: bool = False,
+    **more: Any,
 ) -> Recipe:
-    return Recipe("col_1", "words_1_0_0", "ns_1", mappings or {}, passthrough or [], all_fields)
+    return Recipe("col_1", "words_1_0_0", "ns_1", parse_mappings(mappings or {}), passthrough or [], all_fields, **more)
+
+
+def made_of(source: StoredObject, **payload: Any) -> Document:
+    """A document that another collection made of an object."""
+    row = only_row(rows_from_object(source, recipe()))
+    return Document("doc_source", "col_0", payload, {**row.internal, "collection_id": "col_0"}, {"vec": [1.0, 2.0]})
 
 
 def only_row(found: list[Row]) -> Row:
@@ -133,3 +153,88 @@ def test_a_row_that_no_enabled_step_takes_is_skipped_by_name() -> None:
     assert [row.columns["data"] for row in taken] == ["hello"]
     assert [(outcome.outcome, outcome.cause) for outcome in skipped] == [("skipped", "no_matching_step")]
     assert "image/png" in skipped[0].message
+
+
+def test_an_input_may_be_a_literal_or_lie_deep_in_a_field() -> None:
+    mappings = [
+        {"input_key": "text", "source_type": "payload", "path": "parts.1.text"},
+        {"input_key": "lang", "source_type": "literal", "override": "en"},
+    ]
+    source = stored(blob("parts", [{"text": "a"}, {"text": "b"}], kind="json"))
+
+    columns = only_row(rows_from_object(source, recipe(mappings=mappings))).columns
+
+    assert (columns["data"], columns["text"], columns["lang"]) == ("b", "b", "en")
+
+
+def test_no_field_of_a_source_stands_in_the_place_of_a_system_column() -> None:
+    source = stored(blob("object_id", "mine"))
+
+    row = only_row(rows_from_object(source, recipe()))
+
+    assert (row.columns["object_id"], row.columns["data"]) == ("obj_1", "mine")
+
+
+def test_a_document_makes_one_row_of_its_mapped_field_with_its_vectors_and_lineage() -> None:
+    mappings = [
+        {"input_key": "text", "source_type": "payload", "path": "page"},
+        {"input_key": "seen", "source_type": "vector", "path": "vec"},
+    ]
+    source = made_of(stored(blob("content", "all")), page="one page", topic="x")
+    own = recipe(mappings=mappings, passthrough=[{"source_path": "topic"}], began_at="2026-01-01")
+
+    row = row_from_document(source, own)
+
+    lineage = row.internal["lineage"]
+    assert set(SYSTEM_COLUMNS) <= set(row.columns)
+    assert (row.columns["data"], row.columns["text"], row.columns["page"]) == ("one page", "one page", "one page")
+    assert (row.columns["seen"], row.columns["mime_type"], row.passthrough) == (
+        [1.0, 2.0],
+        "text/plain",
+        {"topic": "x"},
+    )
+    assert row.document_id == document_id_from("col_1", "doc_source", "page")
+    assert (lineage["root_object_id"], lineage["root_bucket_id"]) == ("obj_1", "bkt_1")
+    assert (lineage["source_document_id"], lineage["source_collection_id"]) == ("doc_source", "col_0")
+    assert lineage["path"] == "bkt_1/col_1/col_1"
+    assert [step["document_id"] for step in lineage["chain"]][-1] == row.document_id
+
+
+def test_a_file_that_was_passed_through_keeps_its_kind_and_type() -> None:
+    photo = stored(blob("photo", "file:///p.png", kind="image", mime_type="image/png"))
+    source = made_of(photo, photo="file:///p.png", scan="file:///s.pdf")
+    fields = {"photo": {"type": "image"}, "scan": {"type": "pdf"}}
+
+    same = row_from_document(source, recipe(mappings={"image": "photo"}, source_fields=fields))
+    other = row_from_document(source, recipe(mappings={"file": "scan"}, source_fields=fields))
+
+    assert (same.columns["blob_type"], same.columns["mime_type"]) == ("image", "image/png")
+    assert (other.columns["blob_type"], other.columns["mime_type"]) == ("pdf", "application/pdf")
+
+
+def test_parts_differ_in_id_and_place_and_share_the_rest() -> None:
+    row = only_row(rows_from_object(stored(blob("content", "x")), recipe()))
+
+    first, second = part_of(row, 0), part_of(row, 1)
+
+    assert first is row
+    assert second.document_id == document_id_from("col_1", "obj_1", "blob_content", 1)
+    assert second.internal["document_id"] == second.document_id
+    assert second.internal["lineage"]["position"] == 1
+    assert second.internal["lineage"]["chain"][-1]["document_id"] == second.document_id
+    assert row.internal["lineage"]["chain"][-1]["document_id"] == row.document_id, "the row itself stays as it was"
+
+
+def test_a_row_that_lacks_what_the_collection_asks_for_is_not_run_and_says_so() -> None:
+    source = stored(blob("content", "x"), author="Ada")
+    asked = [{"source_path": "author", "required": True}, {"source_path": "year", "required": True}]
+    whole = [{"source_path": "author", "required": True}, {"source_path": "year", "required": True, "default": 2026}]
+    own, defaulted, reading = recipe(passthrough=asked), recipe(passthrough=whole), recipe(mappings={"text": "page"})
+    empty = row_from_document(made_of(source, page=None), reading)
+
+    complete, outcomes = split_incomplete(rows_from_object(source, own), own)
+
+    assert (complete, [(o.outcome, o.cause) for o in outcomes]) == ([], [("failed", "missing_required_field")])
+    assert "'year'" in outcomes[0].message
+    assert split_incomplete(rows_from_object(source, defaulted), defaulted)[1] == []
+    assert [(o.outcome, o.cause) for o in split_incomplete([empty], reading)[1]] == [("skipped", "missing_input")]

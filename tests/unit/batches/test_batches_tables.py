@@ -19,7 +19,14 @@ FEATURE = Feature(feature_type="embedding", feature_name="vec", embedding_dim=2)
 
 def rows(count: int, **columns: Any) -> list[Row]:
     return [
-        Row(f"doc_{at}", f"obj_{at}", None, {"document_id": f"doc_{at}", "data": "x", **columns}, {"kept": at}, {})
+        Row(
+            f"doc_{at}",
+            f"obj_{at}",
+            None,
+            {"document_id": f"doc_{at}", "data": "x", **columns},
+            {"kept": at},
+            {"collection_id": "col_1", "lineage": {"position": 0, "chain": [{"document_id": f"doc_{at}"}]}},
+        )
         for at in range(count)
     ]
 
@@ -154,3 +161,24 @@ def test_every_row_ends_as_a_document_or_with_a_cause_and_never_as_both(cells: l
     reported = [outcome.row.document_id for outcome in checked.outcomes]
     assert sorted(stored + reported) == sorted(f"doc_{at}" for at in range(len(cells)))
     assert stored == [f"doc_{at}" for at, cell in enumerate(cells) if cell == [1.0, 0.0]]
+
+
+# How many parts each row has, and whether the vector of each part is good.
+PARTS = st.lists(st.lists(st.booleans(), max_size=4), min_size=1, max_size=6)
+
+
+@given(PARTS)
+def test_every_part_of_an_exploded_row_ends_as_a_document_or_with_a_cause(parts: list[list[bool]]) -> None:
+    flat = [(at, good) for at, row in enumerate(parts) for good in row]
+    vectors = pa.array([[1.0, 0.0] if good else [1.0] for _, good in flat], pa.list_(pa.float32()))
+    table = pa.table({"document_id": pa.array([f"doc_{at}" for at, _ in flat], pa.string()), "vec": vectors})
+
+    checked = check_output(table, rows(len(parts)), [FEATURE], "btch_1", explodes=True)
+
+    stored = [(document.row_id, document.position) for document in checked.documents]
+    assert checked.parts == {f"doc_{at}": len(row) for at, row in enumerate(parts)}
+    assert stored == [(f"doc_{at}", n) for at, row in enumerate(parts) for n, good in enumerate(row) if good]
+    assert sum(cause == "no_parts" for _, cause in causes(checked)) == sum(not row for row in parts)
+    assert sum(cause == "wrong_dimension" for _, cause in causes(checked)) == sum(not good for _, good in flat)
+    every = [d.document_id for d in checked.documents] + [o.row.document_id for o in checked.outcomes]
+    assert len(set(every)) == len(every)

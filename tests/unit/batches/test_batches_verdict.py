@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpeek.batches.planning import chunk_size
-from mixpeek.batches.verdict import judge
+from mixpeek.batches.verdict import judge, judge_batch
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,20 @@ def test_completed_is_said_only_when_every_row_is_stored(rows: int, unwritten: i
 @given(st.integers(0, 10**7), st.integers(1, 64), st.integers(1, 8192))
 def test_a_chunk_is_never_empty_nor_larger_than_allowed(objects: int, hosts: int, most: int) -> None:
     assert 1 <= chunk_size(objects, hosts, most) <= most
+
+
+@pytest.mark.parametrize(
+    ("tiers", "status", "error"),
+    [
+        ([("COMPLETED", None), ("COMPLETED", None)], "COMPLETED", None),
+        ([("COMPLETED_WITH_ERRORS", "1 row")], "COMPLETED_WITH_ERRORS", "1 row"),
+        ([("COMPLETED", None), ("COMPLETED_WITH_ERRORS", "1 row")], "COMPLETED_WITH_ERRORS", "tier 1: 1 row"),
+        ([("COMPLETED_WITH_ERRORS", "a"), ("FAILED", "b"), ("SKIPPED", None)], "FAILED", "tier 0: a; tier 1: b"),
+    ],
+)
+def test_a_batch_ends_as_the_worst_of_its_tiers_and_says_which(
+    tiers: list[tuple[str, str | None]], status: str, error: str | None
+) -> None:
+    verdict = judge_batch(tiers)
+
+    assert (verdict.status, verdict.error) == (status, error)

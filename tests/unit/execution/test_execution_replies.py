@@ -148,3 +148,41 @@ def test_any_damage_to_a_stream_is_refused_or_harmless() -> None:
 def test_what_is_no_stream_is_refused(body: bytes) -> None:
     with pytest.raises(PluginReplyInvalid):
         from_stream(body, GIVEN)
+
+
+def parts(*numbers: Any, kind: pa.DataType | None = None, **columns: Any) -> pa.Table:
+    return pa.table({**columns, "_part_of": pa.array(list(numbers), kind or pa.int32())})
+
+
+def test_each_part_gets_the_id_of_its_row_and_no_other_column_of_it() -> None:
+    made = parts(0, 0, 1, page=["one", "two", "three"])
+
+    assert from_stream(to_stream(made), GIVEN, explodes=True).to_pydict() == {
+        "document_id": ["a", "a", "b"],
+        "page": ["one", "two", "three"],
+    }
+    assert from_stream(to_stream(parts()), GIVEN, explodes=True).to_pydict() == {"document_id": []}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pa.table({"page": ["one"]}),
+        parts(2),
+        parts(-1, 0),
+        parts(1, 0),
+        parts(None),
+        parts(0, kind=pa.int64()),
+        parts("0", kind=pa.string()),
+        parts(0, document_id=["b"]),
+        parts(0, text=["mine"]),
+    ],
+)
+def test_parts_of_rows_that_were_not_given_are_refused(made: pa.Table) -> None:
+    with pytest.raises(PluginReplyInvalid):
+        from_stream(to_stream(made), GIVEN, explodes=True)
+
+
+def test_more_parts_than_can_be_read_are_refused() -> None:
+    with pytest.raises(PluginReplyTooLarge, match="parts"):
+        from_stream(to_stream(parts(*[0] * 1_000_001)), GIVEN, explodes=True)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -121,10 +122,18 @@ def test_a_process_that_shares_one_processor_with_another_is_kept_waiting_and_on
         rivals = [stack.enter_context(_running([*pinned, "sh", "-c", "while :; do :; done"])) for _ in range(2)]
         sleeper = stack.enter_context(_running([*pinned, "sleep", "60"]))
 
-        until(lambda: all(kept_waiting_s(rival.pid) > 0.1 for rival in rivals), what="both have waited for each other")
+        until(lambda: _is_asleep(sleeper.pid), what="the sleeper has begun")
+        before = [kept_waiting_s(each.pid) for each in (*rivals, sleeper)]
+        for rival, waited_s in zip(rivals, before[:2], strict=True):
+            until(lambda r=rival, s=waited_s: kept_waiting_s(r.pid) > s + 0.1, what="it has waited for the other")
 
-        assert kept_waiting_s(sleeper.pid) < 0.1
+        assert kept_waiting_s(sleeper.pid) == before[2]
     assert kept_waiting_s(2**22 + 1) == 0.0
+
+
+def _is_asleep(pid: int) -> bool:
+    name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+    return name == "sleep" and rest.split()[0] == "S"
 
 
 @contextlib.contextmanager

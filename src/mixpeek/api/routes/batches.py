@@ -14,6 +14,7 @@ from mixpeek.api.schemas.tasks import Task
 from mixpeek.batches import queries, service
 from mixpeek.batches.schemas import CreateBatch, SubmitBatch, TriggerBucket
 from mixpeek.catalog.service import get_bucket
+from mixpeek.collections.schemas import Trigger
 from mixpeek.collections.service import get_collection
 
 router = APIRouter(prefix="/v1/buckets/{bucket_identifier}/batches", tags=["batches"])
@@ -37,7 +38,7 @@ def trigger_bucket(
     with platform.database.transaction() as connection:
         bucket = get_bucket(connection, namespace.namespace_id, bucket_identifier)
         collection = get_collection(connection, namespace.namespace_id, body.collection_ids[0])
-        return service.trigger(connection, namespace, collection, [bucket.bucket_id])
+        return service.trigger(connection, namespace, collection, Trigger(include_buckets=[bucket.bucket_id]))
 
 
 @router.get("/{batch_id}", **answers(BatchWithProgress))

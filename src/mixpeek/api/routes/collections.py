@@ -9,10 +9,16 @@ from fastapi import APIRouter
 from mixpeek.api.access import Deleter, HeaderNamespace, PlatformDep, Writer
 from mixpeek.api.answers import answers
 from mixpeek.api.paging import ListBody, PageDep, wire_page
-from mixpeek.api.schemas.collections import Collection, CollectionDeleted, CollectionPage, CollectionTriggered
+from mixpeek.api.schemas.collections import (
+    Collection,
+    CollectionCloned,
+    CollectionDeleted,
+    CollectionPage,
+    CollectionTriggered,
+)
 from mixpeek.batches import service as batches
 from mixpeek.collections import queries, service
-from mixpeek.collections.schemas import CreateCollection, Trigger
+from mixpeek.collections.schemas import CloneCollection, CreateCollection, Trigger, UpdateCollection
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 
@@ -21,7 +27,7 @@ router = APIRouter(prefix="/v1/collections", tags=["collections"])
 def create_collection(
     platform: PlatformDep, namespace: HeaderNamespace, caller: Writer, body: CreateCollection
 ) -> dict[str, Any]:
-    """Create a collection over existing buckets; trigger it to fill it."""
+    """Create a collection over existing buckets, or over the documents of other collections; trigger it to fill it."""
     return service.create_collection(platform.registry, namespace.namespace_id, body).wire()
 
 
@@ -43,18 +49,59 @@ def get_collection(platform: PlatformDep, namespace: HeaderNamespace, collection
         return service.get_collection(connection, namespace.namespace_id, collection_identifier).wire()
 
 
-@router.delete("/{collection_identifier}", **answers(CollectionDeleted, checked=True))
+@router.patch("/{collection_identifier}", **answers(Collection, 409))
+def update_collection(
+    platform: PlatformDep,
+    namespace: HeaderNamespace,
+    caller: Writer,
+    collection_identifier: str,
+    body: UpdateCollection,
+) -> dict[str, Any]:
+    """Change a collection's name, description or metadata, or whether it is enabled; the rest is cloned instead."""
+    with platform.database.transaction() as connection:
+        return service.update_collection(connection, namespace.namespace_id, collection_identifier, body).wire()
+
+
+@router.put("/{collection_identifier}", **answers(Collection, 409))
+def replace_collection(
+    platform: PlatformDep,
+    namespace: HeaderNamespace,
+    caller: Writer,
+    collection_identifier: str,
+    body: UpdateCollection,
+) -> dict[str, Any]:
+    """As PATCH, and what is left out becomes as it is in a new collection; the name stays."""
+    with platform.database.transaction() as connection:
+        found = service.update_collection(connection, namespace.namespace_id, collection_identifier, body, whole=True)
+        return found.wire()
+
+
+@router.post("/{collection_identifier}/clone", **answers(CollectionCloned, 409))
+def clone_collection(
+    platform: PlatformDep,
+    namespace: HeaderNamespace,
+    caller: Writer,
+    collection_identifier: str,
+    body: CloneCollection,
+) -> dict[str, Any]:
+    """Create a collection like this one with another source, extractor or parameters; it begins empty."""
+    with platform.database.transaction() as connection:
+        like = service.get_collection(connection, namespace.namespace_id, collection_identifier)
+    made = service.clone_collection(platform.registry, namespace.namespace_id, like.collection_id, body)
+    return {"collection": made.wire(), "source_collection_id": like.collection_id}
+
+
+@router.delete("/{collection_identifier}", **answers(CollectionDeleted, 409, checked=True))
 def delete_collection(
     platform: PlatformDep, namespace: HeaderNamespace, caller: Deleter, collection_identifier: str
 ) -> dict[str, Any]:
-    """Delete a collection with its documents and generations."""
+    """Delete a collection with its documents and generations; refused while other collections read it."""
     with platform.database.transaction() as connection:
-        collection = service.get_collection(connection, namespace.namespace_id, collection_identifier)
-        queries.delete_collection(connection, collection.collection_id)
+        collection = service.delete_collection(connection, namespace.namespace_id, collection_identifier)
     return {"success": True, "collection_id": collection.collection_id, "message": "Deleted"}
 
 
-@router.post("/{collection_identifier}/trigger", **answers(CollectionTriggered, status=202, checked=True))
+@router.post("/{collection_identifier}/trigger", **answers(CollectionTriggered, 409, status=202, checked=True))
 def trigger_collection(
     platform: PlatformDep,
     namespace: HeaderNamespace,
@@ -62,7 +109,7 @@ def trigger_collection(
     collection_identifier: str,
     body: Trigger | None = None,
 ) -> dict[str, Any]:
-    """Run the extractor over every object of the collection's buckets."""
+    """Run the extractor over all that the collection's source holds now, then those of the collections that read it."""
     with platform.database.transaction() as connection:
         collection = service.get_collection(connection, namespace.namespace_id, collection_identifier)
-        return batches.trigger(connection, namespace, collection, body.include_buckets if body else None)
+        return batches.trigger(connection, namespace, collection, body or Trigger())

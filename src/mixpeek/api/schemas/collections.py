@@ -11,12 +11,21 @@ from mixpeek.api.schemas.base import Answer, PageInfo
 
 
 class KeptField(Answer):
-    """One field of the source object that is kept on its documents."""
+    """One field of the source that is kept on its documents."""
 
     source_path: str
     target_path: str | None
     default: Any
     required: bool
+
+
+class ExtractorInput(Answer):
+    """One input of the extractor, in the list form of mappings."""
+
+    input_key: str
+    source_type: Literal["payload", "literal", "vector"]
+    path: str | None
+    override: Any
 
 
 class CollectionExtractor(Answer):
@@ -25,17 +34,22 @@ class CollectionExtractor(Answer):
     feature_extractor_name: str
     version: str | None = Field(description="As asked for; null follows the active version.")
     parameters: dict[str, Any]
-    input_mappings: dict[str, str]
+    input_mappings: dict[str, str] | list[ExtractorInput]
     field_passthrough: list[KeptField]
     include_all_source_fields: bool
     feature_extractor_id: str = Field(description="The version that made the documents.")
 
 
 class CollectionSource(Answer):
-    """Where a collection's objects come from."""
+    """What a collection reads: objects of buckets, or documents of other collections."""
 
-    type: Literal["bucket"]
-    bucket_ids: list[str]
+    type: Literal["bucket", "collection"]
+    bucket_ids: list[str] | None = Field(None, description="Of a source of type bucket.")
+    collection_ids: list[str] | None = Field(None, description="Of a source of type collection.")
+    inherited_bucket_ids: list[str] | None = Field(
+        None, description="Of a source of type collection: where the objects behind its documents lie."
+    )
+    source_filters: dict[str, Any] | None = Field(None, description="Which objects or documents are taken.")
 
 
 class VectorIndex(Answer):
@@ -52,7 +66,7 @@ class VectorIndex(Answer):
 
 
 class Collection(Answer):
-    """A collection: where its objects come from, what extracts their features, what can be searched."""
+    """A collection: what it reads, what extracts features from that, what can be searched."""
 
     collection_id: str
     collection_name: str
@@ -61,7 +75,10 @@ class Collection(Answer):
     output_schema: dict[str, Any]
     feature_extractor: CollectionExtractor
     source: CollectionSource
-    source_lineage: list[dict[str, Any]]
+    source_bucket_schemas: dict[str, Any] = Field(description="Its buckets' schemas when it was made, by bucket.")
+    source_lineage: list[dict[str, Any]] = Field(
+        description="Each stage from the bucket on, this one the last: its source, extractor and output schema."
+    )
     vector_indexes: list[VectorIndex]
     payload_indexes: list[dict[str, Any]]
     enabled: bool
@@ -80,6 +97,13 @@ class CollectionPage(Answer):
     pagination: PageInfo
 
 
+class CollectionCloned(Answer):
+    """A new collection like another one."""
+
+    collection: Collection
+    source_collection_id: str = Field(description="The one it was cloned from.")
+
+
 class CollectionDeleted(Answer):
     """A collection is gone, with its documents."""
 
@@ -89,14 +113,14 @@ class CollectionDeleted(Answer):
 
 
 class CollectionTriggered(Answer):
-    """A batch over a collection's objects is queued."""
+    """A batch over what a collection reads is queued."""
 
     batch_id: str
     task_id: str = Field(description="Poll GET /v1/tasks/{task_id}.")
     collection_id: str
     source_bucket_ids: list[str]
     source_collection_ids: list[str]
-    object_count: int
-    document_count: int
+    object_count: int = Field(description="Objects it begins with, before filters.")
+    document_count: int = Field(description="Documents it begins with, before filters.")
     total_tiers: int
     message: str

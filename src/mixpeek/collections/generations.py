@@ -1,0 +1,52 @@
+"""Generations: a collection that follows the active version of its extractor is built anew beside what is searched.
+
+The next generation is opened by a batch that runs over all its source holds, and takes the place of the live one in the
+transaction that ends its tier; the one before stays until the next switch.
+"""
+
+from __future__ import annotations
+
+from mixpeek.collections import queries
+from mixpeek.collections.models import Collection
+from mixpeek.collections.schemas import FeatureExtractor
+from mixpeek.collections.service import output_schema, vector_index
+from mixpeek.db.pool import Connection
+from mixpeek.registry.extractors import find_extractor
+from mixpeek.registry.models import PluginVersion
+from mixpeek.registry.service import Registry
+
+
+def next_version(registry: Registry, collection: Collection) -> PluginVersion | None:
+    """Return the version that a collection's next whole run is made with, None if that is the one it has."""
+    wanted = collection.feature_extractor
+    if wanted.get("version") not in (None, "latest"):
+        return None
+    active = find_extractor(registry, collection.namespace_id, wanted["feature_extractor_name"], None)
+    is_same = (active.namespace_id, active.plugin_id) == (collection.plugin_namespace, collection.plugin_id)
+    return None if is_same else active
+
+
+def open_generation(connection: Connection, collection: Collection, version: PluginVersion) -> int:
+    """Begin the next generation of a collection, not searched yet; return its number."""
+    return queries.insert_generation(
+        connection,
+        {
+            "collection_id": collection.collection_id,
+            "plugin_namespace": version.namespace_id,
+            "plugin_id": version.plugin_id,
+            "code_hash": version.code_hash,
+            "parameters": collection.feature_extractor["parameters"],
+            "features": [vector_index(version, feature) for feature in version.parsed_manifest.embeddings],
+        },
+    )
+
+
+def switch_generation(
+    connection: Connection, collection: Collection, generation: int, version: PluginVersion
+) -> list[str]:
+    """Have a collection searched by another generation; return the ids of the documents that only the former had."""
+    wanted = FeatureExtractor.model_validate(collection.feature_extractor)
+    schema = output_schema(version, wanted, collection.input_schema.get("properties", {}))
+    before = collection.live_generation
+    queries.switch_generation(connection, collection.collection_id, before, generation, schema)
+    return queries.list_vanished(connection, collection.collection_id, before, generation)

@@ -1,0 +1,73 @@
+"""Removing documents from PostgreSQL, with everything that other collections made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mixpeek.db.pool import Connection, dict_rows
+from mixpeek.documents.port import Index, Sources
+
+OF_DOCUMENTS = "d.source_document_id = s.id"
+OF_OBJECTS = "d.object_id = s.id AND d.source_document_id IS NULL"
+# A document is removed by its key, from each of the tables that hold a part of it.
+_REST = ("document_vectors", "document_keys")
+
+
+def keep_only(connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources) -> int:
+    """See `DocumentStore.keep_only`."""
+    place = {"collection": index.collection_id, "generation": index.generation}
+    # One look into the index per source, which OFFSET keeps the planner from changing: while a collection is filled for
+    # the first time it takes the table for empty, and would compare each document with each source.
+    found = dict_rows(
+        connection,
+        "SELECT d.* FROM unnest(%(sources)s::text[]) s (id) CROSS JOIN LATERAL (SELECT d.document_id,"
+        " COALESCE(d.row_id, d.document_id) AS row_id, d.position FROM documents d"
+        " WHERE d.collection_id = %(collection)s AND d.generation = %(generation)s"
+        f" AND {OF_DOCUMENTS if sources.document_ids else OF_OBJECTS} OFFSET 0) d",
+        {**place, "sources": list(sources.document_ids or sources.object_ids)},
+    )
+    extra = [one["document_id"] for one in found if not _is_kept(one, kept)]
+    if not extra:
+        return 0
+    gone = dict_rows(
+        connection,
+        "DELETE FROM documents WHERE collection_id = %(collection)s AND generation = %(generation)s"
+        " AND document_id = ANY(%(extra)s) RETURNING collection_id, generation, document_id",
+        {**place, "extra": extra},
+    )
+    return _remove_rest(connection, gone)
+
+
+def _is_kept(document: Mapping[str, Any], kept: Mapping[str, int | None]) -> bool:
+    parts = kept.get(document["row_id"], 0)
+    return parts is None or document["position"] < parts
+
+
+def remove_made_of(connection: Connection, document_ids: Sequence[str]) -> int:
+    """See `DocumentStore.remove_made_of`."""
+    return _remove_rest(connection, _delete_made_of(connection, document_ids))
+
+
+def _remove_rest(connection: Connection, gone: list[dict[str, Any]]) -> int:
+    """Remove the rest of documents whose rows are deleted, then all that was made of them; return how many."""
+    removed = 0
+    while gone:
+        removed += len(gone)
+        keys = [[one[column] for one in gone] for column in ("collection_id", "generation", "document_id")]
+        for table in _REST:
+            connection.execute(
+                f"DELETE FROM {table} t USING unnest(%s::text[], %s::int[], %s::text[]) AS g (c, g, d)"
+                " WHERE t.collection_id = g.c AND t.generation = g.g AND t.document_id = g.d",
+                keys,
+            )
+        gone = _delete_made_of(connection, keys[2])
+    return removed
+
+
+def _delete_made_of(connection: Connection, document_ids: Sequence[str]) -> list[dict[str, Any]]:
+    return dict_rows(
+        connection,
+        "DELETE FROM documents WHERE source_document_id = ANY(%s) RETURNING collection_id, generation, document_id",
+        [list(document_ids)],
+    )
