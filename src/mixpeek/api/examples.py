@@ -92,7 +92,6 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "stages": [SEARCH_STAGE],
     },
     "Execute": {"inputs": {"query": "a lazy dog"}, "pagination": {"method": "offset", "limit": 10, "page_number": 1}},
-    "ListBody": {"limit": 100},
     "ListTasks": {"status": "COMPLETED"},
     "ListRequest": {"filters": {"AND": [FILTER]}, "sort": {"field": "created_at", "direction": "desc"}},
     "ListDocuments": {"filters": {"AND": [FILTER]}, "sort": {"field": "topic"}, "select": ["topic"]},

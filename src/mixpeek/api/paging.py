@@ -21,16 +21,6 @@ from mixpeek.text import fault_of_text
 from mixpeek.wire import WireModel
 
 
-class ListBody(WireModel):
-    """The body of a list request."""
-
-    limit: int | None = Field(None, ge=1, le=10_000)
-    offset: int | None = Field(None, ge=0)
-    cursor: str | None = None
-    return_vectors: bool = False
-    return_url: bool = False
-
-
 @dataclass(frozen=True)
 class Page:
     limit: int
@@ -53,12 +43,6 @@ class Page:
         if self.after and not self.after.isdigit():
             raise InvalidRequest("The cursor is not one of this list's", hint="Start without a cursor")
         return int(self.after or 0)
-
-    def within(self, body: ListBody | None) -> Page:
-        """Return this page with what the body asks for instead."""
-        if body is None:
-            return self
-        return Page(body.limit or self.limit, body.cursor or self.cursor, body.offset or self.offset)
 
 
 def _page(

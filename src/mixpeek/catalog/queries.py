@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
 from mixpeek.catalog.models import Asset, Bucket, BucketUpload, NewObject, StoredObject
+from mixpeek.db.listing import Found, Listing, list_rows
 from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, insert_new, scalar
+from mixpeek.filters.query import Query
+from mixpeek.filters.surface import Column, Surface
 
 BUCKET = (
     "SELECT b.bucket_id, b.namespace_id, b.bucket_name, b.description, b.bucket_schema, b.unique_key, b.metadata,"
@@ -24,6 +27,50 @@ UPLOAD = (
     "SELECT upload_id, namespace_id, bucket_id, filename, content_type, file_size_bytes, file_hash,"
     " create_object_on_confirm, object_metadata, blob_property, blob_type, skip_duplicates, object_key, status, asset,"
     " object_id, duplicate_of_upload_id, created_at, expires_at, confirmed_at FROM bucket_uploads"
+)
+BUCKETS = Listing(
+    BUCKET,
+    Surface(
+        columns={
+            **{name: Column(name) for name in ("bucket_id", "bucket_name", "description")},
+            **{name: Column(name) for name in ("object_count", "total_size_bytes")},
+            **{name: Column(name, "json") for name in ("bucket_schema", "unique_key", "metadata")},
+            **{name: Column(name, "time") for name in ("created_at", "updated_at", "last_upload_at")},
+        },
+        searched=("bucket_id", "bucket_name", "description"),
+    ),
+    key=(("bucket_id", "text"),),
+)
+# A user's fields are named as they are, or under `metadata`.
+OBJECTS = Listing(
+    OBJECT,
+    Surface(
+        columns={
+            **{name: Column(name) for name in ("object_id", "bucket_id", "key_prefix", "status")},
+            **{name: Column(name, "json") for name in ("blobs", "source_details")},
+            **{name: Column(name, "time") for name in ("created_at", "updated_at")},
+        },
+        rest=Column("fields", "json"),
+        prefixes=frozenset({"metadata"}),
+        searched=("object_id", "key_prefix", "*", "blobs"),
+    ),
+    key=(("sequence", "bigint"),),
+)
+UPLOADS = Listing(
+    UPLOAD,
+    Surface(
+        columns={
+            **{
+                name: Column(name) for name in ("upload_id", "filename", "content_type", "file_size_bytes", "file_hash")
+            },
+            **{name: Column(name) for name in ("blob_property", "blob_type", "status", "object_id")},
+            "duplicate_of_upload_id": Column("duplicate_of_upload_id"),
+            "object_metadata": Column("object_metadata", "json"),
+            **{name: Column(name, "time") for name in ("created_at", "expires_at", "confirmed_at")},
+        },
+        searched=("upload_id", "filename"),
+    ),
+    key=(("upload_id", "text"),),
 )
 
 
@@ -45,17 +92,8 @@ def find_bucket(connection: Connection, namespace_id: str, identifier: str, *, l
     )
 
 
-def list_buckets(connection: Connection, namespace_id: str, limit: int, after: str, offset: int = 0) -> list[Bucket]:
-    return all_rows(
-        connection,
-        Bucket,
-        f"{BUCKET} WHERE b.namespace_id = %s AND b.bucket_id > %s ORDER BY b.bucket_id LIMIT %s OFFSET %s",
-        [namespace_id, after, limit, offset],
-    )
-
-
-def count_buckets(connection: Connection, namespace_id: str) -> int:
-    return int(scalar(connection, "SELECT count(*) FROM buckets WHERE namespace_id = %s", [namespace_id]))
+def list_buckets(connection: Connection, namespace_id: str, query: Query) -> Found[Bucket]:
+    return list_rows(connection, Bucket, BUCKETS, query, "namespace_id = %(namespace)s", {"namespace": namespace_id})
 
 
 def is_bucket_name_taken(connection: Connection, namespace_id: str, name: str) -> bool:
@@ -158,22 +196,13 @@ def find_by_content_hashes(connection: Connection, bucket_id: str, hashes: Seque
     return {row.pop("content_hash"): StoredObject(**row) for row in rows}
 
 
-def list_objects(connection: Connection, bucket_id: str, limit: int, after: int, offset: int = 0) -> list[StoredObject]:
-    return all_rows(
-        connection,
-        StoredObject,
-        f"{OBJECT} WHERE bucket_id = %s AND sequence > %s ORDER BY sequence LIMIT %s OFFSET %s",
-        [bucket_id, after, limit, offset],
-    )
+def list_objects(connection: Connection, bucket_id: str, query: Query) -> Found[StoredObject]:
+    return list_rows(connection, StoredObject, OBJECTS, query, "bucket_id = %(bucket)s", {"bucket": bucket_id})
 
 
 def list_object_ids(connection: Connection, bucket_id: str) -> list[str]:
     return [row["object_id"] for row in dict_rows(connection, "SELECT object_id FROM objects WHERE bucket_id = %s",
                                                   [bucket_id])]  # fmt: skip
-
-
-def count_objects(connection: Connection, bucket_id: str) -> int:
-    return int(scalar(connection, "SELECT count(*) FROM objects WHERE bucket_id = %s", [bucket_id]))
 
 
 def delete_object(connection: Connection, object_id: str) -> None:
@@ -216,26 +245,11 @@ def find_upload_of_content(connection: Connection, bucket_id: str, sha256: str) 
     )
 
 
-def list_uploads(
-    connection: Connection, bucket_id: str, status: str | None, limit: int, after: str, offset: int = 0
-) -> list[BucketUpload]:
-    return all_rows(
-        connection,
-        BucketUpload,
-        f"{UPLOAD} WHERE bucket_id = %(bucket)s AND upload_id > %(after)s"
-        " AND (%(status)s::text IS NULL OR status = %(status)s) ORDER BY upload_id LIMIT %(limit)s OFFSET %(offset)s",
-        {"bucket": bucket_id, "after": after, "status": status, "limit": limit, "offset": offset},
-    )
-
-
-def count_uploads(connection: Connection, bucket_id: str, status: str | None) -> int:
-    found = scalar(
-        connection,
-        "SELECT count(*) FROM bucket_uploads WHERE bucket_id = %(bucket)s"
-        " AND (%(status)s::text IS NULL OR status = %(status)s)",
-        {"bucket": bucket_id, "status": status},
-    )
-    return int(found)
+def list_uploads(connection: Connection, bucket_id: str, status: str | None, query: Query) -> Found[BucketUpload]:
+    scope: LiteralString = "bucket_id = %(bucket)s"
+    if status is not None:
+        scope += " AND status = %(status)s"
+    return list_rows(connection, BucketUpload, UPLOADS, query, scope, {"bucket": bucket_id, "status": status})
 
 
 def complete_upload(

@@ -7,7 +7,10 @@ from typing import Any, LiteralString
 from psycopg.types.json import Jsonb
 
 from mixpeek.collections.models import Collection
+from mixpeek.db.listing import Found, Listing, list_rows
 from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, insert_new, scalar
+from mixpeek.filters.query import Query
+from mixpeek.filters.surface import Column, Surface
 
 COLLECTION = (
     "SELECT c.collection_id, c.namespace_id, c.collection_name, c.description, c.source, c.feature_extractor,"
@@ -24,6 +27,21 @@ JSON = frozenset(
         *("source", "feature_extractor", "input_schema", "output_schema", "metadata"),
         *("source_lineage", "source_bucket_schemas"),
     )
+)
+
+COLLECTIONS = Listing(
+    COLLECTION,
+    Surface(
+        columns={
+            **{name: Column(name) for name in ("collection_id", "collection_name", "description", "enabled")},
+            **{name: Column(name) for name in ("plugin_id", "code_hash", "document_count")},
+            **{name: Column(name, "json") for name in ("source", "feature_extractor", "input_schema", "metadata")},
+            "output_schema": Column("output_schema", "json"),
+            **{name: Column(name, "time") for name in ("created_at", "updated_at")},
+        },
+        searched=("collection_id", "collection_name", "description"),
+    ),
+    key=(("collection_id", "text"),),
 )
 
 
@@ -65,14 +83,9 @@ def update_collection(connection: Connection, collection_id: str, changed: dict[
     )
 
 
-def list_collections(
-    connection: Connection, namespace_id: str, limit: int, after: str, offset: int = 0
-) -> list[Collection]:
-    return all_rows(
-        connection,
-        Collection,
-        f"{COLLECTION} WHERE c.namespace_id = %s AND c.collection_id > %s ORDER BY c.collection_id LIMIT %s OFFSET %s",
-        [namespace_id, after, limit, offset],
+def list_collections(connection: Connection, namespace_id: str, query: Query) -> Found[Collection]:
+    return list_rows(
+        connection, Collection, COLLECTIONS, query, "namespace_id = %(namespace)s", {"namespace": namespace_id}
     )
 
 

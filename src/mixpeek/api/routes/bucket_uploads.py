@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from mixpeek.api.access import Deleter, HeaderNamespace, PlatformDep, Writer
 from mixpeek.api.answers import answers
-from mixpeek.api.paging import ListBody, PageDep, wire_page
+from mixpeek.api.paging import ListedPageDep, ListRequest, wire_found
 from mixpeek.api.routes.plugins import signed_url
 from mixpeek.api.schemas.buckets import BucketUpload, BucketUploadConfirmed, BucketUploadOpened, BucketUploadPage
 from mixpeek.catalog import queries
@@ -48,20 +48,16 @@ def list_bucket_uploads(
     platform: PlatformDep,
     namespace: HeaderNamespace,
     bucket_identifier: str,
-    page: PageDep,
-    body: ListBody | None = None,
+    listed: ListedPageDep,
+    body: ListRequest | None = None,
     status: Annotated[Literal["PENDING", "COMPLETED"] | None, Query()] = None,
-    include_total: Annotated[bool, Query()] = False,
 ) -> dict[str, Any]:
-    """List uploads, by id."""
-    page = page.within(body)
+    """List uploads, by id unless sorted."""
+    query = listed.query(body)
     with platform.database.transaction() as connection:
         bucket_id = get_bucket(connection, namespace.namespace_id, bucket_identifier).bucket_id
-        found = queries.list_uploads(connection, bucket_id, status, page.limit, page.after, page.offset)
-        total = queries.count_uploads(connection, bucket_id, status) if include_total else None
-    answer = wire_page(page, [upload.wire() for upload in found], found[-1].upload_id if found else None)
-    answer["pagination"]["total"] = total
-    return answer
+        found = queries.list_uploads(connection, bucket_id, status, query)
+    return wire_found(query, [upload.wire() for upload in found.rows], found)
 
 
 @router.get("/{upload_id}", **answers(BucketUpload, checked=True))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from mixpeek.api.access import Deleter, HeaderNamespace, PlatformDep, Writer
 from mixpeek.api.answers import answers
-from mixpeek.api.paging import ListBody, PageDep, wire_page
+from mixpeek.api.paging import ListedPageDep, ListRequest, wire_found
 from mixpeek.api.schemas.buckets import Bucket, BucketDeleted, BucketPage
 from mixpeek.batches.queries import count_by_bucket
 from mixpeek.catalog import models, queries, service
@@ -31,21 +31,14 @@ def create_bucket(
 
 @router.post("/list", **answers(BucketPage))
 def list_buckets(
-    platform: PlatformDep,
-    namespace: HeaderNamespace,
-    page: PageDep,
-    body: ListBody | None = None,
-    include_total: Annotated[bool, Query()] = False,
+    platform: PlatformDep, namespace: HeaderNamespace, listed: ListedPageDep, body: ListRequest | None = None
 ) -> dict[str, Any]:
-    """List buckets, by id."""
-    page = page.within(body)
+    """List buckets, by id unless sorted."""
+    query = listed.query(body, always_counted=True)
     with platform.database.transaction() as connection:
-        found = queries.list_buckets(connection, namespace.namespace_id, page.limit, page.after, page.offset)
-        total = queries.count_buckets(connection, namespace.namespace_id) if include_total else None
-        results = _wire(connection, found)
-    answer = wire_page(page, results, found[-1].bucket_id if found else None)
-    answer["pagination"]["total"] = total
-    return answer
+        found = queries.list_buckets(connection, namespace.namespace_id, query)
+        results = _wire(connection, found.rows)
+    return {**wire_found(query, results, found), "total_count": found.total}
 
 
 @router.get("/{bucket_identifier}", **answers(Bucket))

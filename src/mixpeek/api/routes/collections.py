@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from mixpeek.api.access import Deleter, HeaderNamespace, PlatformDep, Writer
 from mixpeek.api.answers import answers
-from mixpeek.api.paging import ListBody, PageDep, wire_page
+from mixpeek.api.paging import ListedPageDep, ListRequest, wire_found
 from mixpeek.api.schemas.collections import (
     Collection,
     CollectionCloned,
@@ -33,13 +33,13 @@ def create_collection(
 
 @router.post("/list", **answers(CollectionPage))
 def list_collections(
-    platform: PlatformDep, namespace: HeaderNamespace, page: PageDep, body: ListBody | None = None
+    platform: PlatformDep, namespace: HeaderNamespace, listed: ListedPageDep, body: ListRequest | None = None
 ) -> dict[str, Any]:
-    """List collections, by id."""
-    page = page.within(body)
+    """List collections, by id unless sorted."""
+    query = listed.query(body, always_counted=True)
     with platform.database.transaction() as connection:
-        found = queries.list_collections(connection, namespace.namespace_id, page.limit, page.after, page.offset)
-    return wire_page(page, [c.wire() for c in found], found[-1].collection_id if found else None)
+        found = queries.list_collections(connection, namespace.namespace_id, query)
+    return {**wire_found(query, [c.wire() for c in found.rows], found), "total_count": found.total}
 
 
 @router.get("/{collection_identifier}", **answers(Collection))

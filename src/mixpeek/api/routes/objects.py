@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mixpeek.api.access import Deleter, HeaderNamespace, PlatformDep, Writer
 from mixpeek.api.answers import answers
-from mixpeek.api.paging import ListBody, PageDep, wire_page
+from mixpeek.api.paging import ListedPageDep, ListRequest, wire_found
 from mixpeek.api.platform import Platform
 from mixpeek.api.routes.plugins import signed_url
 from mixpeek.api.schemas.buckets import ObjectPage, ObjectsCreated, StoredObject
@@ -108,20 +108,15 @@ def list_objects(
     platform: PlatformDep,
     namespace: HeaderNamespace,
     bucket_identifier: str,
-    page: PageDep,
-    body: ListBody | None = None,
-    include_total: Annotated[bool, Query()] = False,
+    listed: ListedPageDep,
+    body: ListRequest | None = None,
 ) -> dict[str, Any]:
-    """List objects, in the order they were made."""
-    page = page.within(body)
-    after = page.after_number
+    """List objects, in the order they were made unless sorted."""
+    query = listed.query(body)
     with platform.database.transaction() as connection:
         bucket = service.get_bucket(connection, namespace.namespace_id, bucket_identifier)
-        found = queries.list_objects(connection, bucket.bucket_id, page.limit, after, page.offset)
-        total = queries.count_objects(connection, bucket.bucket_id) if include_total else None
-    answer = wire_page(page, [stored.wire() for stored in found], str(found[-1].sequence) if found else None)
-    answer["pagination"]["total"] = total
-    return answer
+        found = queries.list_objects(connection, bucket.bucket_id, query)
+    return wire_found(query, [stored.wire() for stored in found.rows], found)
 
 
 @router.get("/{object_id}", **answers(StoredObject))

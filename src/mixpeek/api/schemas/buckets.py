@@ -45,6 +45,7 @@ class BucketPage(Answer):
 
     results: list[Bucket]
     pagination: PageInfo
+    total_count: int
 
 
 class BucketDeleted(Answer):

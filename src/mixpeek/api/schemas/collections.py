@@ -95,6 +95,7 @@ class CollectionPage(Answer):
 
     results: list[Collection]
     pagination: PageInfo
+    total_count: int
 
 
 class CollectionCloned(Answer):
