@@ -17,6 +17,7 @@ from mixpeek.catalog.schemas import ChangeBucket
 from mixpeek.db.pool import Database
 from mixpeek.documents.postgres import PostgresDocuments
 from mixpeek.errors import AlreadyExists, Conflict, InvalidRequest, MixpeekError, NotFound
+from mixpeek.filters.query import Query
 
 DOCUMENTS = PostgresDocuments()
 BY_ISBN = {"fields": ["isbn"], "default_policy": "upsert"}
@@ -31,7 +32,7 @@ def write(database: Database, bucket: Bucket, *wanted: NewObject | Wanted, polic
 
 def stored(database: Database, bucket: Bucket) -> list[Any]:
     with database.transaction() as connection:
-        return queries.list_objects(connection, bucket.bucket_id, 1000, 0)
+        return queries.list_objects(connection, bucket.bucket_id, Query(1000)).rows
 
 
 def test_writers_at_once_make_one_object_of_one_key(database: Database, make_bucket: Any, make_object: Any) -> None:

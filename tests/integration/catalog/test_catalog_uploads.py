@@ -17,6 +17,7 @@ from mixpeek.catalog.schemas import RequestBucketUpload
 from mixpeek.catalog.uploads import Uploads
 from mixpeek.db.pool import Database
 from mixpeek.errors import InvalidRequest
+from mixpeek.filters.query import Query
 from mixpeek.objects.assets import asset_url
 
 PHOTO = files.png(4, 3)
@@ -44,7 +45,7 @@ def test_a_confirmed_upload_is_an_object_whose_blob_is_an_asset(uploads: Uploads
     done = confirm(uploads, bucket, upload)
 
     with uploads.database.transaction() as connection:
-        (made,) = queries.list_objects(connection, bucket.bucket_id, 10, 0)
+        (made,) = queries.list_objects(connection, bucket.bucket_id, Query(10)).rows
     (blob,) = made.blobs
     sha256 = hashlib.sha256(PHOTO).hexdigest()
     key = f"namespaces/{bucket.namespace_id}/assets/{sha256}/my_photo.png"
@@ -95,8 +96,8 @@ def test_what_arrives_otherwise_than_announced_is_refused_and_may_be_sent_again(
         confirm(uploads, bucket, upload, **sent)
 
     with uploads.database.transaction() as connection:
-        assert queries.count_objects(connection, bucket.bucket_id) == 0
-        assert queries.count_uploads(connection, bucket.bucket_id, "PENDING") == 1
+        assert queries.list_objects(connection, bucket.bucket_id, Query(10)).rows == []
+        assert len(queries.list_uploads(connection, bucket.bucket_id, "PENDING", Query(10)).rows) == 1
 
 
 def test_nothing_uploaded_is_told_apart_from_too_late(uploads: Uploads, make_bucket: Any) -> None:
