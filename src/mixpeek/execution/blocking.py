@@ -22,10 +22,11 @@ from mixpeek.execution.port import (
     Description,
     Health,
     HostSpec,
+    PartialRun,
     PytestResult,
     Step,
 )
-from mixpeek.execution.tables import from_stream, to_stream
+from mixpeek.execution.tables import from_stream, partial_run_from, to_stream
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,7 +83,17 @@ class BlockingHost:
     ) -> pa.Table:
         """Run steps over a table; see `Host.run`."""
         reply = self._host.run_stream(to_stream(table), steps, batch_rows=batch_rows, timeout_s=timeout_s)
-        return from_stream(_wait(reply, self._loop), table)
+        return from_stream(_wait(reply, self._loop)[1], table)
+
+    def run_isolated(
+        self, table: pa.Table, *, batch_rows: int, call_s: float, alone: bool = False, timeout_s: float
+    ) -> PartialRun:
+        """Run all enabled steps over a table, rows that fail left out; see `Host.run_isolated`."""
+        isolate = {"call_s": call_s, "alone": alone}
+        reply = self._host.run_stream(
+            to_stream(table), None, batch_rows=batch_rows, timeout_s=timeout_s, isolate=isolate
+        )
+        return partial_run_from(_wait(reply, self._loop), table)
 
     def predict(
         self, inputs: Any, parameters: Mapping[str, Any] | None = None, *, timeout_s: float = CALL_TIMEOUT_S

@@ -42,11 +42,12 @@ from mixpeek.execution.port import (
     Health,
     HostSpec,
     LogSink,
+    PartialRun,
     PytestResult,
     Step,
 )
 from mixpeek.execution.replies import batch_size_from, description_from, health_from, prediction_from, steps_from
-from mixpeek.execution.tables import from_stream, to_stream
+from mixpeek.execution.tables import from_stream, partial_run_from, to_stream
 from mixpeek.execution.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -231,16 +232,32 @@ class LocalHost:
     ) -> pa.Table:
         """Run steps over a table; see `Host.run`."""
         body = await asyncio.to_thread(to_stream, table)
-        reply = await self.run_stream(body, steps, batch_rows=batch_rows, timeout_s=timeout_s)
+        _, reply = await self.run_stream(body, steps, batch_rows=batch_rows, timeout_s=timeout_s)
         return await asyncio.to_thread(from_stream, reply, table)
 
+    async def run_isolated(
+        self, table: pa.Table, *, batch_rows: int, call_s: float, alone: bool = False, timeout_s: float
+    ) -> PartialRun:
+        """Run all enabled steps over a table, rows that fail left out; see `Host.run_isolated`."""
+        body = await asyncio.to_thread(to_stream, table)
+        isolate = {"call_s": call_s, "alone": alone}
+        answer = await self.run_stream(body, None, batch_rows=batch_rows, timeout_s=timeout_s, isolate=isolate)
+        return await asyncio.to_thread(partial_run_from, answer, table)
+
     async def run_stream(
-        self, body: bytes, steps: Sequence[int] | None, *, batch_rows: int | None, timeout_s: float
-    ) -> bytes:
-        """Run steps over an Arrow stream and return the host's own, unchecked one."""
-        fields = {"steps": None if steps is None else list(steps), "batch_rows": batch_rows}
-        _, reply = await self._ask("run", fields, body, timeout_s)
-        return reply
+        self,
+        body: bytes,
+        steps: Sequence[int] | None,
+        *,
+        batch_rows: int | None,
+        timeout_s: float,
+        isolate: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """Run steps over an Arrow stream and return the host's own result and stream, both unchecked."""
+        fields: dict[str, Any] = {"steps": None if steps is None else list(steps), "batch_rows": batch_rows}
+        if isolate is not None:
+            fields["isolate"] = dict(isolate)
+        return await self._ask("run", fields, body, timeout_s)
 
     async def predict(
         self, inputs: Any, parameters: Mapping[str, Any] | None = None, *, timeout_s: float = CALL_TIMEOUT_S

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mixpeek.contract.columns import DATA, SYSTEM_COLUMNS
 from mixpeek.errors import PluginReplyInvalid, PluginReplyTooLarge
+from mixpeek.execution.port import PartialRun, Reply
+from mixpeek.execution.replies import faults_from
 from mixpeek.host.frames import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -48,10 +50,21 @@ def from_stream(body: bytes, given: pa.Table) -> pa.Table:
     for name in made.column_names:
         if name in SYSTEM_COLUMNS or (name in given.column_names and name != DATA):
             raise PluginReplyInvalid(f"The plugin's host sent the column {name[:100]!r}, which is not its own")
-        column = made.column(name)
+        field, column = made.schema.field(name), made.column(name)
         at = result.schema.get_field_index(name)
-        result = result.append_column(name, column) if at < 0 else result.set_column(at, name, column)
+        result = result.append_column(field, column) if at < 0 else result.set_column(at, field, column)
     return result
+
+
+def partial_run_from(answer: Reply, given: pa.Table) -> PartialRun:
+    """Return what a host made of the rows of `given` that went through, and which did not; raise as `from_stream`."""
+    import numpy as np  # as above
+
+    result, body = answer
+    faults = faults_from(result, given.num_rows)
+    if faults:
+        given = given.take(np.setdiff1d(np.arange(given.num_rows), [fault.row for fault in faults]))
+    return PartialRun(from_stream(body, given), faults)
 
 
 def _read(body: bytes) -> pa.Table:

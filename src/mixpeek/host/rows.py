@@ -5,8 +5,8 @@ The only module of the host that needs pandas and pyarrow, so it is imported whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import isnan
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,16 +15,36 @@ import pyarrow as pa
 
 from mixpeek.contract.columns import DATA, DOCUMENT_ID, MIME_TYPE, SYSTEM_COLUMNS
 from mixpeek.contract.pipeline import RowCondition
-from mixpeek.host.failures import failure_from, invalid
+from mixpeek.host.arrow import sendable, to_arrow
+from mixpeek.host.failures import TIMED_OUT, UNTRIED, Failure, failure_from, invalid, own_frames
+from mixpeek.host.isolation import Isolated, isolate, slices
+from mixpeek.host.patience import CallInterrupted, Patience
 
 if TYPE_CHECKING:
     from mixpeek.host.loader import PluginPackage
     from mixpeek.host.steps import Step
 
+# What is told of each row that failed: thousands may fail with the same words.
+_MOST_TOLD = 1000
+_MOST_FRAMES_TOLD = 8
+
+
+@dataclass(frozen=True)
+class Ran:
+    """Rows that went through every step, and the others, by their place in the given frame, with what stopped them."""
+
+    frame: pd.DataFrame
+    faults: dict[int, Failure]
+
 
 def run_table(
-    package: PluginPackage, steps: Sequence[Step], body: bytes, vectors: frozenset[str], batch_rows: int | None
-) -> bytes:
+    package: PluginPackage,
+    steps: Sequence[Step],
+    body: bytes,
+    vectors: frozenset[str],
+    batch_rows: int | None,
+    patience: Patience | None = None,
+) -> tuple[dict[str, Any], bytes]:
     """Run the steps over an Arrow stream and return one of every new column, and of `data` if it was changed.
 
     The caller keeps the system columns; it would not take them back from here.
@@ -32,42 +52,115 @@ def run_table(
     Args:
         vectors: names of the embedding columns; rectangular ones leave as FixedSizeList of float32.
         batch_rows: most rows a processor is called with; None hands it all of them.
+        patience: how long its calls may take. With it a row that fails is named in the result, the first value
+            returned, and left out of the table; without it the first failure is raised.
     """
     table = pa.ipc.open_stream(body).read_all()
     given = table.to_pandas()
-    frame = run_frame(package, steps, given, batch_rows)
+    ran = run_frame(package, steps, given, batch_rows, patience)
+    frame, faults = ran.frame, dict(ran.faults)
+    kept = _kept(len(given), faults)
     names = [name for name in frame.columns if name not in given.columns]
-    if DATA in given.columns and not frame[DATA].equals(given[DATA]):
+    if DATA in given.columns and not frame[DATA].equals(given[DATA].iloc[kept].reset_index(drop=True)):
         names.insert(0, DATA)
-    columns = [to_arrow(name, frame[name], is_vector=name in vectors) for name in names]
+    if patience is None:
+        columns = [to_arrow(name, frame[name], is_vector=name in vectors) for name in names]
+        fields = [pa.field(name, column.type) for name, column in zip(names, columns, strict=True)]
+    else:
+        sent = sendable(frame[names], vectors)
+        fields, columns = sent.fields, sent.columns
+        faults |= {int(kept[place]): failure for place, failure in sent.faults.items()}
     sink = pa.BufferOutputStream()
-    result = pa.Table.from_arrays(columns, names=names).combine_chunks()
+    result = pa.Table.from_arrays(columns, schema=pa.schema(fields)).combine_chunks()
     with pa.ipc.new_stream(sink, result.schema) as writer:
         writer.write_table(result)
-    return bytes(sink.getvalue())
+    told = [{"row": row, "error": _told(faults[row])} for row in sorted(faults)]
+    return ({} if patience is None else {"faults": told}), bytes(sink.getvalue())
 
 
 def run_rows(package: PluginPackage, steps: Sequence[Step], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Run the steps over rows of the same keys and return the new columns of each."""
     given = pd.DataFrame(rows)
-    frame = run_frame(package, steps, given, None)
+    frame = run_frame(package, steps, given, None).frame
     new = {name: frame[name] for name in frame.columns if name not in given.columns}
     return [{name: values.iloc[number] for name, values in new.items()} for number in range(len(rows))]
 
 
 def run_frame(
-    package: PluginPackage, steps: Sequence[Step], given: pd.DataFrame, batch_rows: int | None
-) -> pd.DataFrame:
-    """Run the steps in order; each sees the rows its condition lets through and what earlier steps wrote."""
+    package: PluginPackage,
+    steps: Sequence[Step],
+    given: pd.DataFrame,
+    batch_rows: int | None,
+    patience: Patience | None = None,
+) -> Ran:
+    """Run the steps in order; each sees the rows its condition lets through and what earlier steps wrote.
+
+    With `patience`, a row that fails in one step is seen by no later one.
+    """
     frame = given.copy()
+    places = np.arange(len(given))
+    faults: dict[int, Failure] = {}
     for step in steps:
         rows = _rows_for(step.condition, frame)
         if rows.size == 0:
             continue
-        size = batch_rows or rows.size
-        parts = [_call(package, step, frame, rows[start : start + size]) for start in range(0, rows.size, size)]
-        _write(frame, parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True), rows)
-    return frame
+        done = _call_in_slices(package, step, frame, rows, batch_rows, patience)
+        if done.faults:
+            failed = [int(row) for row, _ in done.faults]
+            faults |= {int(places[row]): failure for row, failure in done.faults}
+            good = np.setdiff1d(np.arange(len(frame)), failed)
+            frame, places = frame.iloc[good].reset_index(drop=True), places[good]
+            rows = np.searchsorted(good, np.setdiff1d(rows, failed))
+        if done.parts:
+            results = [result for _, result in done.parts]
+            _write(frame, results[0] if len(results) == 1 else pd.concat(results, ignore_index=True), rows)
+    return Ran(frame, faults)
+
+
+def _call_in_slices(
+    package: PluginPackage,
+    step: Step,
+    frame: pd.DataFrame,
+    rows: np.ndarray[Any, Any],
+    batch_rows: int | None,
+    patience: Patience | None,
+) -> Isolated[Any, pd.DataFrame, Failure]:
+    size = batch_rows or rows.size
+    if patience is None:
+        return Isolated([(piece, _call(package, step, frame, piece)) for piece in slices(rows, size)], [])
+    waits = patience
+
+    def call(piece: Any) -> pd.DataFrame:
+        if waits.is_over:
+            raise Failure(UNTRIED, "Too many calls before it hung", step=step.label)
+        seconds = 0.0
+        try:
+            with waits.limit(step.pace) as seconds:
+                return _call(package, step, frame, piece)
+        except CallInterrupted as error:
+            step.renew()
+            raise Failure(
+                TIMED_OUT,
+                f"{step.label} did not return within {seconds:g} s, so it was interrupted",
+                frames=own_frames(error.__traceback__, package.root),
+                step=step.label,
+                waited_s=seconds,
+            ) from error
+        except Failure:
+            raise
+        except BaseException as error:  # SystemExit too: whatever a row makes plugin code raise is that row's end
+            raise failure_from(error, package.root, step=step.label) from error
+
+    return isolate(rows, call, Failure, size=size)
+
+
+def _kept(count: int, faults: Mapping[int, Failure]) -> np.ndarray[Any, Any]:
+    return np.setdiff1d(np.arange(count), list(faults)) if faults else np.arange(count)
+
+
+def _told(failure: Failure) -> dict[str, Any]:
+    told = failure.wire()
+    return {**told, "message": told["message"][:_MOST_TOLD], "frames": told["frames"][-_MOST_FRAMES_TOLD:]}
 
 
 def _rows_for(condition: RowCondition, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
@@ -137,36 +230,3 @@ def _write(frame: pd.DataFrame, result: pd.DataFrame, rows: np.ndarray[Any, Any]
         for position, value in zip(rows.tolist(), values, strict=True):
             column[position] = value
         frame[name] = pd.Series(list(column), index=frame.index, dtype=object)
-
-
-def to_arrow(name: str, values: pd.Series, *, is_vector: bool) -> Any:
-    """Return a column as Arrow; raise Failure naming one that holds what Arrow cannot."""
-    stacked = _stacked(values) if is_vector else None
-    if stacked is not None:
-        return stacked
-    try:
-        column = pa.array(values, from_pandas=True)
-        if pa.types.is_list(column.type) and pa.types.is_null(column.type.value_type):
-            return column.cast(pa.list_(pa.string()))  # only empty lists: any element type says the same
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise invalid(f"column {name!r} cannot be sent on: {error}") from error
-    return column
-
-
-def _stacked(values: pd.Series) -> Any | None:
-    """Return vectors of one length as FixedSizeList of float32, None where the value is missing; else None."""
-    cells = values.tolist()
-    missing = np.array([cell is None or (isinstance(cell, float) and isnan(cell)) for cell in cells], dtype=bool)
-    present = [cell for cell, is_missing in zip(cells, missing, strict=True) if not is_missing]
-    try:
-        matrix = np.asarray(present, dtype=np.float32)
-    except (TypeError, ValueError):
-        return None  # ragged or not numbers: sent as it is, and refused by whoever checks features
-    if matrix.ndim != 2 or matrix.shape[1] == 0:
-        return None
-    full = matrix
-    if missing.any():
-        full = np.zeros((len(cells), matrix.shape[1]), dtype=np.float32)
-        full[~missing] = matrix
-    mask = pa.array(missing) if missing.any() else None
-    return pa.FixedSizeListArray.from_arrays(pa.array(full.reshape(-1)), matrix.shape[1], mask=mask)
