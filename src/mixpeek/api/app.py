@@ -69,6 +69,7 @@ ROUTERS = (
     collections.router,
     documents.router,
     batches.router,
+    batches.analytics_router,
     tasks.router,
     retrievers.router,
 )

@@ -39,6 +39,11 @@ class Batch:
         }
 
 
+def tiers_of(batch: Batch) -> list[list[str]]:
+    """Return the batch's collections by tier, tier 0 first: a tier is run once those before it are stored."""
+    return [batch.collection_ids]
+
+
 @dataclass(frozen=True)
 class Chunk:
     """Objects that are run and committed together."""
@@ -48,6 +53,7 @@ class Chunk:
     generation: int
     chunk: int
     object_ids: list[str]
+    document_ids: list[str] | None = None  # of a retry: only these rows
 
 
 @dataclass(frozen=True)

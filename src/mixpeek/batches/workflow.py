@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from mixpeek.batches import queries
-from mixpeek.batches.models import Batch
+from mixpeek.batches.halting import Halted
+from mixpeek.batches.job import Job
+from mixpeek.batches.models import Batch, tiers_of
+from mixpeek.batches.outages import Outages
 from mixpeek.batches.planning import chunk_size
 from mixpeek.batches.rows import Recipe
-from mixpeek.batches.runner import ChunkRunner, Job
+from mixpeek.batches.runner import ChunkRunner
 from mixpeek.batches.service import RUN_BATCH
 from mixpeek.batches.verdict import judge
+from mixpeek.batches.versions import follows_active, is_fix_of
 from mixpeek.collections.models import Collection
 from mixpeek.collections.queries import find_collection
 from mixpeek.db.pool import Connection, Database
 from mixpeek.deployments.failure import describe_failure
 from mixpeek.deployments.hosting import host_spec
 from mixpeek.documents.port import Index
-from mixpeek.errors import MixpeekError, PlatformError
+from mixpeek.errors import MixpeekError, NotFound, PlatformError
 from mixpeek.execution.port import LogOrigin
 from mixpeek.registry.environments import prepare_environment
+from mixpeek.registry.extractors import find_extractor
+from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.workflows import tasks
 from mixpeek.workflows.port import Steps, Workflow
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 # Batches that one worker runs side by side; each has hosts of its own.
 CONCURRENT_BATCHES = 2
@@ -47,24 +57,33 @@ class BatchWorkflow:
         """Run one batch; a crash resumes at the first chunk that is not committed."""
         batch_id = inputs["batch_id"]
         try:
-            steps.step("plan", lambda: self._plan(batch_id, task_id))
-            steps.step("build", lambda: self._build_environments(batch_id, task_id))
+            steps.step("plan", lambda: self._outlasting(batch_id, lambda: self._plan(batch_id, task_id)))
+            steps.step("build", lambda: self._outlasting(batch_id, lambda: self._build_environments(batch_id, task_id)))
             steps.step("run", lambda: self._run(batch_id, task_id))
-            steps.step("reconcile", lambda: self._reconcile(batch_id, task_id))
+            steps.step("reconcile", lambda: self._outlasting(batch_id, lambda: self._reconcile(batch_id, task_id)))
+        except Halted:
+            log.info(
+                "batch %s was cancelled", batch_id
+            )  # whoever cancelled it has said so, and nothing was stored since
         except Exception as error:
             # The edge of a workflow: whatever it was, the batch must not stay under way for ever.
             if not isinstance(error, MixpeekError):
                 log.exception("batch %s failed", batch_id)
             message = describe_failure(error)
-            steps.step("fail", lambda: self._fail(batch_id, task_id, message))
+            steps.step("fail", lambda: self._outlasting(batch_id, lambda: self._fail(batch_id, task_id, message)))
+
+    def _outlasting(self, batch_id: str, action: Callable[[], Result]) -> Result:
+        return Outages(self._database, batch_id, time.sleep).outlast(action)
 
     def _plan(self, batch_id: str, task_id: str) -> None:
         with self._database.transaction() as connection:
             batch = _get(connection, batch_id)
+            if not queries.begin_batch(connection, batch_id, task_id):
+                raise Halted
             size = chunk_size(queries.count_objects(connection, batch), self._runner.hosts, self._chunk_rows)
             for collection in _collections(connection, batch):
                 queries.plan_chunks(connection, batch, collection.collection_id, collection.live_generation, size)
-            queries.set_status(connection, batch_id, "IN_PROGRESS")
+            queries.count_planned(connection, batch_id)
             counts = queries.totals(connection, batch_id)
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"progress": counts})
 
@@ -72,10 +91,9 @@ class BatchWorkflow:
         """Have the packages of every extractor in place; for one deployed for batches only, this is the first time."""
         with self._database.transaction() as connection:
             batch = _get(connection, batch_id)
-            versions = [
-                self._registry.get(connection, c.plugin_namespace, c.plugin_id) for c in _collections(connection, batch)
-            ]
+            found = _collections(connection, batch)
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"phase": "building"})
+        versions = [self._version(collection) for collection in found]
         told = {version.plugin_id: prepare_environment(self._registry, version).summary for version in versions}
         with self._database.transaction() as connection:
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"phase": "running", "environments": told})
@@ -83,21 +101,43 @@ class BatchWorkflow:
     def _run(self, batch_id: str, task_id: str) -> None:
         with self._database.transaction() as connection:
             batch = _get(connection, batch_id)
-            found = _collections(connection, batch)
-            work = [(c, queries.list_open_chunks(connection, batch_id, c.collection_id)) for c in found]
+        for collection_ids in tiers_of(batch):
+            self._run_tier(batch, collection_ids, task_id)
+
+    def _run_tier(self, batch: Batch, collection_ids: Sequence[str], task_id: str) -> None:
+        """Run the open chunks of the collections of one tier."""
+        with self._database.transaction() as connection:
+            found = [c for c in _collections(connection, batch) if c.collection_id in collection_ids]
+            work = [(c, queries.list_open_chunks(connection, batch.batch_id, c.collection_id)) for c in found]
         for collection, chunks in work:
             if chunks:
-                self._runner.run(self._job(collection, task_id, batch_id), batch_id, chunks)
+                job = self._outlasting(batch.batch_id, partial(self._job, collection, task_id, batch.batch_id))
+                self._runner.run(job, chunks)
+
+    def _version(self, collection: Collection) -> PluginVersion:
+        """Return the version a collection was made with, or, where it names none, the active fix of it."""
+        with self._database.transaction() as connection:
+            made_by = self._registry.get(connection, collection.plugin_namespace, collection.plugin_id)
+        extractor = collection.feature_extractor
+        if not follows_active(extractor):
+            return made_by
+        try:
+            active = find_extractor(
+                self._registry, collection.namespace_id, extractor["feature_extractor_name"], extractor["version"]
+            )
+        except NotFound:
+            return made_by  # it was withdrawn since; what made the collection is kept for it
+        return active if is_fix_of(active, made_by) else made_by
 
     def _job(self, collection: Collection, task_id: str, batch_id: str) -> Job:
-        with self._database.transaction() as connection:
-            version = self._registry.get(connection, collection.plugin_namespace, collection.plugin_id)
+        version = self._version(collection)
         extractor = collection.feature_extractor
         manifest = version.parsed_manifest
         # Under the namespace whose objects are read, also where it shares the plugin with others.
         origin = LogOrigin(collection.namespace_id, version.plugin_id, "batch", batch_id=batch_id)
         return Job(
             task_id=task_id,
+            batch_id=batch_id,
             recipe=Recipe(
                 collection_id=collection.collection_id,
                 extractor_id=version.plugin_id,
@@ -117,10 +157,11 @@ class BatchWorkflow:
             counts = queries.totals(connection, batch_id)
             stored = queries.count_stored(connection, batch_id)
             causes = queries.count_causes(connection, batch_id)
-            first = queries.list_outcomes(connection, batch_id, 1, 0)
-            message = f"row {first[0]['document_id']}: {first[0]['message']}" if first else None
+            first = queries.first_outcome(connection, batch_id)
+            message = f"row {first['document_id']}: {first['message']}" if first else None
             verdict = judge(counts["rows"], counts["written"], stored, causes, message)
-            queries.finish_batch(connection, batch_id, verdict.status, verdict.error, causes)
+            if not queries.finish_batch(connection, batch_id, task_id, verdict.status, verdict.error, causes):
+                raise Halted
             outputs = {"batch_id": batch_id, "documents_written": counts["written"], **counts, "causes": causes}
             tasks.update_task(
                 connection,
@@ -134,9 +175,17 @@ class BatchWorkflow:
     def _fail(self, batch_id: str, task_id: str, message: str) -> None:
         with self._database.transaction() as connection:
             causes = queries.count_causes(connection, batch_id)
-            queries.finish_batch(connection, batch_id, "FAILED", message, causes)
+            if not queries.finish_batch(connection, batch_id, task_id, "FAILED", message, causes):
+                return
             counts = queries.totals(connection, batch_id)
-            tasks.update_task(connection, task_id, "FAILED", outputs={"batch_id": batch_id, **counts}, error=message)
+            tasks.update_task(
+                connection,
+                task_id,
+                "FAILED",
+                outputs={"batch_id": batch_id, **counts, "causes": causes},
+                progress={"progress": counts},
+                error=message,
+            )
 
 
 def _get(connection: Connection, batch_id: str) -> Batch:

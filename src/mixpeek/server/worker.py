@@ -50,7 +50,7 @@ def main() -> None:
     execution = BlockingExecution(LocalExecution(logs=logs))
     objects = object_store(settings)
     plugins = registry(settings, database, objects, execution)
-    runner = ChunkRunner(database, PostgresDocuments(), execution, settings.batch_hosts)
+    runner = ChunkRunner(database, PostgresDocuments(), execution, settings.batch_hosts, settings.batch_failed_share)
     workflows = [
         Rollout(database, plugins, execution).workflow(),
         BatchWorkflow(database, plugins, runner, settings.chunk_rows).workflow(),

@@ -31,6 +31,7 @@ NOT_AUDITED = {
     "documents": "made by batches, which are recorded with their counts and outcomes",
     "document_vectors": "as documents",
     "batch_chunks": "as documents",
+    "batch_progress": "counts of what a batch did; the batch itself is recorded",
     "version_models": "what a rollout resolved; the deployment that asked for it is recorded",
     "row_outcomes": "as documents",
     "plugin_logs": "written by the hosts of plugins, not asked for by anybody",
