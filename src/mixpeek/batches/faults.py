@@ -48,7 +48,7 @@ def retries_of(cause: str) -> int:
 
 def backoff_s(attempt: int, asked_s: float = 0.0) -> float:
     """Return how long to wait before a network is asked again, the first time with `attempt` 1."""
-    return max(asked_s, min(_MOST_BACKOFF_S, _FIRST_BACKOFF_S * 4.0 ** (attempt - 1)))
+    return max(asked_s, min(_MOST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** (attempt - 1)))
 
 
 @dataclass

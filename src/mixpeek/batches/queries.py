@@ -424,11 +424,12 @@ def finish_batch(
     return cursor.rowcount == 1
 
 
-def cancel_batch(connection: Connection, batch_id: str, error_summary: dict[str, int]) -> None:
+def cancel_batch(connection: Connection, batch_id: str, task_id: str, error_summary: dict[str, int]) -> None:
     """End a batch as CANCELED, whoever carries it out: a commit under way was waited for, a later one is refused."""
     connection.execute(
-        "UPDATE batches SET status = 'CANCELED', error_summary = %s, updated_at = now() WHERE batch_id = %s",
-        [Jsonb(error_summary), batch_id],
+        "UPDATE batches SET status = 'CANCELED', task_id = %s, error_summary = %s, updated_at = now()"
+        " WHERE batch_id = %s",
+        [task_id, Jsonb(error_summary), batch_id],
     )
     note_end(connection, batch_id)
 

@@ -123,24 +123,23 @@ def add_objects(
     return get_batch(connection, namespace, bucket, batch_id)
 
 
-def cancel_batch(connection: Connection, namespace: Namespace, batch: Batch) -> tasks.Task | None:
+def cancel_batch(connection: Connection, namespace: Namespace, batch: Batch) -> tasks.Task:
     """End a batch as CANCELED, now: what is committed stays, nothing is stored from here on. One that has ended stays.
 
-    Whoever runs it notices within `runner.WATCH_S` and abandons its calls. Returns its task, None for a former DRAFT.
+    Whoever runs it notices within `runner.WATCH_S` and abandons its calls. Returns its task.
     """
     locked = queries.find_batch(connection, batch.batch_id, lock=True)
     if locked is None:
         raise NotFound("batch", batch.batch_id)
+    # A draft has none yet; the one made here finds the batch ended, and ends.
+    task_id = locked.task_id or _submit_task(connection, namespace, "api_buckets_batches_process", batch.batch_id)
     if locked.status not in tasks.TERMINAL:
         causes = queries.count_causes(connection, batch.batch_id)
-        queries.cancel_batch(connection, batch.batch_id, causes)
+        queries.cancel_batch(connection, batch.batch_id, task_id, causes)
         counts = queries.totals(connection, batch.batch_id)
-        if locked.task_id is not None:
-            outputs = {"batch_id": batch.batch_id, "documents_written": counts["written"], **counts, "causes": causes}
-            tasks.update_task(connection, locked.task_id, "CANCELED", outputs=outputs, progress={"progress": counts})
-    if locked.task_id is None:
-        return None
-    return tasks.get_task(connection, namespace.organization_id, locked.task_id)
+        outputs = {"batch_id": batch.batch_id, "documents_written": counts["written"], **counts, "causes": causes}
+        tasks.update_task(connection, task_id, "CANCELED", outputs=outputs, progress={"progress": counts})
+    return tasks.get_task(connection, namespace.organization_id, task_id)
 
 
 def retry_batch(
@@ -190,21 +189,6 @@ def delete_batch(connection: Connection, namespace: Namespace, bucket: Bucket, b
     if batch.status not in (*tasks.TERMINAL, "DRAFT"):
         raise Conflict(f"Batch {batch_id} is {batch.status}", hint="Cancel it first, or wait until it has ended")
     queries.delete_batch(connection, batch_id)
-
-
-def draft_task(batch_id: str) -> dict[str, Any]:
-    """Return what stands for the task of a draft that was cancelled: it never had one."""
-    return {
-        "task_id": None,
-        "task_type": "api_buckets_batches_process",
-        "status": "CANCELED",
-        "inputs": [{"batch_id": batch_id}],
-        "outputs": [],
-        "additional_data": {},
-        "error": None,
-        "created_at": None,
-        "updated_at": None,
-    }
 
 
 def collections_of_tiers(batch: Batch, tier_nums: list[int] | None) -> list[str]:

@@ -151,8 +151,7 @@ def cancel_batch(
     """End a batch as CANCELED, now; what is committed stays. One that has ended is left as it is."""
     with platform.database.transaction() as connection:
         batch = _get(connection, namespace, bucket_identifier, batch_id)
-        task = service.cancel_batch(connection, namespace, batch)
-        return service.draft_task(batch_id) if task is None else task.wire()
+        return service.cancel_batch(connection, namespace, batch).wire()
 
 
 @router.post("/{batch_id}/retry", **answers(BatchRetried, 409, checked=True))
