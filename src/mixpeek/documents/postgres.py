@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
 from mixpeek.db.pool import Connection, dict_rows, scalar
+from mixpeek.documents import binary_copy
 from mixpeek.documents.port import Document, Hit, Index, Metric, NewDocument
 
 OPERATORS: dict[Metric, str] = {"cosine": "<=>", "dot": "<#>", "euclidean": "<->"}
@@ -19,40 +18,34 @@ class PostgresDocuments:
 
     def upsert(self, connection: Connection, index: Index, documents: Sequence[NewDocument]) -> None:
         """Replace by id: old rows go, new ones are copied in, all in the caller's transaction."""
-        from pgvector.psycopg import register_vector  # imports numpy, which the API process does without
-
         if not documents:
             return
-        register_vector(connection)
         key = [index.collection_id, index.generation, [document.document_id for document in documents]]
-        where = "collection_id = %s AND generation = %s AND document_id = ANY(%s)"
-        connection.execute(f"DELETE FROM document_vectors WHERE {where}", key)
-        connection.execute(f"DELETE FROM documents WHERE {where}", key)
-        connection.execute(
+        # Ids that are new to the index have nothing to delete, and of most batches all are.
+        new = connection.execute(
             "INSERT INTO document_keys (collection_id, generation, document_id, segment)"
-            " SELECT %s, %s, unnest(%s::text[]), %s"
-            " ON CONFLICT (collection_id, generation, document_id) DO UPDATE SET segment = EXCLUDED.segment",
+            " SELECT %s, %s, unnest(%s::text[]), %s ON CONFLICT (collection_id, generation, document_id) DO NOTHING",
             [*key, FIRST_SEGMENT],
-        )
+        ).rowcount
+        if new < len(documents):
+            where = "collection_id = %s AND generation = %s AND document_id = ANY(%s)"
+            connection.execute(f"DELETE FROM document_vectors WHERE {where}", key)
+            connection.execute(f"DELETE FROM documents WHERE {where}", key)
+            connection.execute(f"UPDATE document_keys SET segment = %s WHERE {where}", [FIRST_SEGMENT, *key])
         place = (index.collection_id, index.generation, FIRST_SEGMENT)
         with connection.cursor() as cursor:
             with cursor.copy(
                 "COPY documents (collection_id, generation, segment, document_id, batch_id, object_id, payload,"
                 " internal) FROM STDIN (FORMAT BINARY)"
             ) as copy:
-                copy.set_types(["text", "int4", "int4", "text", "text", "text", "jsonb", "jsonb"])
-                for d in documents:
-                    copy.write_row(
-                        (*place, d.document_id, d.batch_id, d.object_id, Jsonb(d.payload), Jsonb(d.internal))
-                    )
-            with cursor.copy(
-                "COPY document_vectors (collection_id, generation, segment, document_id, feature, embedding)"
-                " FROM STDIN (FORMAT BINARY)"
-            ) as copy:
-                copy.set_types(["text", "int4", "int4", "text", "text", "vector"])
-                for d in documents:
-                    for feature, vector in d.vectors.items():
-                        copy.write_row((*place, d.document_id, feature, vector))
+                copy.write(binary_copy.documents(place, documents))
+            vectors = binary_copy.vectors(place, documents)
+            if vectors is not None:
+                with cursor.copy(
+                    "COPY document_vectors (collection_id, generation, segment, document_id, feature, embedding)"
+                    " FROM STDIN (FORMAT BINARY)"
+                ) as copy:
+                    copy.write(vectors)
 
     def search(
         self,
