@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+import psutil
+import psycopg
 import pytest
 
 from factories.platform import all_documents, bucket_with, collection_of, publish, run_batch
@@ -16,6 +18,7 @@ from factories.plugins import write_plugin
 from factories.servers import API_KEY, Server
 from factories.waiting import until
 from mixpeek import Mixpeek
+from mixpeek.db.embedded import EmbeddedPostgres
 
 WORDS = """
     import time
@@ -74,7 +77,7 @@ def test_a_cancelled_batch_ends_at_once_and_keeps_what_was_committed(steered: Mi
     assert took_s < 2
     assert task["status"] == again["status"] == batch["status"] == "CANCELED"
     assert 0 < stored == batch["progress"]["written"] == task["outputs"][0]["written"] < 240
-    until(lambda: _hosts_of(triggered.batch_id, raw, path), what="its hosts have ended", within_s=2)
+    until(has_no_host, what="its hosts have ended", within_s=3)
     assert len(all_documents(steered, collection)) == stored, "something was stored after it had ended"
 
     retried = raw.post(f"{path}/retry", json={"retry_mode": "all"}).raise_for_status().json()
@@ -83,12 +86,10 @@ def test_a_cancelled_batch_ends_at_once_and_keeps_what_was_committed(steered: Mi
     assert len(all_documents(steered, collection)) == 240
 
 
-def _hosts_of(batch_id: str, raw: httpx.Client, path: str) -> bool:
-    # A batch can be deleted, and its log not grow, once nothing works on it: asked of the processes themselves.
-    import psutil
-
-    names = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
-    return not any("steered_words" in " ".join(line) and "bwrap" in line[0] for line in names if line)
+def has_no_host() -> bool:
+    """Tell whether no host of the plugin runs, asked of the processes themselves."""
+    lines = [process.info["cmdline"] or [""] for process in psutil.process_iter(["cmdline"])]
+    return not any("bwrap" in line[0] and any("steered_words" in word for word in line) for line in lines)
 
 
 def test_a_draft_takes_objects_and_can_be_cancelled_and_deleted(steered: Mixpeek, raw: httpx.Client) -> None:
@@ -215,3 +216,48 @@ def test_failed_rows_are_paged_by_cursor(steered: Mixpeek, raw: httpx.Client) ->
 
     assert [len(page) for page in pages] == [2, 2, 1]
     assert len({identifier for page in pages for identifier in page}) == 5
+
+
+@pytest.fixture
+def full_disk(server: Server) -> Iterator[Callable[[str], psycopg.Connection[Any]]]:
+    """Have the database refuse documents of a collection, with the error of a disk that is full; undone by a delete."""
+    with psycopg.connect(EmbeddedPostgres(server.data_dir).url, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS test_full_disk (collection_id text);"
+            "CREATE OR REPLACE FUNCTION test_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF EXISTS (SELECT FROM test_full_disk f WHERE f.collection_id = NEW.collection_id) THEN"
+            "  RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END IF;"
+            " RETURN NEW; END $$;"
+            "CREATE OR REPLACE TRIGGER test_full_disk BEFORE INSERT ON documents FOR EACH ROW"
+            " EXECUTE FUNCTION test_refuse()"
+        )
+
+        def fill(collection_id: str) -> psycopg.Connection[Any]:
+            connection.execute("INSERT INTO test_full_disk VALUES (%s)", [collection_id])
+            return connection
+
+        yield fill
+        connection.execute("DROP FUNCTION test_refuse CASCADE; DROP TABLE test_full_disk")
+
+
+def test_a_batch_waits_for_a_full_disk_says_so_and_goes_on_by_itself(
+    steered: Mixpeek, raw: httpx.Client, full_disk: Callable[[str], psycopg.Connection[Any]]
+) -> None:
+    bucket_id = bucket_with(steered, ["one", "two"])
+    collection = collection_of(steered, bucket_id, "steered_words")
+    database = full_disk(collection.collection_id)
+    triggered = steered.collections.trigger(collection.collection_id)
+    path = f"/buckets/{bucket_id}/batches/{triggered.batch_id}"
+
+    until(lambda: progress_of(raw, path)["paused"], what="the batch waits")
+    waiting = raw.get(path).json()
+    diagnosis = raw.get(f"/analytics/performance/batches/{triggered.batch_id}/diagnostics").json()
+    database.execute("DELETE FROM test_full_disk")
+    ended = steered.tasks.wait(triggered.task_id, timeout_s=60, poll_s=0.1)
+
+    assert waiting["status"] == "IN_PROGRESS"
+    assert waiting["progress"]["paused"]["cause"] == "disk_full"
+    assert "disk_full" in diagnosis["insights"][0]
+    assert (ended.status, ended.error) == ("COMPLETED", None)
+    assert progress_of(raw, path)["paused"] is None
+    assert len(all_documents(steered, collection)) == 2
