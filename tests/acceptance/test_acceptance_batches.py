@@ -131,7 +131,7 @@ def test_a_row_that_hangs_fails_alone_with_the_plugins_line(steered: Mixpeek, ra
     assert (row["cause"], failed["causes"]) == ("timed_out", {"timed_out": 1})
     assert row["details"]["frames"][-1]["code"] == "time.sleep(3600)"
     assert len(all_documents(steered, collection)) == 199
-    assert took_s < TIMEOUT_S + 6, "its time limit was waited for more than once"
+    assert took_s < 10 * TIMEOUT_S, "its time limit was waited for once a level"
 
 
 def test_a_retry_after_a_fix_runs_only_what_failed(
@@ -249,7 +249,7 @@ def test_a_batch_waits_for_a_full_disk_says_so_and_goes_on_by_itself(
     triggered = steered.collections.trigger(collection.collection_id)
     path = f"/buckets/{bucket_id}/batches/{triggered.batch_id}"
 
-    until(lambda: progress_of(raw, path)["paused"], what="the batch waits")
+    until(lambda: progress_of(raw, path)["paused"], what="the batch waits", within_s=60)
     waiting = raw.get(path).json()
     diagnosis = raw.get(f"/analytics/performance/batches/{triggered.batch_id}/diagnostics").json()
     database.execute("DELETE FROM test_full_disk")

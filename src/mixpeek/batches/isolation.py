@@ -70,6 +70,8 @@ def settle(
             budget.note_costly(error)
             if len(piece) > 1:
                 waiting += list(slices(piece, piece_size(len(piece), SINGLY)))[::-1]
+            elif cause_of(error) == "timed_out" and not alone:
+                settled.suspects.append(piece[0])  # its call was not given all the time a call may take
             elif _is_worth_it(piece[0], error, tried):
                 waiting.append(piece)
             else:

@@ -15,7 +15,8 @@ from mixpeek.host.patience import LEAST_SUSPECT_S, SUSPICION
 
 # As in the host: so many calls may be interrupted in one run.
 INTERRUPTIONS = 8
-_GRACE_S = 2.0
+# A machine under load may take long to hand over what a host has ready.
+_GRACE_S = 10.0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 # A call is suspected when it takes so many times as long as the slowest one so far, and at least so long.
 SUSPICION = 10.0
-LEAST_SUSPECT_S = 0.25
+LEAST_SUSPECT_S = 0.5
 # Calls that are looked at before any is suspected.
 LEAST_CALLS = 3
 # Plugin code may catch everything: it is told again until it has ended.

@@ -47,7 +47,9 @@ def _status(error: BaseException, response: Any) -> int | None:
 
 def _retry_after_s(response: Any) -> float:
     headers = getattr(response, "headers", None)
-    value = headers.get("retry-after") or headers.get("Retry-After") if headers is not None else None
+    value: Any = None
+    if headers is not None:
+        value = headers.get("retry-after") or headers.get("Retry-After")
     try:
         return min(MOST_RETRY_AFTER_S, max(0.0, float(value)))
     except (TypeError, ValueError):  # none, or a date: then the caller's own backoff decides

@@ -50,6 +50,8 @@ class ModelHost:
         kinds = [row.columns["data"] for row in rows]
         if "crash" in kinds:
             raise PluginCrashed("The plugin's host was killed by SIGSEGV")
+        if "stubborn" in kinds:
+            raise PluginTimedOut("The plugin did not answer `run`, so it was stopped")
         if "unreadable" in kinds:
             raise PluginReplyInvalid("The plugin's host broke the protocol")
         faults, hung = [], 0
@@ -85,7 +87,7 @@ def settle_all(kinds: Sequence[str], host: ModelHost) -> tuple[Settled, Settled,
 
 
 GOOD = ("good", "slow", "briefly refused")
-KINDS = st.sampled_from([*["good"] * 12, "slow", "briefly refused", "refused", "raise", "hang", "crash", "unreadable"])
+KINDS = st.sampled_from([*["good"] * 12, "slow", "briefly refused", "refused", "raise", "hang", "stubborn", "crash", "unreadable"])
 
 
 @given(st.lists(KINDS, max_size=120), st.integers(1, 5))
