@@ -138,7 +138,8 @@ def test_a_retry_after_a_fix_runs_only_what_failed(
     server: Server, tmp_path: Any, raw: httpx.Client, steered: Mixpeek
 ) -> None:
     name = f"fixed_words_{secrets.token_hex(3)}"
-    publish(steered, write_plugin(tmp_path / "1" / name, batch=WORDS), deploy=True)
+    plugin_id = publish(steered, write_plugin(tmp_path / "1" / name, batch=WORDS))
+    steered.plugins.deploy(plugin_id, batch_only=True)
     bucket_id = bucket_with(steered, ["one", "bad", "two", "bad", "refused"])
     collection = collection_of(steered, bucket_id, name, version=None)
     task = run_batch(steered, collection)
@@ -149,7 +150,8 @@ def test_a_retry_after_a_fix_runs_only_what_failed(
     steered.tasks.wait(transient["task_id"], timeout_s=60, poll_s=0.1)
     after_transient = raw.get(f"{path}/failed-documents").json()
     fixed = WORDS.replace('"bad"', '"never"').replace('"refused"', '"never"')
-    publish(steered, write_plugin(tmp_path / "2" / name, batch=fixed, version="1.0.1"), version="1.0.1", deploy=True)
+    plugin_id = publish(steered, write_plugin(tmp_path / "2" / name, batch=fixed, version="1.0.1"), version="1.0.1")
+    steered.plugins.deploy(plugin_id, batch_only=True)
     retried = raw.post(f"{path}/retry", json={"retry_mode": "all", "tier_nums": [0]}).raise_for_status().json()
     ended = steered.tasks.wait(retried["task_id"], timeout_s=60, poll_s=0.1)
     nothing = raw.post(f"{path}/retry", json={"retry_mode": "all"}).raise_for_status().json()

@@ -122,7 +122,7 @@ def _positions(table: pa.Table) -> dict[str, int]:
 
 def _vectors(table: pa.Table, feature: Feature) -> _Vectors:
     """Return an embedding column checked: as one block where the host sent one, else vector by vector."""
-    column = _combined(table.column(feature.feature_name))
+    column: Any = _combined(table.column(feature.feature_name))
     size = feature.embedding_dim or 0
     if pa.types.is_fixed_size_list(column.type) and pa.types.is_floating(column.type.value_type):
         width = column.type.list_size
@@ -174,15 +174,16 @@ def _vector(value: Any) -> np.ndarray | None:
 
 def _column(table: pa.Table, name: str) -> _Column:
     """Return a column's values, and which of them cannot be stored, looked for as cheaply as its type allows."""
-    column, values = table.column(name), _pythonic(table, name)
-    kind = column.type
+    column: Any = table.column(name)
+    values, kind = _pythonic(table, name), column.type
+    suspects: Any
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
         return _Column(values, {})
     if pa.types.is_floating(kind):
         suspects = pc.invert(pc.is_finite(column))
     elif (pa.types.is_string(kind) or pa.types.is_large_string(kind)) and not _is_json(table, name):
         # Arrow holds no half of a surrogate pair; what is left are the NUL character and the size.
-        is_large = pc.greater(pc.binary_length(column), MOST_DOCUMENT_BYTES)
+        is_large = pc.greater(pc.binary_length(column), pa.scalar(MOST_DOCUMENT_BYTES))
         suspects = pc.or_(pc.match_substring(column, "\x00"), is_large)
     else:
         return _Column(values, {at: fault for at, value in enumerate(values) if (fault := _fault_of(value))})
@@ -228,7 +229,7 @@ def _from_json(text: str) -> Any:
         return text  # a host that calls something JSON which is none: text, then
 
 
-def _combined(column: pa.ChunkedArray) -> pa.Array:
+def _combined(column: Any) -> Any:
     combined = column.combine_chunks()
     # A table without rows combines to no chunk.
     return pa.array([], column.type) if isinstance(combined, pa.ChunkedArray) else combined

@@ -126,8 +126,11 @@ def _call_in_slices(
     patience: Patience | None,
 ) -> Isolated[Any, pd.DataFrame, Failure]:
     size = batch_rows or rows.size
+    as_sequence: Any = rows  # it is sliced like one
     if patience is None:
-        return Isolated([(piece, _call(package, step, frame, piece)) for piece in slices(rows, size)], [])
+        return Isolated(
+            [(piece, _call(package, step, frame, np.asarray(piece))) for piece in slices(as_sequence, size)], []
+        )
     waits = patience
 
     def call(piece: Any) -> pd.DataFrame:
@@ -151,7 +154,7 @@ def _call_in_slices(
         except BaseException as error:  # SystemExit too: whatever a row makes plugin code raise is that row's end
             raise failure_from(error, package.root, step=step.label) from error
 
-    return isolate(rows, call, Failure, size=size)
+    return isolate(as_sequence, call, Failure, size=size)
 
 
 def _kept(count: int, faults: Mapping[int, Failure]) -> np.ndarray[Any, Any]:
