@@ -50,7 +50,7 @@ class Watching:
         # Among those who follow logs, so that one limit counts them all and the server's end is told to all.
         with self.platform.log_followers.join("batches", "") as follower:
             told: dict[str, Any] | None = None
-            told_at = time.monotonic()
+            told_at, number = time.monotonic(), 0
             while not follower.is_told_to_end:
                 try:
                     state = await run_in_threadpool(self.state)
@@ -60,9 +60,10 @@ class Watching:
                 except psycopg.OperationalError:
                     state = told or {}  # the database is away: what was told last still holds
                 if state and state != told:
-                    told, told_at = state, time.monotonic()
+                    told, told_at, number = state, time.monotonic(), number + 1
                     is_over = state["status"] in TERMINAL
-                    yield (b"event: end" if is_over else b"event: progress") + b"\ndata: " + to_json(state) + b"\n\n"
+                    kind = b"end" if is_over else b"progress"
+                    yield b"id: %d\nevent: %b\ndata: %b\n\n" % (number, kind, to_json(state))
                     if is_over:
                         return
                 elif time.monotonic() - told_at > heartbeat_s:

@@ -61,8 +61,10 @@ def run_table(
     frame, faults = ran.frame, dict(ran.faults)
     kept = _kept(len(given), faults)
     names = [name for name in frame.columns if name not in given.columns]
-    if DATA in given.columns and not frame[DATA].equals(given[DATA].iloc[kept].reset_index(drop=True)):
-        names.insert(0, DATA)
+    if DATA in given.columns:
+        before = given[DATA].iloc[kept].reset_index(drop=True) if faults else given[DATA]
+        if not frame[DATA].equals(before):
+            names.insert(0, DATA)
     if patience is None:
         columns = [to_arrow(name, frame[name], is_vector=name in vectors) for name in names]
         fields = [pa.field(name, column.type) for name, column in zip(names, columns, strict=True)]
@@ -178,7 +180,9 @@ def _rows_for(condition: RowCondition, frame: pd.DataFrame) -> np.ndarray[Any, A
 
 
 def _call(package: PluginPackage, step: Step, frame: pd.DataFrame, rows: np.ndarray[Any, Any]) -> pd.DataFrame:
-    batch = frame.iloc[rows].reset_index(drop=True)
+    # Neighbouring rows are cut out; picking them one by one takes several times as long.
+    is_run = rows[-1] - rows[0] + 1 == rows.size
+    batch = (frame.iloc[rows[0] : rows[-1] + 1] if is_run else frame.iloc[rows]).reset_index(drop=True)
     known = list(batch.columns)
     ids = batch[DOCUMENT_ID].tolist() if DOCUMENT_ID in batch.columns else None
     try:

@@ -38,7 +38,7 @@ analytics_router = APIRouter(prefix="/v1/analytics/performance/batches", tags=["
 
 EVENTS = {
     "schema": {"type": "string", "description": "`progress` whenever something changed, `end` when it has ended."},
-    "example": 'event: progress\ndata: {"batch_id": "btch_…", "status": "IN_PROGRESS", "progress": {…}}\n\n',
+    "example": 'id: 1\nevent: progress\ndata: {"batch_id": "btch_…", "status": "IN_PROGRESS", "progress": {…}}\n\n',
 }
 _BIGGEST_ID = 2**63 - 1
 TierNumber = Annotated[int | None, Query(ge=0, le=1000, description="Only of the collections of this tier.")]
@@ -92,7 +92,7 @@ def get_batch(
         return {**batch.wire(), "progress": queries.progress(connection, batch_id)}
 
 
-@router.get("/{batch_id}/events", **answers(None, also={"text/event-stream": EVENTS}))
+@router.get("/{batch_id}/events", response_class=Response, **answers(None, also={"text/event-stream": EVENTS}))
 def follow_batch(
     platform: PlatformDep,
     namespace: HeaderNamespace,
@@ -187,7 +187,7 @@ def list_failed_documents(
     bucket_identifier: str,
     batch_id: str,
     tier_num: TierNumber = None,
-    collection_id: Annotated[str | None, Query(max_length=256)] = None,
+    collection_id: Annotated[str | None, Query(max_length=256, description="Only of this collection.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     cursor: Annotated[str | None, Query()] = None,
