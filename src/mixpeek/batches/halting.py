@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from mixpeek.errors import MixpeekError
-
 
 class Halted(Exception):
     """The run was told to end; whoever told it knows why."""
@@ -58,8 +56,3 @@ class Halt:
         """Raise what ended the run: Halted where it was cancelled."""
         if self.is_thrown:
             raise self.reason if self.reason is not None else Halted
-
-
-def is_ours(error: BaseException) -> bool:
-    """Tell whether an error says something about the run, and not only that another thread ended it."""
-    return isinstance(error, MixpeekError) or not isinstance(error, Halted)

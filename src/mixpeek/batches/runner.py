@@ -110,18 +110,26 @@ class _Run:
         slot = Slot(self._execution, self._job, self._budget, self._halt)
         try:
             slot.ready_host()
-            while True:
-                try:
-                    chunk, rows = self._read(self._todo.get_nowait())
-                except queue.Empty:
-                    return
-                done = slot.compute(chunk, rows)
-                if done.suspects:
-                    self._suspected.put(done)
-                else:
-                    computed.put(done)
+            # The next chunk is read while the host is busy with this one.
+            with ThreadPoolExecutor(1, thread_name_prefix="batch-reading") as reading:
+                ahead = reading.submit(self._read_next)
+                while (found := ahead.result()) is not None:
+                    ahead = reading.submit(self._read_next)
+                    done = slot.compute(*found)
+                    if done.suspects:
+                        self._suspected.put(done)
+                    else:
+                        computed.put(done)
         finally:
             slot.close()
+
+    def _read_next(self) -> tuple[Chunk, list[Row]] | None:
+        """Return the next chunk with its rows, None when all have been taken."""
+        self._halt.check()
+        try:
+            return self._read(self._todo.get_nowait())
+        except queue.Empty:
+            return None
 
     def _read(self, number: int) -> tuple[Chunk, list[Row]]:
         def read() -> tuple[Chunk, list[Row]]:
