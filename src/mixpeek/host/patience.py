@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-# A call is suspected when it takes so many times as long as the slowest one so far, and at least so long.
-SUSPICION = 10.0
+# A call is suspected when it takes so many times as long as its rows took at the slowest so far, and at least so long.
+SUSPICION = 5.0
 LEAST_SUSPECT_S = 0.5
 # Calls that are looked at before any is suspected.
 LEAST_CALLS = 3
@@ -30,19 +30,19 @@ class Pace:
     """How long a step's calls took; the first one may load a model and says nothing about the others."""
 
     calls: int = 0
-    slowest_s: float = 0.0
+    slowest_row_s: float = 0.0
 
-    def note(self, seconds: float) -> None:
+    def note(self, seconds: float, rows: int) -> None:
         """Note a call that was answered."""
         if self.calls:
-            self.slowest_s = max(self.slowest_s, seconds)
+            self.slowest_row_s = max(self.slowest_row_s, seconds / rows)
         self.calls += 1
 
-    def suspect_s(self, call_s: float) -> float:
+    def suspect_s(self, call_s: float, rows: int) -> float:
         """Return after how long a call is suspected to hang; never later than `call_s`, what a call may take at all."""
         if self.calls <= LEAST_CALLS:
             return call_s
-        return min(call_s, max(LEAST_SUSPECT_S, SUSPICION * self.slowest_s))
+        return min(call_s, max(LEAST_SUSPECT_S, SUSPICION * self.slowest_row_s * rows))
 
 
 @dataclass
@@ -66,9 +66,9 @@ class Patience:
         return self.interrupted >= self.interruptions
 
     @contextlib.contextmanager
-    def limit(self, pace: Pace) -> Iterator[float]:
+    def limit(self, pace: Pace, rows: int) -> Iterator[float]:
         """Yield the seconds the body may take; raise CallInterrupted inside it after that."""
-        seconds = self.call_s if self.alone else pace.suspect_s(self.call_s)
+        seconds = self.call_s if self.alone else pace.suspect_s(self.call_s, rows)
         is_armed = True
 
         def interrupt(*_: object) -> None:
@@ -80,7 +80,7 @@ class Patience:
         began = time.perf_counter()
         try:
             yield seconds
-            pace.note(time.perf_counter() - began)
+            pace.note(time.perf_counter() - began, rows)
         except CallInterrupted:
             self.interrupted += 1
             raise

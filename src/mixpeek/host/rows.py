@@ -140,7 +140,7 @@ def _call_in_slices(
             raise Failure(UNTRIED, "Too many calls before it hung", step=step.label)
         seconds = 0.0
         try:
-            with waits.limit(step.pace) as seconds:
+            with waits.limit(step.pace, len(piece)) as seconds:
                 return _call(package, step, frame, piece)
         except CallInterrupted as error:
             step.renew()

@@ -51,13 +51,13 @@ def test_what_is_left_is_held_against_the_rate(
 def test_nothing_is_suspected_before_a_few_calls_and_the_first_one_does_not_count() -> None:
     pace = Pace()
 
-    pace.note(9.0)  # loads a model
-    early = pace.suspect_s(15.0)
+    pace.note(9.0, 1)  # loads a model
+    early = pace.suspect_s(15.0, 1)
     for _ in range(LEAST_CALLS):
-        pace.note(0.001)
+        pace.note(0.001, 1)
 
     assert early == 15.0
-    assert pace.suspect_s(15.0) == LEAST_SUSPECT_S
+    assert pace.suspect_s(15.0, 1) == LEAST_SUSPECT_S
 
 
 @given(st.lists(st.floats(0, 100), max_size=20), st.floats(0.01, 60))
@@ -67,7 +67,8 @@ def test_a_call_is_suspected_neither_at_its_usual_length_nor_later_than_it_may_t
     pace = Pace()
 
     for seconds in calls:
-        pace.note(seconds)
+        pace.note(seconds, 8)
 
-    assert pace.suspect_s(call_s) <= call_s
-    assert pace.suspect_s(call_s) >= min(call_s, SUSPICION * max(calls[1:], default=0.0))
+    assert pace.suspect_s(call_s, 8) <= call_s
+    assert pace.suspect_s(call_s, 8) >= min(call_s, SUSPICION * max(calls[1:], default=0.0)) * 0.999
+    assert pace.suspect_s(call_s, 1) <= pace.suspect_s(call_s, 8)
