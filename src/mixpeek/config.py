@@ -64,6 +64,12 @@ class Settings(BaseSettings):
     batch_hosts: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, description="Plugin hosts one batch may use at once."
     )
+    batch_failed_share: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of a batch's rows that may fail, from the 1,000th on, before it is stopped; 1 is no limit.",
+    )
     chunk_rows: int = Field(1024, ge=1, le=8192, description="Most objects in one chunk, the unit a batch commits.")
     max_archive_bytes: int = Field(500 * 1024 * 1024, ge=1, description="Largest plugin archive accepted.")
     max_body_bytes: int = Field(

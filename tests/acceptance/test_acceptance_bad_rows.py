@@ -24,6 +24,9 @@ FAULTS = {
     "no vector": ("no_embedding", "no vector"),
     "infinite value": ("unstorable_value", "inf"),
     "crash": ("crashed", ""),
+    "nul": ("unstorable_value", "\\u0000"),
+    "surrogate": ("", "surrogate"),
+    "large": ("unstorable_value", "50,000,000 bytes"),
 }
 GOOD = [f"good text {place}" for place in range(24)]
 
@@ -50,7 +53,11 @@ MOODY = """
             vectors[place] = None
     batch[FEATURE] = vectors
     batch["length"] = [float("inf") if text == "infinite value" else float(len(text)) for text in texts]
+    notes = {"nul": "a\\x00b", "surrogate": "\\ud800", "large": "x" * 50_000_000}
+    batch["note"] = [notes.get(text, text) for text in texts]
     batch = batch[[text != "drop" for text in texts]]
+    if "reordered" in texts:
+        batch = batch.iloc[::-1]
 """
 
 
@@ -87,7 +94,7 @@ def run(client: Mixpeek, texts: list[str], *, parameters: dict[str, Any] | None 
 @pytest.fixture(scope="module")
 def mixed(moody: Mixpeek) -> Ended:
     """One batch of good rows with a row of each fault among them."""
-    texts = list(GOOD)
+    texts = [*GOOD, "reordered"]
     for place, fault in enumerate(FAULTS):
         texts.insert(3 * place + 1, fault)
     return run(moody, texts)
@@ -95,11 +102,12 @@ def mixed(moody: Mixpeek) -> Ended:
 
 def test_the_batch_completes_with_errors_and_says_how_many_and_why(mixed: Ended) -> None:
     assert mixed.task.status == "COMPLETED_WITH_ERRORS"
-    assert f"{len(FAULTS)} of {len(GOOD) + len(FAULTS)} rows were not stored" in mixed.task.error
+    assert f"{len(FAULTS)} of {len(GOOD) + 1 + len(FAULTS)} rows were not stored" in mixed.task.error
 
 
 def test_every_good_row_is_stored_whole_and_no_other(mixed: Ended) -> None:
-    assert sorted(document["content"] for document in mixed.documents) == sorted(GOOD)
+    assert sorted(document["content"] for document in mixed.documents) == sorted([*GOOD, "reordered"])
+    assert all(document["note"] == document["content"] for document in mixed.documents)
     assert all(len(document["words_vector"]) == 8 for document in mixed.documents)
     assert all(document["length"] == len(document["content"]) for document in mixed.documents)
 
@@ -110,7 +118,8 @@ def test_a_row_is_named_with_its_cause_when_its_processor_gives(fault: str, mixe
 
     failure = mixed.failures[fault]
 
-    assert failure["cause"] == cause, failure
+    # How half a character is met depends on which pandas the plugin runs with.
+    assert failure["cause"] == cause or not cause, failure
     assert words in failure["message"]
     assert failure["document_id"].startswith("doc_")
     assert failure["document_id"] not in {document["document_id"] for document in mixed.documents}

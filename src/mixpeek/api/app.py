@@ -76,6 +76,7 @@ ROUTERS = (
     document_edits.router,
     documents.router,
     batches.router,
+    batches.analytics_router,
     tasks.router,
     retrievers.router,
 )

@@ -85,6 +85,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Trigger": {"include_buckets": ["bkt_0a1b2c3d"]},
     "CreateBatch": {"object_ids": ["obj_0a1b2c3d"]},
     "SubmitBatch": {"include_processing_history": True},
+    "AddObjects": {"object_ids": ["obj_4e5f6a7b"]},
+    "ListBatches": {"status": "COMPLETED_WITH_ERRORS", "limit": 20},
+    "RetryBatch": {"retry_mode": "all", "tier_nums": [0], "max_retry_count": 3},
     "CreateRetriever": {
         "retriever_name": "find_articles",
         "collection_identifiers": ["article_embeddings"],

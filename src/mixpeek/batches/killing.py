@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from mixpeek.batches.service import RUN_BATCH
+from mixpeek.batches import queries
+from mixpeek.batches.service import RUN_BATCH, cancel_batch
 from mixpeek.db.pool import Connection
 from mixpeek.errors import Conflict
-from mixpeek.workflows import tasks
+from mixpeek.tenancy.service import get_namespace
 from mixpeek.workflows.tasks import Task
 
 
@@ -21,5 +22,8 @@ def kill_task(connection: Connection, task: Task) -> bool:
             f"A task of type {task.task_type!r} is not ended halfway",
             hint="It ends by itself; undo what it did once it has ended, such as by undeploying",
         )
-    tasks.request_cancellation(connection, task.task_id)
+    batch = queries.find_batch(connection, task.inputs["batch_id"])
+    if batch is None or task.namespace_id is None:
+        return False  # deleted, and its task with nothing left to do
+    cancel_batch(connection, get_namespace(connection, task.organization_id, task.namespace_id), batch)
     return True

@@ -29,6 +29,11 @@ class Batch:
     source_filters: dict[str, Any] | None
     tiers: list[dict[str, Any]]  # rows of `batch_tiers`, as JSON
 
+    @property
+    def dag_tiers(self) -> list[list[str]]:
+        """The batch's collections by tier, tier 0 first: a tier is run once the one before it is stored."""
+        return [tier["collection_ids"] for tier in self.tiers]
+
     def wire(self) -> dict[str, Any]:
         hidden = ("namespace_id", "snapshot", "bucket_ids", "tiers")
         fields = {key: value for key, value in asdict(self).items() if key not in hidden}
@@ -40,7 +45,7 @@ class Batch:
             "tier_tasks": [_tier_task(tier, self.task_id) for tier in self.tiers],
             "current_tier": max(begun, default=None),
             "total_tiers": len(self.tiers),
-            "dag_tiers": [tier["collection_ids"] for tier in self.tiers],
+            "dag_tiers": self.dag_tiers,
         }
 
 
@@ -72,6 +77,7 @@ class Chunk:
     document_ids: list[str]
     source_collection_id: str | None
     source_generation: int | None
+    row_ids: list[str] | None = None  # of a retry: the only rows to run, by the (first) document each makes
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,12 @@ class Row:
     internal: dict[str, Any]
     source_document_id: str | None = None  # of another collection; null where the row comes from an object
     blob_key: str = ""  # which of its source's values the row holds
+    part_of: str | None = None  # of a part after the first: the id of the row
+
+    @property
+    def row_id(self) -> str:
+        """The id of the row itself, also of one of its parts."""
+        return self.part_of or self.document_id
 
 
 @dataclass(frozen=True)

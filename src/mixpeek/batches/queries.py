@@ -9,9 +9,14 @@ from typing import Any, LiteralString
 from psycopg.types.json import Jsonb
 
 from mixpeek.batches.models import Batch, Chunk, Outcome, Tier
+from mixpeek.batches.progress import eta_s
 from mixpeek.catalog.models import StoredObject
 from mixpeek.catalog.queries import OBJECT
+from mixpeek.db.listing import Found, Listing, list_rows
 from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, scalar
+from mixpeek.errors import PlatformError
+from mixpeek.filters.query import Query
+from mixpeek.filters.surface import Column, Surface
 
 BATCH = (
     "SELECT batch_id, namespace_id, type, bucket_ids, collection_ids, object_ids, snapshot, status, error,"
@@ -20,6 +25,22 @@ BATCH = (
     "  WHERE t.batch_id = batches.batch_id) AS tiers FROM batches"
 )
 
+BATCHES = Listing(
+    BATCH,
+    Surface(
+        columns={
+            **{name: Column(name) for name in ("batch_id", "type", "status", "error", "task_id")},
+            **{name: Column(name) for name in ("bucket_ids", "collection_ids")},
+            **{name: Column(name, "json") for name in ("error_summary", "metadata")},
+            **{name: Column(name, "time") for name in ("created_at", "updated_at")},
+        },
+        searched=("batch_id", "error"),
+    ),
+    key=(("created_at", "timestamptz"), ("batch_id", "text")),
+    newest_first=True,
+)
+
+_COUNTS: LiteralString = "chunks, chunks_committed, objects, objects_committed, rows, written, skipped, failed"
 # Rows `c` of a batch, or of some of its collections.
 CHOSEN = "c.batch_id = %(batch)s AND (%(collections)s::text[] IS NULL OR c.collection_id = ANY(%(collections)s))"
 # The documents in the store that were made of what a batch's chunks hold, in some of its collections.
@@ -42,6 +63,7 @@ def insert_batch(connection: Connection, batch: dict[str, Any]) -> None:
         " %(source_collection_ids)s, %(source_filters)s)",
         {**batch, "source_filters": Jsonb(batch["source_filters"]) if batch["source_filters"] else None},
     )
+    connection.execute("INSERT INTO batch_progress (batch_id) VALUES (%s)", [batch["batch_id"]])
 
 
 def replace_tiers(connection: Connection, batch_id: str, tiers: Sequence[Tier]) -> None:
@@ -108,13 +130,34 @@ def finish_tier(
     )
 
 
-def close_tiers(connection: Connection, batch_id: str, error: str | None) -> None:
-    """End the tiers that have not ended: one under way has failed, those after it are not run."""
+def close_tiers(connection: Connection, batch_id: str, error: str | None, *, status: str = "FAILED") -> None:
+    """End the tiers that have not ended: one under way ends with `status`, those after it are not run."""
     connection.execute(
-        "UPDATE batch_tiers SET status = CASE WHEN started_at IS NULL THEN 'SKIPPED' ELSE 'FAILED' END,"
+        "UPDATE batch_tiers SET status = CASE WHEN started_at IS NULL THEN 'SKIPPED' ELSE %s END,"
         " error = CASE WHEN started_at IS NOT NULL THEN %s END, completed_at = now()"
         " WHERE batch_id = %s AND status IN ('PENDING', 'IN_PROGRESS')",
-        [error, batch_id],
+        [status, error, batch_id],
+    )
+
+
+def reopen_tiers(connection: Connection, batch_id: str, first: int) -> None:
+    """Have a batch that has ended go on at a tier; those after it are planned anew, from what is stored by then."""
+    connection.execute(
+        "UPDATE batch_tiers SET status = 'IN_PROGRESS', error = NULL, completed_at = NULL,"
+        " started_at = COALESCE(started_at, now()) WHERE batch_id = %s AND tier_num = %s",
+        [batch_id, first],
+    )
+    later = {"batch": batch_id, "first": first}
+    for table in ("batch_chunks", "row_outcomes"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE batch_id = %(batch)s AND collection_id IN (SELECT unnest(collection_ids)"
+            "  FROM batch_tiers WHERE batch_id = %(batch)s AND tier_num > %(first)s)",
+            later,
+        )
+    connection.execute(
+        "UPDATE batch_tiers SET status = 'PENDING', error = NULL, started_at = NULL, completed_at = NULL"
+        " WHERE batch_id = %(batch)s AND tier_num > %(first)s",
+        later,
     )
 
 
@@ -140,6 +183,39 @@ def start_batch(connection: Connection, batch_id: str, task_id: str, snapshot: i
         "UPDATE batches SET status = 'PENDING', task_id = %s, snapshot = %s, updated_at = now() WHERE batch_id = %s",
         [task_id, snapshot, batch_id],
     )
+
+
+def restart_batch(connection: Connection, batch_id: str, task_id: str) -> None:
+    """Have another task carry on a batch that has ended."""
+    connection.execute(
+        "UPDATE batches SET status = 'PENDING', task_id = %s, error = NULL, updated_at = now() WHERE batch_id = %s",
+        [task_id, batch_id],
+    )
+    connection.execute(
+        "UPDATE batch_progress SET finished_at = NULL, rows_per_s = NULL, updated_at = now() WHERE batch_id = %s",
+        [batch_id],
+    )
+
+
+def add_objects(connection: Connection, batch_id: str, object_ids: list[str]) -> None:
+    """Add objects to a batch's own, each once, in the order given."""
+    connection.execute(
+        "UPDATE batches SET object_ids = object_ids || ARRAY(SELECT added FROM unnest(%s::text[])"
+        " WITH ORDINALITY a (added, place) WHERE added <> ALL(object_ids) ORDER BY place), updated_at = now()"
+        " WHERE batch_id = %s",
+        [object_ids, batch_id],
+    )
+
+
+def list_batches(
+    connection: Connection, namespace_id: str, bucket_id: str, status: str | None, query: Query
+) -> Found[Batch]:
+    """Return a page of the batches over a bucket, newest first unless sorted."""
+    scope: LiteralString = "namespace_id = %(namespace)s AND %(bucket)s = ANY(bucket_ids)"
+    if status is not None:
+        scope += " AND status = %(status)s"
+    params = {"namespace": namespace_id, "bucket": bucket_id, "status": status}
+    return list_rows(connection, Batch, BATCHES, query, scope, params)
 
 
 def highest_sequence(connection: Connection, bucket_ids: list[str]) -> int:
@@ -197,7 +273,7 @@ def insert_chunks(connection: Connection, chunks: Sequence[Chunk]) -> None:
     with connection.cursor() as many:
         many.executemany(
             "INSERT INTO batch_chunks (batch_id, collection_id, generation, chunk, object_ids, document_ids,"
-            " source_collection_id, source_generation) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            " source_collection_id, source_generation, row_ids) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [astuple(chunk) for chunk in chunks],
         )
 
@@ -206,7 +282,7 @@ def documents_of_batch(connection: Connection, batch_id: str, collection_id: str
     """Return the ids of the documents that a batch's sources have in a collection, by generation, in id order."""
     rows = dict_rows(
         connection,
-        f"SELECT generation, array_agg(document_id ORDER BY document_id) AS ids FROM ({STORED}) stored"
+        f"SELECT generation, array_agg(DISTINCT document_id ORDER BY document_id) AS ids FROM ({STORED}) stored"
         " GROUP BY generation",
         {"batch": batch_id, "collections": [collection_id]},
     )
@@ -223,65 +299,225 @@ def documents_of_collection(connection: Connection, collection_id: str, generati
     return [row["document_id"] for row in rows]
 
 
-def set_status(connection: Connection, batch_id: str, status: str) -> None:
-    connection.execute("UPDATE batches SET status = %s, updated_at = now() WHERE batch_id = %s", [status, batch_id])
+def recount(connection: Connection, batch_id: str) -> None:
+    """Set a batch's counts to what its chunks say, once chunks are planned or taken back; twice changes nothing."""
+    connection.execute(
+        f"UPDATE batch_progress p SET ({_COUNTS}) = (SELECT count(*), count(committed_at),"
+        "  COALESCE(sum(sources), 0), COALESCE(sum(sources) FILTER (WHERE committed_at IS NOT NULL), 0),"
+        "  COALESCE(sum(rows), 0), COALESCE(sum(written), 0), COALESCE(sum(skipped), 0), COALESCE(sum(failed), 0)"
+        "  FROM (SELECT *, cardinality(object_ids) + cardinality(document_ids) AS sources FROM batch_chunks"
+        "   WHERE batch_id = %(batch)s) c), updated_at = now() WHERE p.batch_id = %(batch)s",
+        {"batch": batch_id},
+    )
 
 
-def list_open_chunks(connection: Connection, batch_id: str, collection_id: str) -> list[Chunk]:
-    """Return the chunks not committed yet, in order: where a resumed batch goes on."""
-    return all_rows(
+def begin_batch(connection: Connection, batch_id: str, task_id: str) -> bool:
+    """Set a batch IN_PROGRESS for its task; False if it has ended or belongs to another task by now."""
+    cursor = connection.execute(
+        "UPDATE batches SET status = 'IN_PROGRESS', updated_at = now()"
+        " WHERE batch_id = %s AND task_id = %s AND status IN ('PENDING', 'IN_PROGRESS')",
+        [batch_id, task_id],
+    )
+    if cursor.rowcount == 1:
+        connection.execute(
+            "UPDATE batch_progress SET started_at = COALESCE(started_at, now()) WHERE batch_id = %s", [batch_id]
+        )
+    return cursor.rowcount == 1
+
+
+def is_running(connection: Connection, batch_id: str, task_id: str) -> bool:
+    """Tell whether a batch is IN_PROGRESS for this task; until the transaction ends, it stays so."""
+    found = scalar(
+        connection,
+        "SELECT true FROM batches WHERE batch_id = %s AND task_id = %s AND status = 'IN_PROGRESS' FOR SHARE",
+        [batch_id, task_id],
+    )
+    return bool(found)
+
+
+def list_open_chunks(connection: Connection, batch_id: str, collection_id: str) -> list[int]:
+    """Return the numbers of the chunks not committed yet, in order: where a resumed batch goes on."""
+    rows = dict_rows(
+        connection,
+        "SELECT chunk FROM batch_chunks WHERE batch_id = %s AND collection_id = %s AND committed_at IS NULL"
+        " ORDER BY chunk",
+        [batch_id, collection_id],
+    )
+    return [row["chunk"] for row in rows]
+
+
+def get_chunk(connection: Connection, batch_id: str, collection_id: str, number: int) -> Chunk:
+    """Return a chunk with what it holds."""
+    found = first_row(
         connection,
         Chunk,
         "SELECT batch_id, collection_id, generation, chunk, object_ids, document_ids, source_collection_id,"
-        " source_generation FROM batch_chunks"
-        " WHERE batch_id = %s AND collection_id = %s AND committed_at IS NULL ORDER BY chunk",
-        [batch_id, collection_id],
+        " source_generation, row_ids FROM batch_chunks"
+        " WHERE batch_id = %s AND collection_id = %s AND chunk = %s",
+        [batch_id, collection_id, number],
     )
+    if found is None:
+        raise PlatformError(f"Chunk {number} of batch {batch_id} was deleted while the batch ran")
+    return found
 
 
-def commit_chunk(connection: Connection, chunk: Chunk, rows: int, written: int, outcomes: Sequence[Outcome]) -> bool:
-    """Record a chunk as done with the outcome of every row that was not written; False if it was done before."""
-    skipped = sum(1 for outcome in outcomes if outcome.outcome == "skipped")
+def plan_retries(
+    connection: Connection, batch_id: str, collection_ids: list[str], causes: Sequence[str] | None, most_retries: int
+) -> int:
+    """Have the rows that failed run again, those of each chunk in one of their own; return how many rows these are.
+
+    Args: causes: the only causes to try again; None for all. most_retries: rows tried again so often are left out.
+    """
+    # What an earlier retry planned and did not run: its rows are still among the failed ones.
+    connection.execute(
+        "DELETE FROM batch_chunks WHERE batch_id = %s AND row_ids IS NOT NULL AND committed_at IS NULL", [batch_id]
+    )
+    found = dict_rows(
+        connection,
+        "WITH failed AS (SELECT collection_id, chunk, array_agg(DISTINCT object_id) AS object_ids,"
+        "  array_agg(DISTINCT row_id) AS row_ids FROM row_outcomes WHERE batch_id = %(batch)s AND outcome = 'failed'"
+        "  AND collection_id = ANY(%(collections)s) AND (%(causes)s::text[] IS NULL OR cause = ANY(%(causes)s))"
+        "  AND retries < %(most)s GROUP BY collection_id, chunk)"
+        " INSERT INTO batch_chunks (batch_id, collection_id, generation, chunk, object_ids, document_ids,"
+        "  source_collection_id, source_generation, row_ids)"
+        " SELECT %(batch)s, f.collection_id, c.generation, (SELECT max(chunk) FROM batch_chunks l"
+        "   WHERE l.batch_id = %(batch)s AND l.collection_id = f.collection_id)"
+        "   + row_number() OVER (PARTITION BY f.collection_id ORDER BY f.chunk),"
+        "  CASE WHEN c.source_collection_id IS NULL THEN f.object_ids ELSE '{}' END, c.document_ids,"
+        "  c.source_collection_id, c.source_generation, f.row_ids FROM failed f"
+        "  JOIN batch_chunks c ON c.batch_id = %(batch)s AND c.collection_id = f.collection_id AND c.chunk = f.chunk"
+        " RETURNING cardinality(row_ids) AS rows",
+        {
+            "batch": batch_id,
+            "collections": collection_ids,
+            "causes": None if causes is None else list(causes),
+            "most": most_retries,
+        },
+    )
+    return sum(row["rows"] for row in found)
+
+
+def commit_chunk(
+    connection: Connection, chunk: Chunk, written: int, outcomes: Sequence[Outcome], rows_per_s: float | None = None
+) -> dict[str, Any] | None:
+    """Record a chunk as done with the outcome of every row that was not written; return the batch's counts.
+
+    A row of an exploding extractor counts once for each of its parts. Of a retry, what its rows came to before is
+    replaced, and the chunk counts for the difference. None if the chunk was done before.
+    """
     cursor = connection.execute(
-        "UPDATE batch_chunks SET committed_at = now(), rows = %s, written = %s, skipped = %s, failed = %s"
+        "UPDATE batch_chunks SET committed_at = now()"
         " WHERE batch_id = %s AND collection_id = %s AND chunk = %s AND committed_at IS NULL",
-        [rows, written, skipped, len(outcomes) - skipped, chunk.batch_id, chunk.collection_id, chunk.chunk],
+        [chunk.batch_id, chunk.collection_id, chunk.chunk],
     )
     if cursor.rowcount != 1:
-        return False
+        return None
+    skipped = sum(1 for outcome in outcomes if outcome.outcome == "skipped")
+    counts = {"written": written, "skipped": skipped, "failed": len(outcomes) - skipped}
+    retried: dict[str, int] = {}
+    if chunk.row_ids is not None:
+        before, retried = _take_back(connection, chunk, chunk.row_ids)
+        counts = {name: count - before[name] for name, count in counts.items()}
+    counts["rows"] = sum(counts.values())
+    key = {"batch": chunk.batch_id, "collection": chunk.collection_id, "chunk": chunk.chunk}
+    connection.execute(
+        "UPDATE batch_chunks SET rows = %(rows)s, written = %(written)s, skipped = %(skipped)s, failed = %(failed)s"
+        " WHERE batch_id = %(batch)s AND collection_id = %(collection)s AND chunk = %(chunk)s",
+        {**key, **counts},
+    )
     with connection.cursor() as many:
         many.executemany(
-            "INSERT INTO row_outcomes (batch_id, collection_id, chunk, document_id, object_id, blob_id, outcome, cause,"
-            " message, details) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "INSERT INTO row_outcomes (batch_id, collection_id, chunk, document_id, row_id, object_id, blob_id,"
+            " outcome, cause, message, details, retries) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
-                (chunk.batch_id, chunk.collection_id, chunk.chunk, o.row.document_id, o.row.object_id, o.row.blob_id,
-                 o.outcome, o.cause, o.message, Jsonb(o.details))
+                (chunk.batch_id, chunk.collection_id, chunk.chunk, o.row.document_id, o.row.row_id, o.row.object_id,
+                 o.row.blob_id, o.outcome, o.cause, o.message, Jsonb(o.details), retried.get(o.row.row_id, -1) + 1)
                 for o in outcomes
             ],
         )  # fmt: skip
-    return True
-
-
-def totals(connection: Connection, batch_id: str, collection_ids: list[str] | None = None) -> dict[str, int]:
-    """Return the counts so far of a batch, or of some of its collections: what is planned and done, rows by outcome."""
     return dict_rows(
         connection,
-        "SELECT count(*)::int AS chunks, count(committed_at)::int AS chunks_committed,"
-        " COALESCE(sum(cardinality(object_ids)), 0)::int AS objects,"
-        " COALESCE(sum(cardinality(object_ids)) FILTER (WHERE committed_at IS NOT NULL), 0)::int AS objects_committed,"
-        " COALESCE(sum(cardinality(document_ids)), 0)::int AS source_documents,"
-        " COALESCE(sum(cardinality(document_ids)) FILTER (WHERE committed_at IS NOT NULL), 0)::int"
-        "  AS source_documents_committed,"
-        " COALESCE(sum(rows), 0)::int AS rows, COALESCE(sum(written), 0)::int AS written,"
-        " COALESCE(sum(skipped), 0)::int AS skipped, COALESCE(sum(failed), 0)::int AS failed"
+        "UPDATE batch_progress SET chunks_committed = chunks_committed + 1,"
+        " objects_committed = objects_committed + %(sources)s, rows = rows + %(rows)s, written = written + %(written)s,"
+        " skipped = skipped + %(skipped)s, failed = failed + %(failed)s, rows_per_s = %(rows_per_s)s,"
+        f" updated_at = now() WHERE batch_id = %(batch)s RETURNING {_COUNTS}",
+        {**key, **counts, "sources": len(chunk.object_ids) + len(chunk.document_ids), "rows_per_s": rows_per_s},
+    )[0]
+
+
+def _take_back(connection: Connection, chunk: Chunk, row_ids: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """Delete the outcomes that a retry replaces; return what its rows had come to, and how often each was retried."""
+    place = {"batch": chunk.batch_id, "collection": chunk.collection_id, "rows": list(row_ids)}
+    rows = dict_rows(
+        connection,
+        "DELETE FROM row_outcomes WHERE batch_id = %(batch)s AND collection_id = %(collection)s"
+        " AND row_id = ANY(%(rows)s) RETURNING row_id, outcome, retries",
+        place,
+    )
+    counts = {name: sum(row["outcome"] == name for row in rows) for name in ("skipped", "failed")}
+    # Other parts of a row that failed in one of them are stored, and will be again.
+    stored = scalar(
+        connection,
+        "SELECT count(*) FROM documents WHERE collection_id = %(collection)s AND generation = %(generation)s"
+        " AND COALESCE(row_id, document_id) = ANY(%(rows)s) AND batch_id = %(batch)s",
+        {**place, "generation": chunk.generation},
+    )
+    return {**counts, "written": int(stored)}, {row["row_id"]: row["retries"] for row in rows}
+
+
+def totals(connection: Connection, batch_id: str) -> dict[str, int]:
+    """Return the batch's counts so far: objects (or source documents) and chunks planned and done, rows by outcome."""
+    return dict_rows(connection, f"SELECT {_COUNTS} FROM batch_progress WHERE batch_id = %s", [batch_id])[0]
+
+
+def count_rows(connection: Connection, batch_id: str, collection_ids: list[str]) -> dict[str, int]:
+    """Return what became of the rows of some of a batch's collections."""
+    return dict_rows(
+        connection,
+        "SELECT COALESCE(sum(rows), 0)::bigint AS rows, COALESCE(sum(written), 0)::bigint AS written,"
+        " COALESCE(sum(skipped), 0)::bigint AS skipped, COALESCE(sum(failed), 0)::bigint AS failed"
         f" FROM batch_chunks c WHERE {CHOSEN}",
         {"batch": batch_id, "collections": collection_ids},
     )[0]
 
 
+def progress(connection: Connection, batch_id: str) -> dict[str, Any]:
+    """Return the batch's counts so far with its rate, what is left, and why it waits, if it does."""
+    row = dict_rows(
+        connection,
+        f"SELECT {_COUNTS}, rows_per_s, started_at, finished_at, paused_cause, paused_since, updated_at"
+        " FROM batch_progress WHERE batch_id = %s",
+        [batch_id],
+    )[0]
+    cause, since = row.pop("paused_cause"), row.pop("paused_since")
+    rate, planned, committed = row["rows_per_s"], row["objects"], row["objects_committed"]
+    is_over = row["finished_at"] is not None
+    return {
+        **row,
+        "percentage": round(100.0 * committed / planned, 1) if planned else (100.0 if is_over else 0.0),
+        "rows_per_s": None if rate is None else round(rate, 1),
+        "eta_s": None if is_over else _rounded(eta_s(planned, committed, row["rows"], rate)),
+        "paused": None if cause is None else {"cause": cause, "since": since},
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
+def set_paused(connection: Connection, batch_id: str, cause: str | None) -> None:
+    """Note why a batch waits, since now unless it did for the same cause; None when it goes on."""
+    connection.execute(
+        "UPDATE batch_progress SET paused_since = CASE WHEN %(cause)s::text IS NULL THEN NULL"
+        " WHEN paused_cause = %(cause)s THEN paused_since ELSE now() END, paused_cause = %(cause)s, updated_at = now()"
+        " WHERE batch_id = %(batch)s",
+        {"cause": cause, "batch": batch_id},
+    )
+
+
 def count_stored(connection: Connection, batch_id: str, collection_ids: list[str]) -> int:
     """Count the documents that collections have of this batch's sources, whichever batch wrote them last."""
-    sql: LiteralString = f"SELECT count(*) FROM ({STORED}) stored"
+    sql: LiteralString = f"SELECT count(DISTINCT (generation, document_id)) FROM ({STORED}) stored"
     return int(scalar(connection, sql, {"batch": batch_id, "collections": collection_ids}))
 
 
@@ -294,24 +530,81 @@ def count_causes(connection: Connection, batch_id: str, collection_ids: list[str
     return {row["cause"]: row["n"] for row in rows}
 
 
+def first_outcome(connection: Connection, batch_id: str, collection_ids: list[str]) -> dict[str, Any] | None:
+    """Return the first row, in the order they were run, that did not become a document; a failed one if any did."""
+    rows = dict_rows(
+        connection,
+        f"SELECT document_id, cause, message FROM row_outcomes c WHERE {CHOSEN}"
+        " ORDER BY outcome, chunk, document_id LIMIT 1",
+        {"batch": batch_id, "collections": collection_ids},
+    )
+    return rows[0] if rows else None
+
+
 def list_outcomes(
-    connection: Connection, batch_id: str, limit: int, offset: int, collection_ids: list[str] | None = None
+    connection: Connection,
+    batch_id: str,
+    limit: int,
+    *,
+    after: tuple[str, str] = ("", ""),
+    offset: int = 0,
+    collection_ids: Sequence[str] | None = None,
+    outcome: str | None = None,
 ) -> list[dict[str, Any]]:
+    """Return rows that did not become documents, by (collection, document) id, those behind `after`."""
     return dict_rows(
         connection,
-        "SELECT collection_id, document_id, object_id, blob_id, outcome, cause, message, details FROM row_outcomes c"
-        f" WHERE {CHOSEN} ORDER BY chunk, document_id LIMIT %(limit)s OFFSET %(offset)s",
-        {"batch": batch_id, "collections": collection_ids, "limit": limit, "offset": offset},
+        "SELECT collection_id, document_id, object_id, blob_id, outcome, cause, message, details, retries"
+        " FROM row_outcomes WHERE batch_id = %(batch)s AND (collection_id, document_id) > (%(c)s, %(d)s)"
+        " AND (%(collections)s::text[] IS NULL OR collection_id = ANY(%(collections)s))"
+        " AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)"
+        " ORDER BY collection_id, document_id LIMIT %(limit)s OFFSET %(offset)s",
+        {
+            "batch": batch_id,
+            "c": after[0],
+            "d": after[1],
+            "collections": None if collection_ids is None else list(collection_ids),
+            "outcome": outcome,
+            "limit": limit,
+            "offset": offset,
+        },
     )
 
 
 def finish_batch(
-    connection: Connection, batch_id: str, status: str, error: str | None, error_summary: dict[str, int]
-) -> None:
-    connection.execute(
-        "UPDATE batches SET status = %s, error = %s, error_summary = %s, updated_at = now() WHERE batch_id = %s",
-        [status, error, Jsonb(error_summary), batch_id],
+    connection: Connection, batch_id: str, task_id: str, status: str, error: str | None, error_summary: dict[str, int]
+) -> bool:
+    """End a batch that this task carries out; False if it has ended, or belongs to another task, by now."""
+    cursor = connection.execute(
+        "UPDATE batches SET status = %s, error = %s, error_summary = %s, updated_at = now() WHERE batch_id = %s"
+        " AND task_id = %s AND status IN ('PENDING', 'IN_PROGRESS')",
+        [status, error, Jsonb(error_summary), batch_id, task_id],
     )
+    if cursor.rowcount == 1:
+        note_end(connection, batch_id)
+    return cursor.rowcount == 1
+
+
+def cancel_batch(connection: Connection, batch_id: str, task_id: str, error_summary: dict[str, int]) -> None:
+    """End a batch as CANCELED, whoever carries it out: a commit under way was waited for, a later one is refused."""
+    connection.execute(
+        "UPDATE batches SET status = 'CANCELED', task_id = %s, error_summary = %s, updated_at = now()"
+        " WHERE batch_id = %s",
+        [task_id, Jsonb(error_summary), batch_id],
+    )
+    note_end(connection, batch_id)
+
+
+def note_end(connection: Connection, batch_id: str) -> None:
+    connection.execute(
+        "UPDATE batch_progress SET finished_at = now(), paused_cause = NULL, paused_since = NULL, updated_at = now()"
+        " WHERE batch_id = %s",
+        [batch_id],
+    )
+
+
+def delete_batch(connection: Connection, batch_id: str) -> None:
+    connection.execute("DELETE FROM batches WHERE batch_id = %s", [batch_id])
 
 
 def count_by_bucket(connection: Connection, namespace_id: str, bucket_ids: list[str]) -> dict[str, dict[str, int]]:

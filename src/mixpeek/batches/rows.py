@@ -116,7 +116,7 @@ def part_of(row: Row, position: int) -> Row:
         "document_id": identifier,
         "lineage": {**lineage, "position": position, "chain": chain},
     }
-    return dataclasses.replace(row, document_id=identifier, internal=internal)
+    return dataclasses.replace(row, document_id=identifier, internal=internal, part_of=row.document_id)
 
 
 def split_by_steps(rows: Sequence[Row], steps: Sequence[Step]) -> tuple[list[Row], list[Outcome]]:

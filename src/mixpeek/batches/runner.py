@@ -1,223 +1,171 @@
 """Runs the chunks of a batch: a few hosts compute side by side, one thread stores what they made.
 
-A chunk's documents, vectors, row outcomes and its commit are one transaction, so a crash repeats nothing stored.
+A row suspected to hang is run by a host of its own, so that no other row waits for it; its chunk is stored after that.
 """
 
 from __future__ import annotations
 
-import logging
-import math
 import queue
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
 
 from mixpeek.batches import queries
-from mixpeek.batches.models import Checked, Chunk, Outcome, Row
-from mixpeek.batches.rows import Recipe, split_by_steps, split_incomplete
-from mixpeek.batches.sources import read_rows
-from mixpeek.contract.manifest import Manifest
+from mixpeek.batches.faults import FaultBudget
+from mixpeek.batches.halting import Halt, Halted
+from mixpeek.batches.job import Job, hosts_for
+from mixpeek.batches.models import Chunk
+from mixpeek.batches.outages import Outages
+from mixpeek.batches.slot import Computed, Slot
+from mixpeek.batches.sources import ChunkRows, rows_of_chunk
+from mixpeek.batches.storing import Storing
 from mixpeek.db.pool import Database
-from mixpeek.documents.port import DocumentStore, Index, Sources
-from mixpeek.errors import MixpeekError, PluginCrashed, PluginError, PluginTimedOut
-from mixpeek.execution.blocking import BlockingExecution, BlockingHost
-from mixpeek.execution.port import CALL_TIMEOUT_S, HostSpec, Step
-from mixpeek.workflows import tasks
+from mixpeek.documents.port import DocumentStore
+from mixpeek.execution.blocking import BlockingExecution
 
-log = logging.getLogger(__name__)
-
-# Calls of one chunk that may hang or kill their host before the chunk's remaining rows are given up on.
-COSTLY_FAULTS = 16
-# Rows tried one by one before a chunk that fails as a wholly lost one did is given up on as a whole.
-SAMPLE_ROWS = 16
-
-
-@dataclass(frozen=True)
-class Job:
-    """What running one collection's part of a batch needs."""
-
-    task_id: str
-    recipe: Recipe
-    index: Index
-    manifest: Manifest
-    parameters: dict[str, Any]
-    spec: HostSpec
-
-
-@dataclass(frozen=True)
-class Done:
-    """A chunk that has been computed and waits to be stored."""
-
-    chunk: Chunk
-    kept: dict[str, int | None]  # every row of it, with the number of its parts where that is known
-    checked: Checked
-
-
-@dataclass
-class _Slot:
-    """One host and the chunks it takes; the host is replaced when it dies."""
-
-    runner: ChunkRunner
-    job: Job
-    batch_id: str
-    host: BlockingHost | None = None
-    steps: Sequence[Step] = ()
-    costly_faults: int = 0
-    known_causes: set[str] = field(default_factory=set)
-
-    def compute(self, chunk: Chunk) -> Done:
-        with self.runner.database.transaction() as connection:
-            rows = read_rows(connection, self.runner.documents, chunk, self.job.recipe)
-        complete, incomplete = split_incomplete(rows, self.job.recipe)
-        taken, skipped = split_by_steps(complete, self.steps)
-        self.costly_faults = 0
-        checked = self._run(taken) if taken else Checked([], [])
-        if taken and not checked.documents:
-            # Nothing of this chunk could be stored: the same fault need not be bisected in the next one.
-            self.known_causes = {outcome.message for outcome in checked.outcomes}
-        kept = {row.document_id: checked.parts.get(row.document_id) for row in rows}
-        return Done(chunk, kept, checked + Checked([], incomplete + skipped))
-
-    def _run(self, rows: list[Row]) -> Checked:
-        """Run rows in one call; where it fails, halve until the rows at fault stand alone."""
-        from mixpeek.batches.tables import check_output  # Arrow: 50 MB that an idle worker does without
-
-        try:
-            table = self._call(rows)
-        except PluginError as error:
-            if len(rows) == 1 or self._is_hopeless(rows, error):
-                return Checked([], [_failed_row(row, error) for row in rows])
-            middle = len(rows) // 2
-            return self._run(rows[:middle]) + self._run(rows[middle:])
-        manifest = self.job.manifest
-        return check_output(table, rows, manifest.embeddings, self.batch_id, explodes=manifest.explodes)
-
-    def _is_hopeless(self, rows: list[Row], error: PluginError) -> bool:
-        """Tell whether halving on would only repeat what is known: all of these rows fail."""
-        known = error.message in self.known_causes
-        if isinstance(error, PluginTimedOut | PluginCrashed):
-            self.costly_faults += 1
-            return known or self.costly_faults > COSTLY_FAULTS
-        return known and len(rows) > SAMPLE_ROWS and not self._any_works(rows[:: len(rows) // SAMPLE_ROWS])
-
-    def _any_works(self, sample: list[Row]) -> bool:
-        for row in sample:
-            try:
-                self._call([row])
-            except PluginError:
-                continue
-            return True
-        return False
-
-    def _call(self, rows: list[Row]) -> Any:
-        from mixpeek.batches.tables import table_from_rows  # as above
-
-        profile = self.job.manifest.compute_profile
-        calls = math.ceil(len(rows) / profile.batch_size)
-        limit = (profile.timeout_s or CALL_TIMEOUT_S) * calls
-        explodes = self.job.manifest.explodes
-        host = self.ready_host()
-        return host.run(table_from_rows(rows), batch_rows=profile.batch_size, explodes=explodes, timeout_s=limit)
-
-    def ready_host(self) -> BlockingHost:
-        """Return a living host with the pipeline built, starting one where there is none."""
-        if self.host is not None and self.host.alive:
-            return self.host
-        self.host, self.steps = self.runner.execution.start_built(
-            self.job.spec, self.job.parameters, version=self.job.manifest.version
-        )
-        return self.host
-
-    def close(self) -> None:
-        if self.host is not None:
-            self.host.close()
+# How long a cancelled batch may go on unnoticed.
+WATCH_S = 0.3
 
 
 class ChunkRunner:
     """Computes and stores chunks until none is open."""
 
-    def __init__(self, database: Database, documents: DocumentStore, execution: BlockingExecution, hosts: int) -> None:
-        self.database = database
-        self.execution = execution
-        self.documents = documents
-        self.hosts = hosts
-
-    def run(self, job: Job, batch_id: str, chunks: list[Chunk]) -> None:
-        """Compute `chunks` on up to `hosts` hosts and store each as it is done.
-
-        Raises: PluginError: a host cannot be started or its pipeline not be built at all.
-        """
-        todo: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
-        for chunk in chunks:
-            todo.put(chunk)
-        done: queue.Queue[Done | None] = queue.Queue(maxsize=self.hosts * 2)
-        abandoned = threading.Event()
-        count = min(self.hosts, len(chunks))
-        with ThreadPoolExecutor(count + 1, thread_name_prefix="batch") as pool:
-            storing = pool.submit(self._store_all, job, done, abandoned)
-            slots = [pool.submit(self._compute_all, job, batch_id, todo, done, abandoned) for _ in range(count)]
-            _wait_for(slots)
-            done.put(None)
-            storing.result()
-            for slot in slots:
-                slot.result()
-
-    def _compute_all(
+    def __init__(
         self,
-        job: Job,
-        batch_id: str,
-        todo: queue.SimpleQueue[Chunk],
-        done: queue.Queue[Done | None],
-        abandoned: threading.Event,
+        database: Database,
+        documents: DocumentStore,
+        execution: BlockingExecution,
+        hosts: int,
+        failed_share: float = 1.0,
     ) -> None:
-        slot = _Slot(self, job, batch_id)
+        self._database = database
+        self.documents = documents
+        self._execution = execution
+        self.hosts = hosts
+        self._failed_share = failed_share
+
+    def run(self, job: Job, chunks: Sequence[int]) -> None:
+        """Compute the chunks of these numbers and store each as it is done.
+
+        Raises: Halted: the batch was cancelled. PluginError: a host cannot be started or its pipeline not be built at
+            all. BatchStopped: too many rows failed, or hung.
+        """
+        run = _Run(self._database, self.documents, self._execution, job, FaultBudget(self._failed_share))
+        run.carry_out(chunks, min(hosts_for(job, self.hosts), len(chunks)))
+
+
+class _Run:
+    """One job's chunks on their way: to be computed, to be cleared of suspects, to be stored."""
+
+    def __init__(
+        self,
+        database: Database,
+        documents: DocumentStore,
+        execution: BlockingExecution,
+        job: Job,
+        budget: FaultBudget,
+    ) -> None:
+        self._database = database
+        self._documents = documents
+        self._execution = execution
+        self._job = job
+        self._budget = budget
+        self._halt = Halt()
+        self._outages = Outages(database, job.batch_id, self._halt.wait)
+        self._storing = Storing(database, documents, job, self._outages)
+        self._todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._suspected: queue.SimpleQueue[Computed | None] = queue.SimpleQueue()
+        self._is_over = threading.Event()
+
+    def carry_out(self, chunks: Sequence[int], hosts: int) -> None:
+        for chunk in chunks:
+            self._todo.put(chunk)
+        computed: queue.Queue[Computed | None] = queue.Queue(maxsize=2 * hosts)
+        with ThreadPoolExecutor(hosts + 3, thread_name_prefix="batch") as pool:
+            watching = pool.submit(self._watch)
+            storing = pool.submit(self._guard, lambda: self._store_all(computed))
+            clearing = pool.submit(self._guard, lambda: self._clear_up_all(computed))
+            computing = [pool.submit(self._guard, lambda: self._compute_all(computed)) for _ in range(hosts)]
+            for each in computing:
+                each.result()
+            self._suspected.put(None)
+            clearing.result()
+            computed.put(None)
+            storing.result()
+            self._is_over.set()
+            watching.result()
+        self._halt.raise_reason()
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        """Do a thread's work; what it raises ends the run."""
+        try:
+            work()
+        except Halted:
+            self._halt.throw()
+        except BaseException as error:
+            self._halt.throw(error)
+
+    def _compute_all(self, computed: queue.Queue[Computed | None]) -> None:
+        slot = Slot(self._execution, self._job, self._budget, self._halt)
         try:
             slot.ready_host()
-            while not abandoned.is_set():
-                try:
-                    chunk = todo.get_nowait()
-                except queue.Empty:
-                    return
-                done.put(slot.compute(chunk))
-        except BaseException:
-            abandoned.set()
-            raise
+            # The next chunk is read while the host is busy with this one.
+            with ThreadPoolExecutor(1, thread_name_prefix="batch-reading") as reading:
+                ahead = reading.submit(self._read_next)
+                while (found := ahead.result()) is not None:
+                    ahead = reading.submit(self._read_next)
+                    done = slot.compute(*found)
+                    if done.suspects:
+                        self._suspected.put(done)
+                    else:
+                        computed.put(done)
         finally:
             slot.close()
 
-    def _store_all(self, job: Job, done: queue.Queue[Done | None], abandoned: threading.Event) -> None:
-        failure: BaseException | None = None
-        while (item := done.get()) is not None:
-            # After a failure the queue is still emptied, so that no computing thread waits on it for ever.
-            if failure is None:
-                try:
-                    self._store(job, item)
-                except Exception as error:
-                    abandoned.set()
-                    failure = error
-        if failure is not None:
-            raise failure
+    def _read_next(self) -> tuple[Chunk, ChunkRows] | None:
+        """Return the next chunk with its rows, None when all have been taken."""
+        self._halt.check()
+        try:
+            return self._read(self._todo.get_nowait())
+        except queue.Empty:
+            return None
 
-    def _store(self, job: Job, item: Done) -> None:
-        with self.database.transaction() as connection:
-            chunk, documents, outcomes = item.chunk, item.checked.documents, item.checked.outcomes
-            # Each part of an exploded row counts as a row: only now is it known how many there are.
-            if not queries.commit_chunk(connection, chunk, len(documents) + len(outcomes), len(documents), outcomes):
-                log.warning("chunk %s of %s was committed before", chunk.chunk, chunk.batch_id)
-                return
-            self.documents.keep_only(connection, job.index, item.kept, Sources(chunk.object_ids, chunk.document_ids))
-            self.documents.upsert(connection, job.index, documents)
-            counts = queries.totals(connection, item.chunk.batch_id)
-            tasks.update_task(connection, job.task_id, "PROCESSING", progress={"progress": counts})
+    def _read(self, number: int) -> tuple[Chunk, ChunkRows]:
+        def read() -> tuple[Chunk, ChunkRows]:
+            with self._database.transaction() as connection:
+                chunk = queries.get_chunk(connection, self._job.batch_id, self._job.index.collection_id, number)
+                return chunk, rows_of_chunk(connection, self._documents, chunk, self._job.recipe)
 
+        return self._outages.outlast(read)
 
-def _failed_row(row: Row, error: MixpeekError) -> Outcome:
-    details = {"frames": error.details.get("frames") or [], "step": error.details.get("step")}
-    return Outcome(row, "failed", error.code.removeprefix("plugin."), error.message, details)
+    def _clear_up_all(self, computed: queue.Queue[Computed | None]) -> None:
+        slot: Slot | None = None
+        try:
+            while (suspected := self._suspected.get()) is not None:
+                # Started by the first suspect: most batches have none.
+                slot = slot or Slot(self._execution, self._job, self._budget, self._halt)
+                computed.put(slot.clear_up(suspected))
+        finally:
+            if slot is not None:
+                slot.close()
 
+    def _store_all(self, computed: queue.Queue[Computed | None]) -> None:
+        while (item := computed.get()) is not None:
+            # After the end the queue is still emptied, so that no computing thread waits on it for ever.
+            if self._halt.is_thrown:
+                continue
+            self._guard(lambda done=item: self._storing.store(done))  # type: ignore[misc]
 
-def _wait_for(slots: list[Future[None]]) -> None:
-    for slot in slots:
-        slot.exception()
+    def _watch(self) -> None:
+        """End the run once the batch is cancelled, or was taken over by another task."""
+        while not self._is_over.wait(WATCH_S):
+            if self._halt.is_thrown:
+                continue
+            try:
+                with self._database.transaction() as connection:
+                    if not queries.is_running(connection, self._job.batch_id, self._job.task_id):
+                        self._halt.throw()
+            except psycopg.OperationalError:
+                continue  # the database is away: who stores waits for it

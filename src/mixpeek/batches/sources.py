@@ -110,8 +110,23 @@ class Planner:
         return chosen
 
 
-def read_rows(connection: Connection, documents: DocumentStore, chunk: Chunk, recipe: Recipe) -> list[Row]:
-    """Return the rows of a chunk; what was deleted since it was planned makes none."""
+@dataclass(frozen=True)
+class ChunkRows:
+    """The rows of a chunk that are to be run, in order, and the ids of all rows its sources have."""
+
+    rows: list[Row]
+    all_ids: list[str]
+
+
+def rows_of_chunk(connection: Connection, documents: DocumentStore, chunk: Chunk, recipe: Recipe) -> ChunkRows:
+    """Return a chunk's rows; of a retry only those that failed before, and none of what was deleted meanwhile."""
+    rows = _read_rows(connection, documents, chunk, recipe)
+    wanted = None if chunk.row_ids is None else set(chunk.row_ids)
+    chosen = rows if wanted is None else [row for row in rows if row.document_id in wanted]
+    return ChunkRows(chosen, [row.document_id for row in rows])
+
+
+def _read_rows(connection: Connection, documents: DocumentStore, chunk: Chunk, recipe: Recipe) -> list[Row]:
     if chunk.source_collection_id is None or chunk.source_generation is None:
         objects = find_objects(connection, chunk.object_ids)
         return [row for stored in objects for row in rows_from_object(stored, recipe)]

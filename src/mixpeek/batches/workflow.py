@@ -6,17 +6,23 @@ A tier begins when the one before it has been reconciled, so it reads documents 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from mixpeek.batches import queries
+from mixpeek.batches.halting import Halted
+from mixpeek.batches.job import Job
 from mixpeek.batches.models import Batch, Tier
+from mixpeek.batches.outages import Outages
 from mixpeek.batches.planning import covered_from
 from mixpeek.batches.rows import Recipe
-from mixpeek.batches.runner import ChunkRunner, Job
+from mixpeek.batches.runner import ChunkRunner
 from mixpeek.batches.service import RUN_BATCH
 from mixpeek.batches.sources import Planner, Target
 from mixpeek.batches.verdict import judge, judge_batch
+from mixpeek.batches.versions import follows_active, is_fix_of
 from mixpeek.collections.generations import next_version, open_generation, switch_generation
 from mixpeek.collections.mappings import parse_mappings
 from mixpeek.collections.models import Collection
@@ -25,15 +31,17 @@ from mixpeek.db.pool import Connection, Database
 from mixpeek.deployments.failure import describe_failure
 from mixpeek.deployments.hosting import host_spec
 from mixpeek.documents.port import Index
-from mixpeek.errors import MixpeekError, PlatformError
+from mixpeek.errors import MixpeekError, NotFound, PlatformError
 from mixpeek.execution.port import LogOrigin
 from mixpeek.registry.environments import prepare_environment
+from mixpeek.registry.extractors import find_extractor
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.workflows import tasks
 from mixpeek.workflows.port import Steps, Workflow
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 # Batches that one worker runs side by side; each has hosts of its own.
 CONCURRENT_BATCHES = 2
@@ -54,21 +62,31 @@ class BatchWorkflow:
     def run(self, steps: Steps, task_id: str, inputs: dict[str, Any]) -> None:
         """Run one batch; a crash resumes at the first chunk that is not committed."""
         batch_id = inputs["batch_id"]
+
+        def step(name: str, action: Callable[[], Result]) -> Result:
+            return steps.step(name, lambda: self._outlasting(batch_id, action))
+
         try:
             for tier in steps.repeatable("tiers", lambda: self._tiers(batch_id)):
                 place = "" if tier.is_first else f" tier {tier.tier_num}"
-                steps.step(f"plan{place}", partial(self._plan, tier, task_id))
+                step(f"plan{place}", partial(self._plan, tier, task_id))
                 if tier.is_first:
-                    steps.step("build", lambda: self._build_environments(batch_id, task_id))
+                    step("build", lambda: self._build_environments(batch_id, task_id))
                 steps.step(f"run{place}", partial(self._run, tier, task_id))
-                if not steps.step(f"reconcile{place}", partial(self._reconcile, tier, task_id)):
+                if not step(f"reconcile{place}", partial(self._reconcile, tier, task_id)):
                     break
+        except Halted:
+            # Whoever cancelled it has said so, and nothing was stored since.
+            log.info("batch %s was cancelled", batch_id)
         except Exception as error:
             # The edge of a workflow: whatever it was, the batch must not stay under way for ever.
             if not isinstance(error, MixpeekError):
                 log.exception("batch %s failed", batch_id)
             message = describe_failure(error)
-            steps.step("fail", lambda: self._fail(batch_id, task_id, message))
+            step("fail", lambda: self._fail(batch_id, task_id, message))
+
+    def _outlasting(self, batch_id: str, action: Callable[[], Result]) -> Result:
+        return Outages(self._database, batch_id, time.sleep).outlast(action)
 
     def _tiers(self, batch_id: str) -> list[Tier]:
         with self._database.transaction() as connection:
@@ -81,6 +99,9 @@ class BatchWorkflow:
             whole = _whole(connection, batch)
         following = {c.collection_id: next_version(self._registry, c) for c in found if c.collection_id in whole}
         with self._database.transaction() as connection:
+            # Also on a retry, whose first tiers may have been planned long ago.
+            if not queries.begin_batch(connection, tier.batch_id, task_id):
+                raise Halted
             if queries.is_planned(connection, tier):
                 return
             targets = []
@@ -90,7 +111,7 @@ class BatchWorkflow:
                 targets.append(Target(collection, generation or collection.live_generation))
             self._planner.plan(connection, batch, tier, targets)
             _drop_empty(connection, batch, targets)
-            queries.set_status(connection, tier.batch_id, "IN_PROGRESS")
+            queries.recount(connection, tier.batch_id)
             told = {"progress": queries.totals(connection, tier.batch_id), "tier": tier.tier_num}
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress=told)
 
@@ -117,18 +138,21 @@ class BatchWorkflow:
             work = [(c, queries.list_open_chunks(connection, batch_id, c.collection_id)) for c in found]
         for collection, chunks in work:
             if chunks:
-                job = self._job(collection, chunks[0].generation, task_id, batch)
-                self._runner.run(job, batch_id, chunks)
+                job = self._outlasting(batch_id, partial(self._job, collection, chunks[0], task_id, batch))
+                self._runner.run(job, chunks)
 
-    def _job(self, collection: Collection, generation: int, task_id: str, batch: Batch) -> Job:
+    def _job(self, collection: Collection, chunk: int, task_id: str, batch: Batch) -> Job:
         with self._database.transaction() as connection:
-            version = self._version_of(connection, collection, generation)
+            generation = queries.get_chunk(connection, batch.batch_id, collection.collection_id, chunk).generation
+            made_by = self._version_of(connection, collection, generation)
+        version = self._fix_of(collection, made_by)
         extractor = collection.feature_extractor
         manifest = version.parsed_manifest
         # Under the namespace whose objects are read, also where it shares the plugin with others.
         origin = LogOrigin(collection.namespace_id, version.plugin_id, "batch", batch_id=batch.batch_id)
         return Job(
             task_id=task_id,
+            batch_id=batch.batch_id,
             recipe=Recipe(
                 collection_id=collection.collection_id,
                 extractor_id=version.plugin_id,
@@ -145,6 +169,19 @@ class BatchWorkflow:
             spec=host_spec(self._registry, version, origin),
         )
 
+    def _fix_of(self, collection: Collection, made_by: PluginVersion) -> PluginVersion:
+        """Return the version that a generation is filled by: the active fix of its own, where none is pinned."""
+        extractor = collection.feature_extractor
+        if not follows_active(extractor):
+            return made_by
+        try:
+            active = find_extractor(
+                self._registry, collection.namespace_id, extractor["feature_extractor_name"], extractor["version"]
+            )
+        except NotFound:
+            return made_by  # it was withdrawn since; what made the collection is kept for it
+        return active if is_fix_of(active, made_by) else made_by
+
     def _version_of(self, connection: Connection, collection: Collection, generation: int) -> PluginVersion:
         found = find_generation(connection, collection.collection_id, generation)
         if found is None:
@@ -157,11 +194,11 @@ class BatchWorkflow:
         """End a tier by counting, and the batch with the last or a failed one; tell whether another follows."""
         batch_id, collections = tier.batch_id, tier.collection_ids
         with self._database.transaction() as connection:
-            counts = queries.totals(connection, batch_id, collections)
+            counts = queries.count_rows(connection, batch_id, collections)
             stored = queries.count_stored(connection, batch_id, collections)
             causes = queries.count_causes(connection, batch_id, collections)
-            first = queries.list_outcomes(connection, batch_id, 1, 0, collections)
-            message = f"row {first[0]['document_id']}: {first[0]['message']}" if first else None
+            first = queries.first_outcome(connection, batch_id, collections)
+            message = f"row {first['document_id']}: {first['message']}" if first else None
             verdict = judge(counts["rows"], counts["written"], stored, causes, message)
             self._settle_generations(connection, tier, is_good=verdict.status != "FAILED")
             queries.finish_tier(connection, tier, verdict.status, verdict.error, causes, counts["written"])
@@ -192,7 +229,8 @@ class BatchWorkflow:
         batch_id = batch.batch_id
         verdict = judge_batch([(tier["status"], tier["error"]) for tier in batch.tiers])
         counts, causes = queries.totals(connection, batch_id), queries.count_causes(connection, batch_id)
-        queries.finish_batch(connection, batch_id, verdict.status, verdict.error, causes)
+        if not queries.finish_batch(connection, batch_id, task_id, verdict.status, verdict.error, causes):
+            raise Halted
         outputs = {"batch_id": batch_id, "documents_written": counts["written"], **counts, "causes": causes}
         tasks.update_task(
             connection, task_id, verdict.status, outputs=outputs, progress={"progress": counts}, error=verdict.error
@@ -201,12 +239,15 @@ class BatchWorkflow:
     def _fail(self, batch_id: str, task_id: str, message: str) -> None:
         with self._database.transaction() as connection:
             causes = queries.count_causes(connection, batch_id)
-            queries.finish_batch(connection, batch_id, "FAILED", message, causes)
+            if not queries.finish_batch(connection, batch_id, task_id, "FAILED", message, causes):
+                return
             queries.close_tiers(connection, batch_id, message)
             for collection_id, generation in queries.list_generations(connection, batch_id).items():
                 drop_building(connection, collection_id, [generation])
             counts = queries.totals(connection, batch_id)
-            tasks.update_task(connection, task_id, "FAILED", outputs={"batch_id": batch_id, **counts}, error=message)
+            outputs = {"batch_id": batch_id, **counts, "causes": causes}
+            told = {"progress": counts}
+            tasks.update_task(connection, task_id, "FAILED", outputs=outputs, progress=told, error=message)
 
 
 def _get(connection: Connection, batch_id: str) -> Batch:

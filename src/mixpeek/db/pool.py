@@ -13,14 +13,18 @@ from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.rows import class_row, dict_row, scalar_row
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import ConnectionPool
+from pydantic_core import from_json
 
 from mixpeek.db.origin import origin
 from mixpeek.errors import ServiceUnavailable
 
 Connection = psycopg.Connection[Any]
 Row = TypeVar("Row")
+
+# Reading JSON is a good part of what a batch does here; this reader keeps whole numbers of any size, as json's does.
+set_json_loads(from_json)
 
 
 class Database:

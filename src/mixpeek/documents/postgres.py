@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from mixpeek.db.listing import Found
 from mixpeek.db.pool import Connection, dict_rows, scalar
-from mixpeek.documents import aggregation, listing, postgres_removal
+from mixpeek.documents import aggregation, binary_copy, listing, postgres_removal
 from mixpeek.documents.editing import with_fields
 from mixpeek.documents.port import Document, Groups, Hit, Index, Metric, NewDocument, Sources, Stats
 from mixpeek.documents.schemas import Aggregate
@@ -26,48 +26,38 @@ class PostgresDocuments:
 
     def upsert(self, connection: Connection, index: Index, documents: Sequence[NewDocument]) -> None:
         """Replace by id: old rows go, new ones are copied in, all in the caller's transaction."""
-        from pgvector.psycopg import register_vector  # imports numpy, which the API process does without
-
         if not documents:
             return
-        register_vector(connection)
         key = [index.collection_id, index.generation, [document.document_id for document in documents]]
-        where = "collection_id = %s AND generation = %s AND document_id = ANY(%s)"
-        connection.execute(f"DELETE FROM document_vectors WHERE {where}", key)
-        replaced = dict_rows(
-            connection, f"DELETE FROM documents WHERE {where} RETURNING document_id, created_at, edits", key
-        )
-        earlier = {row["document_id"]: row for row in replaced}
-        now = datetime.now(UTC)
-        connection.execute(
+        now, earlier = datetime.now(UTC), dict[str, binary_copy.Earlier]()
+        # Ids that are new to the index have nothing to delete, and of most batches all are.
+        new = connection.execute(
             "INSERT INTO document_keys (collection_id, generation, document_id, segment)"
-            " SELECT %s, %s, unnest(%s::text[]), %s"
-            " ON CONFLICT (collection_id, generation, document_id) DO UPDATE SET segment = EXCLUDED.segment",
+            " SELECT %s, %s, unnest(%s::text[]), %s ON CONFLICT (collection_id, generation, document_id) DO NOTHING",
             [*key, FIRST_SEGMENT],
-        )
+        ).rowcount
+        if new < len(documents):
+            where = "collection_id = %s AND generation = %s AND document_id = ANY(%s)"
+            connection.execute(f"DELETE FROM document_vectors WHERE {where}", key)
+            replaced = dict_rows(
+                connection, f"DELETE FROM documents WHERE {where} RETURNING document_id, created_at, edits", key
+            )
+            earlier = {row["document_id"]: binary_copy.Earlier(row["created_at"], row["edits"]) for row in replaced}
+            connection.execute(f"UPDATE document_keys SET segment = %s WHERE {where}", [FIRST_SEGMENT, *key])
         place = (index.collection_id, index.generation, FIRST_SEGMENT)
         with connection.cursor() as cursor:
             with cursor.copy(
                 "COPY documents (collection_id, generation, segment, document_id, batch_id, object_id, payload,"
                 " internal, edits, created_at, source_document_id, row_id, position) FROM STDIN (FORMAT BINARY)"
             ) as copy:
-                kinds = [*["text", "int4", "int4"], *["text"] * 3, *["jsonb"] * 3, "timestamptz", *["text"] * 2, "int4"]
-                copy.set_types(kinds)
-                for d in documents:
-                    before = earlier.get(d.document_id)
-                    # What a user set stays, but for the fields that the extractor makes itself.
-                    edits = {k: v for k, v in before["edits"].items() if k not in d.payload} if before else {}
-                    payload, made_at = {**edits, **d.payload}, before["created_at"] if before else now
-                    row = (*place, d.document_id, d.batch_id, d.object_id, Jsonb(payload), Jsonb(d.internal))
-                    copy.write_row((*row, Jsonb(edits), made_at, d.source_document_id, d.row_id, d.position))
-            with cursor.copy(
-                "COPY document_vectors (collection_id, generation, segment, document_id, feature, embedding)"
-                " FROM STDIN (FORMAT BINARY)"
-            ) as copy:
-                copy.set_types(["text", "int4", "int4", "text", "text", "vector"])
-                for d in documents:
-                    for feature, vector in d.vectors.items():
-                        copy.write_row((*place, d.document_id, feature, vector))
+                copy.write(binary_copy.documents(place, documents, earlier, now))
+            vectors = binary_copy.vectors(place, documents)
+            if vectors is not None:
+                with cursor.copy(
+                    "COPY document_vectors (collection_id, generation, segment, document_id, feature, embedding)"
+                    " FROM STDIN (FORMAT BINARY)"
+                ) as copy:
+                    copy.write(vectors)
 
     def keep_only(self, connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources) -> int:
         return postgres_removal.keep_only(connection, index, kept, sources)

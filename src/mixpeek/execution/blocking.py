@@ -22,10 +22,11 @@ from mixpeek.execution.port import (
     Description,
     Health,
     HostSpec,
+    PartialRun,
     PytestResult,
     Step,
 )
-from mixpeek.execution.tables import from_stream, to_stream
+from mixpeek.execution.tables import from_stream, partial_run_from, to_stream
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,7 +85,23 @@ class BlockingHost:
         """Run steps over a table; see `Host.run`."""
         asked = {"batch_rows": batch_rows, "explodes": explodes}
         reply = self._host.run_stream(to_stream(table), steps, asked, timeout_s=timeout_s)
-        return from_stream(_wait(reply, self._loop), table, explodes=explodes)
+        return from_stream(_wait(reply, self._loop)[1], table, explodes=explodes)
+
+    def run_isolated(
+        self,
+        table: pa.Table,
+        *,
+        batch_rows: int,
+        call_s: float,
+        alone: bool = False,
+        explodes: bool = False,
+        timeout_s: float,
+    ) -> PartialRun:
+        """Run all enabled steps over a table, rows that fail left out; see `Host.run_isolated`."""
+        isolate = {"call_s": call_s, "alone": alone}
+        asked = {"batch_rows": batch_rows, "explodes": explodes, "isolate": isolate}
+        reply = self._host.run_stream(to_stream(table), None, asked, timeout_s=timeout_s)
+        return partial_run_from(_wait(reply, self._loop), table, explodes=explodes, cover=self._host.cover)
 
     def predict(
         self, inputs: Any, parameters: Mapping[str, Any] | None = None, *, timeout_s: float = CALL_TIMEOUT_S

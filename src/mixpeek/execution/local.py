@@ -49,11 +49,12 @@ from mixpeek.execution.port import (
     Health,
     HostSpec,
     LogSink,
+    PartialRun,
     PytestResult,
     Step,
 )
 from mixpeek.execution.replies import batch_size_from, description_from, health_from, prediction_from, steps_from
-from mixpeek.execution.tables import from_stream, to_stream
+from mixpeek.execution.tables import from_stream, partial_run_from, to_stream
 from mixpeek.execution.watchdog import Watchdog, innermost, kept_waiting_s
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ class LocalHost:
     def __init__(self, log: HostLog | None, asks: AskChannel, veil: Veil) -> None:
         self._log = log
         self._asks = asks
+        self._veil = veil
         self._process = _Process(_TAIL_BYTES, self._note_exit, self._end_for, log, veil)
         self._connection = Connection(self._note_broken, veil)
         self._transport: asyncio.SubprocessTransport | None = None
@@ -231,6 +233,10 @@ class LocalHost:
         """Return the last of what the plugin printed, on either stream."""
         return self._process.tail()
 
+    def cover(self, text: str) -> str:
+        """Return the plugin's words without the secrets that it was given."""
+        return self._veil.cover(text)
+
     async def describe(
         self, part: DescribedPart | None = None, *, timeout_s: float = DESCRIBE_TIMEOUT_S
     ) -> Description:
@@ -263,16 +269,36 @@ class LocalHost:
         """Run steps over a table; see `Host.run`."""
         body = await asyncio.to_thread(to_stream, table)
         asked = {"batch_rows": batch_rows, "explodes": explodes}
-        reply = await self.run_stream(body, steps, asked, timeout_s=timeout_s)
+        _, reply = await self.run_stream(body, steps, asked, timeout_s=timeout_s)
         return await asyncio.to_thread(partial(from_stream, explodes=explodes), reply, table)
+
+    async def run_isolated(
+        self,
+        table: pa.Table,
+        *,
+        batch_rows: int,
+        call_s: float,
+        alone: bool = False,
+        explodes: bool = False,
+        timeout_s: float,
+    ) -> PartialRun:
+        """Run all enabled steps over a table, rows that fail left out; see `Host.run_isolated`."""
+        body = await asyncio.to_thread(to_stream, table)
+        isolate = {"call_s": call_s, "alone": alone}
+        asked = {"batch_rows": batch_rows, "explodes": explodes, "isolate": isolate}
+        answer = await self.run_stream(body, None, asked, timeout_s=timeout_s)
+        read = partial(partial_run_from, explodes=explodes, cover=self.cover)
+        return await asyncio.to_thread(read, answer, table)
 
     async def run_stream(
         self, body: bytes, steps: Sequence[int] | None, asked: Mapping[str, Any], *, timeout_s: float
-    ) -> bytes:
-        """Run steps over an Arrow stream and return the host's own, unchecked one; `asked` are `Host.run`'s options."""
+    ) -> Answer:
+        """Run steps over an Arrow stream and return the host's own result and stream, both unchecked.
+
+        Args: asked: the options of `Host.run` and `Host.run_isolated`, as the host takes them.
+        """
         fields = {"steps": None if steps is None else list(steps), **asked}
-        _, reply = await self._ask("run", fields, body, timeout_s)
-        return reply
+        return await self._ask("run", fields, body, timeout_s)
 
     async def predict(
         self, inputs: Any, parameters: Mapping[str, Any] | None = None, *, timeout_s: float = CALL_TIMEOUT_S

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from mixpeek.errors import MixpeekError
+from mixpeek.errors import MixpeekError, PluginError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -151,6 +151,26 @@ class PytestResult:
     output: str
 
 
+@dataclass(frozen=True)
+class RowFault:
+    """A row that was left out: its place in the table that was sent, and why; None where it was not tried.
+
+    An error's details may hold `waited_s`, the seconds after which a call that hung was interrupted, and
+    `retry_after_s`, where a network may answer the next time.
+    """
+
+    row: int
+    error: PluginError | None
+
+
+@dataclass(frozen=True)
+class PartialRun:
+    """The rows that went through, in order, with the columns that were made; and the others."""
+
+    table: pa.Table
+    faults: tuple[RowFault, ...]
+
+
 class Host(Protocol):
     """One running plugin; calls may overlap and are carried out one after another, in order.
 
@@ -201,6 +221,24 @@ class Host(Protocol):
         A processor is called with at most `batch_rows` rows at once. Only `data`, the system columns and columns
         that were not in `table` return; embeddings as FixedSizeList of float32 where all have one length. With
         `explodes`, one row per part: its row's `document_id`, as often as the row has parts, and the new columns.
+        """
+
+    async def run_isolated(
+        self,
+        table: pa.Table,
+        *,
+        batch_rows: int,
+        call_s: float,
+        alone: bool = False,
+        explodes: bool = False,
+        timeout_s: float,
+    ) -> PartialRun:
+        """Run all enabled steps as `run` does, but a row that fails, alone, leaves the others be.
+
+        Args:
+            explodes: as in `run`; a row one of whose parts fails, fails whole.
+            call_s: what one call of a processor may take. One that takes far longer than those before it is interrupted
+                earlier, and its rows are tried in smaller calls; `alone` gives each call all of its time.
         """
 
     async def predict(

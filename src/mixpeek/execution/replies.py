@@ -16,10 +16,11 @@ from mixpeek.errors import (
     PluginReplyInvalid,
     PluginReplyTooLarge,
     PluginScratchFull,
+    PluginTimedOut,
     PluginTooManyFiles,
     PluginTooManyThreads,
 )
-from mixpeek.execution.port import Description, Health, Step
+from mixpeek.execution.port import Description, Health, RowFault, Step
 
 # What a host may say of itself; how it ended, and what it used, is told by those who watch it.
 _KINDS: dict[str, type[PluginError]] = {
@@ -29,6 +30,10 @@ _KINDS: dict[str, type[PluginError]] = {
         *(PluginScratchFull, PluginTooManyFiles, PluginTooManyThreads),
     )
 }
+# Of a row, also that its call was interrupted, or never made.
+_UNTRIED = "Untried"
+_ROW_KINDS = {**_KINDS, PluginTimedOut.__name__: PluginTimedOut}
+_MOST_WAITED_S = 86_400.0
 _STYLES = (None, "predict", "call", "run_inference")
 _MAX_TEXT = 4000
 _MAX_FRAMES = 30
@@ -41,9 +46,29 @@ def error_from(reply: dict[str, Any], cover: Callable[[str], str] = str) -> Plug
     Args:
         cover: takes what must not be shown out of the plugin's words.
     """
-    error = reply.get("error")
+    return _error_from(reply.get("error"), _KINDS, cover)
+
+
+def faults_from(result: Any, rows: int, cover: Callable[[str], str] = str) -> tuple[RowFault, ...]:
+    """Return the rows that a run left out, in order, from its result; raise PluginReplyInvalid."""
+    told = _object(result).get("faults")
+    if not isinstance(told, list) or len(told) > rows:
+        raise _unusable("run")
+    faults: list[RowFault] = []
+    for each in told:
+        fields = _object(each)
+        row, error = fields.get("row"), _object(fields.get("error"))
+        # In order and therefore none twice.
+        if not _is_count(row) or row >= rows or (faults and row <= faults[-1].row):
+            raise _unusable("run")
+        was_tried = error.get("type") != _UNTRIED
+        faults.append(RowFault(row, _error_from(error, _ROW_KINDS, cover) if was_tried else None))
+    return tuple(faults)
+
+
+def _error_from(error: Any, kinds: dict[str, type[PluginError]], cover: Callable[[str], str]) -> PluginError:
     kind = error.get("type") if isinstance(error, dict) else None
-    if not isinstance(error, dict) or not isinstance(kind, str) or kind not in _KINDS:
+    if not isinstance(error, dict) or not isinstance(kind, str) or kind not in kinds:
         return PluginReplyInvalid("The plugin's host answered with an error that cannot be read")
     frames = error.get("frames")
     cleaned = [_frame(frame) for frame in frames[:_MAX_FRAMES]] if isinstance(frames, list) else []
@@ -52,8 +77,12 @@ def error_from(reply: dict[str, Any], cover: Callable[[str], str] = str) -> Plug
         "step": _text(error.get("step")),
         "exception": _text(error.get("exception")),
     }
+    for name in ("waited_s", "retry_after_s"):
+        seconds = error.get(name)
+        if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds <= _MOST_WAITED_S:
+            details[name] = float(seconds)
     message = cover(_text(error.get("message")) or "The plugin failed without a message")
-    return _KINDS[kind](message, **details)
+    return kinds[kind](message, **details)
 
 
 def description_from(result: Any) -> Description:

@@ -7,10 +7,13 @@ no more than the frame itself holds: every column has bytes of its own.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mixpeek.contract.columns import DATA, DOCUMENT_ID, PART_OF, SYSTEM_COLUMNS
 from mixpeek.errors import PluginReplyInvalid, PluginReplyTooLarge
+from mixpeek.execution.port import PartialRun, Reply
+from mixpeek.execution.replies import faults_from
 from mixpeek.host.frames import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -56,9 +59,9 @@ def from_stream(body: bytes, given: pa.Table, *, explodes: bool = False) -> pa.T
     for name in made.column_names:
         if name in SYSTEM_COLUMNS or (name in given.column_names and name != DATA):
             raise PluginReplyInvalid(f"The plugin's host sent the column {name[:100]!r}, which is not its own")
-        column = made.column(name)
+        field, column = made.schema.field(name), made.column(name)
         at = result.schema.get_field_index(name)
-        result = result.append_column(name, column) if at < 0 else result.set_column(at, name, column)
+        result = result.append_column(field, column) if at < 0 else result.set_column(at, field, column)
     return result
 
 
@@ -77,6 +80,28 @@ def _parts_of(given: pa.Table, made: pa.Table) -> pa.Table:
     if not is_sound:
         raise PluginReplyInvalid("The plugin's host sent parts of rows that it was not given")
     return given.select([DOCUMENT_ID]).take(pa.array(numbers))
+
+
+def partial_run_from(
+    answer: Reply, given: pa.Table, *, explodes: bool = False, cover: Callable[[str], str] = str
+) -> PartialRun:
+    """Return what a host made of the rows of `given` that went through, and which did not; raise as `from_stream`.
+
+    Args: cover: as in `error_from`.
+    """
+    import numpy as np  # as above
+
+    result, body = answer
+    faults = faults_from(result, given.num_rows, cover)
+    if explodes:
+        made = from_stream(body, given, explodes=True)
+        failed = {given.column(DOCUMENT_ID)[fault.row].as_py() for fault in faults}
+        if failed and not failed.isdisjoint(made.column(DOCUMENT_ID).to_pylist()):
+            raise PluginReplyInvalid("The plugin's host sent parts of rows that it says have failed")
+        return PartialRun(made, faults)
+    if faults:
+        given = given.take(np.setdiff1d(np.arange(given.num_rows), [fault.row for fault in faults]))
+    return PartialRun(from_stream(body, given), faults)
 
 
 def _read(body: bytes) -> pa.Table:

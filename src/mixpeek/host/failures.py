@@ -12,11 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mixpeek.host.transience import retry_after_s_of
+
 RAISED = "PluginRaised"
 REPLY_INVALID = "PluginReplyInvalid"
 REPLY_TOO_LARGE = "PluginReplyTooLarge"
 OUT_OF_MEMORY = "PluginOutOfMemory"
 TOO_MANY_THREADS = "PluginTooManyThreads"
+TIMED_OUT = "PluginTimedOut"
+# Not a failure of the row: it was not tried, as too many calls before it had hung.
+UNTRIED = "Untried"
 
 # How the kernel's refusals reach Python code; each is a limit of the host, so it is named as one.
 _LIMITS = {
@@ -42,6 +47,8 @@ class Failure(Exception):
         frames: list[dict[str, Any]] | None = None,
         step: str | None = None,
         exception: str | None = None,
+        waited_s: float | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -49,6 +56,8 @@ class Failure(Exception):
         self.frames = frames or []
         self.step = step
         self.exception = exception
+        self.waited_s = waited_s
+        self.retry_after_s = retry_after_s
 
     def wire(self) -> dict[str, Any]:
         """Return the `error` object of a reply."""
@@ -58,6 +67,8 @@ class Failure(Exception):
             "frames": self.frames,
             "step": self.step,
             "exception": self.exception,
+            **({} if self.waited_s is None else {"waited_s": self.waited_s}),
+            **({} if self.retry_after_s is None else {"retry_after_s": self.retry_after_s}),
         }
 
 
@@ -81,7 +92,10 @@ def failure_from(error: BaseException, root: Path, *, step: str | None = None, m
     frames = own_frames(error.__traceback__, root)
     if isinstance(error, SyntaxError) and error.filename:
         frames += _syntax_frame(error, root)
-    return Failure(_kind(error), f"{name}: {text_of(error)}{more}", frames=frames, step=step, exception=name)
+    message = f"{name}: {text_of(error)}{more}"
+    return Failure(
+        *(_kind(error), message), frames=frames, step=step, exception=name, retry_after_s=retry_after_s_of(error)
+    )
 
 
 def _kind(error: BaseException) -> str:

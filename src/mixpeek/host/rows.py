@@ -5,8 +5,8 @@ The only module of the host that needs pandas and pyarrow, so it is imported whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import isnan
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +16,38 @@ import pyarrow as pa
 from mixpeek.contract.columns import DATA, DOCUMENT_ID, MIME_TYPE, PART_OF, SYSTEM_COLUMNS
 from mixpeek.contract.pipeline import RowCondition
 from mixpeek.host import parts
-from mixpeek.host.failures import failure_from, invalid
+from mixpeek.host.arrow import Sendable, sendable, to_arrow
+from mixpeek.host.failures import TIMED_OUT, UNTRIED, Failure, failure_from, invalid, own_frames
+from mixpeek.host.isolation import Isolated, isolate, slices
+from mixpeek.host.patience import CallInterrupted, Patience
 
 if TYPE_CHECKING:
     from mixpeek.host.loader import PluginPackage
     from mixpeek.host.steps import Step
+
+# What is told of each row that failed: thousands may fail with the same words.
+_MOST_TOLD = 1000
+_MOST_FRAMES_TOLD = 8
+
+
+@dataclass(frozen=True)
+class Ran:
+    """Rows that went through every step, and the others, by their place in the given frame, with what stopped them.
+
+    `places` holds for each row of `frame` its place in the given one: ascending, and of a row that became several,
+    the same for each.
+    """
+
+    frame: pd.DataFrame
+    places: np.ndarray[Any, Any]
+    faults: dict[int, Failure]
+
+    def without(self, faults: Mapping[int, Failure]) -> Ran:
+        """Return the same without the given rows of these places; what is left of a row that failed goes with it."""
+        if not faults:
+            return self
+        good = np.flatnonzero(~np.isin(self.places, list(faults)))
+        return Ran(self.frame.iloc[good].reset_index(drop=True), self.places[good], {**faults, **self.faults})
 
 
 def run_table(
@@ -29,9 +56,10 @@ def run_table(
     body: bytes,
     vectors: frozenset[str],
     batch_rows: int | None,
+    patience: Patience | None = None,
     *,
     explodes: bool = False,
-) -> bytes:
+) -> tuple[dict[str, Any], bytes]:
     """Run the steps over an Arrow stream and return one of every new column, and of `data` if it was changed.
 
     The caller keeps the system columns; it would not take them back from here.
@@ -39,25 +67,43 @@ def run_table(
     Args:
         vectors: names of the embedding columns; rectangular ones leave as FixedSizeList of float32.
         batch_rows: most rows a processor is called with; None hands it all of them.
+        patience: how long its calls may take. With it a row that fails is named in the result, the first value
+            returned, and left out of the table; without it the first failure is raised.
         explodes: a row may have become several or none; the column `PART_OF` then says whose each returned row is.
     """
     table = pa.ipc.open_stream(body).read_all()
     given = table.to_pandas()
-    frame = run_frame(package, steps, given, batch_rows, explodes=explodes)
-    names = [name for name in frame.columns if name not in given.columns]
-    origin = parts.parents(frame, given) if explodes else np.arange(len(given), dtype=np.int32)
-    if DATA in given.columns and not frame[DATA].equals(given[DATA].iloc[origin].reset_index(drop=True)):
-        names.insert(0, DATA)
-    columns = [to_arrow(name, frame[name], is_vector=name in vectors) for name in names]
+    ran = run_frame(package, steps, given, batch_rows, patience, explodes=explodes)
+    names = [name for name in ran.frame.columns if name not in given.columns]
+    if explodes and PART_OF in names:
+        raise invalid(f"the column {PART_OF!r} is the platform's; give yours another name")
+    if DATA in given.columns:
+        before = given[DATA].iloc[ran.places].reset_index(drop=True) if ran.faults or explodes else given[DATA]
+        if not ran.frame[DATA].equals(before):
+            names.insert(0, DATA)
+    if patience is None:
+        sent = _sent_whole(ran.frame, names, vectors)
+    else:
+        sent = sendable(ran.frame[names], vectors)
+        refused = {int(ran.places[place]): failure for place, failure in sent.faults.items()}
+        ran = ran.without(refused)
+        if explodes and refused:
+            sent = sendable(ran.frame[names], vectors)
+    fields, columns = sent.fields, sent.columns
     if explodes:
-        if PART_OF in names:
-            raise invalid(f"the column {PART_OF!r} is the platform's; give yours another name")
-        names, columns = [*names, PART_OF], [*columns, pa.array(origin)]
+        columns = [*columns, pa.array(ran.places.astype(np.int32))]
+        fields = [*fields, pa.field(PART_OF, pa.int32())]
     sink = pa.BufferOutputStream()
-    result = pa.Table.from_arrays(columns, names=names).combine_chunks()
+    result = pa.Table.from_arrays(columns, schema=pa.schema(fields)).combine_chunks()
     with pa.ipc.new_stream(sink, result.schema) as writer:
         writer.write_table(result)
-    return bytes(sink.getvalue())
+    told = [{"row": row, "error": _told(ran.faults[row])} for row in sorted(ran.faults)]
+    return ({} if patience is None else {"faults": told}), bytes(sink.getvalue())
+
+
+def _sent_whole(frame: pd.DataFrame, names: Sequence[str], vectors: frozenset[str]) -> Sendable:
+    columns = [to_arrow(name, frame[name], is_vector=name in vectors) for name in names]
+    return Sendable([pa.field(name, column.type) for name, column in zip(names, columns, strict=True)], columns, {})
 
 
 def run_rows(
@@ -65,7 +111,7 @@ def run_rows(
 ) -> list[dict[str, Any]]:
     """Run the steps over rows of the same keys and return the new columns of each, of its first part if it explodes."""
     given = pd.DataFrame(rows)
-    frame = run_frame(package, steps, given, None, explodes=explodes)
+    frame = run_frame(package, steps, given, None, explodes=explodes).frame
     if explodes:
         frame = frame.drop_duplicates(DOCUMENT_ID, ignore_index=True)
         if len(frame) < len(given):
@@ -79,27 +125,90 @@ def run_frame(
     steps: Sequence[Step],
     given: pd.DataFrame,
     batch_rows: int | None,
+    patience: Patience | None = None,
     *,
     explodes: bool = False,
-) -> pd.DataFrame:
+) -> Ran:
     """Run the steps in order; each sees the rows its condition lets through and what earlier steps wrote.
 
-    If the plugin `explodes`, the frame has one row per part afterwards, those of one given row next to each other.
+    With `patience`, a row that fails in one step is seen by no later one. If the plugin `explodes`, the frame has one
+    row per part afterwards, those of one given row next to each other; a row one of whose parts fails, fails whole.
     """
-    frame = given.copy()
+    ran = Ran(given.copy(), np.arange(len(given)), {})
     for step in steps:
-        rows = _rows_for(step.condition, frame)
+        rows = _rows_for(step.condition, ran.frame)
         if rows.size == 0:
             continue
-        size = batch_rows or rows.size
-        cuts = range(0, rows.size, size)
-        made = [_call(package, step, frame, rows[start : start + size], explodes=explodes) for start in cuts]
+        done = _call_in_slices(package, step, ran.frame, rows, batch_rows, patience, explodes=explodes)
+        failed = {int(ran.places[row]): failure for row, failure in reversed(done.faults)}
+        if failed:
+            rows = _places_without(ran, rows, failed)
+        ran = ran.without(failed)
+        if rows.size == 0:
+            continue
+        made = [result for _, result in done.parts]
         result = made[0] if len(made) == 1 else pd.concat(made, ignore_index=True)
-        if explodes:
-            frame = parts.replaced(step, frame, rows, result, given.columns)
-        else:
-            _write(frame, result, rows)
-    return frame
+        if not explodes:
+            _write(ran.frame, result, rows)
+            continue
+        if failed:  # parts of the same row, called in other slices, that went through
+            gone = given[DOCUMENT_ID].iloc[list(failed)]
+            result = result[~result[DOCUMENT_ID].isin(gone)].reset_index(drop=True)
+        frame = parts.replaced(step, ran.frame, rows, result, given.columns)
+        ran = Ran(frame, parts.parents(frame, given), ran.faults)
+    return ran
+
+
+def _places_without(ran: Ran, rows: np.ndarray[Any, Any], failed: Mapping[int, Failure]) -> np.ndarray[Any, Any]:
+    """Return where `rows` will be once the rows of the places that failed are gone."""
+    good = np.flatnonzero(~np.isin(ran.places, list(failed)))
+    return np.searchsorted(good, np.intersect1d(rows, good))
+
+
+def _call_in_slices(
+    package: PluginPackage,
+    step: Step,
+    frame: pd.DataFrame,
+    rows: np.ndarray[Any, Any],
+    batch_rows: int | None,
+    patience: Patience | None,
+    *,
+    explodes: bool,
+) -> Isolated[Any, pd.DataFrame, Failure]:
+    size = batch_rows or rows.size
+    as_sequence: Any = rows  # it is sliced like one
+    if patience is None:
+        cuts = slices(as_sequence, size)
+        return Isolated([(cut, _call(package, step, frame, np.asarray(cut), explodes=explodes)) for cut in cuts], [])
+    waits = patience
+
+    def call(piece: Any) -> pd.DataFrame:
+        if waits.is_over:
+            raise Failure(UNTRIED, "Too many calls before it hung", step=step.label)
+        seconds = 0.0
+        try:
+            with waits.limit(step.pace, len(piece)) as seconds:
+                return _call(package, step, frame, piece, explodes=explodes)
+        except CallInterrupted as error:
+            step.renew()
+            raise Failure(
+                TIMED_OUT,
+                f"{step.label} did not return within {seconds:g} s, so it was interrupted",
+                frames=own_frames(error.__traceback__, package.root),
+                step=step.label,
+                waited_s=seconds,
+            ) from error
+        except Failure:
+            raise
+        except BaseException as error:  # SystemExit too: whatever a row makes plugin code raise is that row's end
+            raise failure_from(error, package.root, step=step.label) from error
+
+    return isolate(as_sequence, call, Failure, size=size)
+
+
+def _told(failure: Failure) -> dict[str, Any]:
+    told = failure.wire()
+    return {**told, "message": told["message"][:_MOST_TOLD], "frames": told["frames"][-_MOST_FRAMES_TOLD:]}
 
 
 def _rows_for(condition: RowCondition, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
@@ -116,7 +225,9 @@ def _rows_for(condition: RowCondition, frame: pd.DataFrame) -> np.ndarray[Any, A
 def _call(
     package: PluginPackage, step: Step, frame: pd.DataFrame, rows: np.ndarray[Any, Any], *, explodes: bool
 ) -> pd.DataFrame:
-    batch = frame.iloc[rows].reset_index(drop=True)
+    # Neighbouring rows are cut out; picking them one by one takes several times as long.
+    is_run = rows[-1] - rows[0] + 1 == rows.size
+    batch = (frame.iloc[rows[0] : rows[-1] + 1] if is_run else frame.iloc[rows]).reset_index(drop=True)
     known = list(batch.columns)
     ids = batch[DOCUMENT_ID].tolist() if DOCUMENT_ID in batch.columns else None
     try:
@@ -173,36 +284,3 @@ def _write(frame: pd.DataFrame, result: pd.DataFrame, rows: np.ndarray[Any, Any]
         for position, value in zip(rows.tolist(), values, strict=True):
             column[position] = value
         frame[name] = pd.Series(list(column), index=frame.index, dtype=object)
-
-
-def to_arrow(name: str, values: pd.Series, *, is_vector: bool) -> Any:
-    """Return a column as Arrow; raise Failure naming one that holds what Arrow cannot."""
-    stacked = _stacked(values) if is_vector else None
-    if stacked is not None:
-        return stacked
-    try:
-        column = pa.array(values, from_pandas=True)
-        if pa.types.is_list(column.type) and pa.types.is_null(column.type.value_type):
-            return column.cast(pa.list_(pa.string()))  # only empty lists: any element type says the same
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise invalid(f"column {name!r} cannot be sent on: {error}") from error
-    return column
-
-
-def _stacked(values: pd.Series) -> Any | None:
-    """Return vectors of one length as FixedSizeList of float32, None where the value is missing; else None."""
-    cells = values.tolist()
-    missing = np.array([cell is None or (isinstance(cell, float) and isnan(cell)) for cell in cells], dtype=bool)
-    present = [cell for cell, is_missing in zip(cells, missing, strict=True) if not is_missing]
-    try:
-        matrix = np.asarray(present, dtype=np.float32)
-    except (TypeError, ValueError):
-        return None  # ragged or not numbers: sent as it is, and refused by whoever checks features
-    if matrix.ndim != 2 or matrix.shape[1] == 0:
-        return None
-    full = matrix
-    if missing.any():
-        full = np.zeros((len(cells), matrix.shape[1]), dtype=np.float32)
-        full[~missing] = matrix
-    mask = pa.array(missing) if missing.any() else None
-    return pa.FixedSizeListArray.from_arrays(pa.array(full.reshape(-1)), matrix.shape[1], mask=mask)

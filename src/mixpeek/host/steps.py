@@ -12,6 +12,7 @@ from mixpeek.contract.container import Container
 from mixpeek.contract.pipeline import ResourceType, RowCondition, StepDefinition
 from mixpeek.host.failures import failure_from, invalid
 from mixpeek.host.loader import PluginPackage, call_with_known, construct, preload
+from mixpeek.host.patience import Pace
 
 
 class ExtractorConfig:
@@ -37,6 +38,7 @@ class Step:
     def __init__(self, index: int, item: Any) -> None:
         self.index = index
         self.definition = item if isinstance(item, StepDefinition) else None
+        self.pace = Pace()
         self._processor: Any = None
         if self.definition is None:
             if not callable(item):
@@ -64,6 +66,11 @@ class Step:
             if not callable(self._processor):
                 raise invalid(f"{self.name} has no __call__, so it cannot process a batch", self.label)
         return self._processor
+
+    def renew(self) -> None:
+        """Have the processor made anew: the one there is was interrupted in the middle of a call."""
+        if self._factory is not None:
+            self._processor = None
 
     def wire(self) -> dict[str, Any]:
         """Return the step as it is described on the socket."""

@@ -13,6 +13,7 @@ from mixpeek.contract.columns import DATA, DOCUMENT_ID
 from mixpeek.host.describe import jsonable, read_manifest
 from mixpeek.host.failures import invalid
 from mixpeek.host.loader import PluginPackage
+from mixpeek.host.patience import Patience
 from mixpeek.host.realtime import Handler, find_handler
 from mixpeek.host.steps import Step, build_steps, warm
 
@@ -49,13 +50,18 @@ class Plugin:
         return {"steps": [step.wire() for step in steps]}, b""
 
     def run(self, request: dict[str, Any], body: bytes) -> Answer:
-        """Run the chosen steps (all enabled ones by default) over a table."""
+        """Run the chosen steps (all enabled ones by default) over a table.
+
+        With `isolate`, rows that fail do not fail the others: they are named in the result, and left out of the table.
+        """
         from mixpeek.host.rows import run_table  # pandas and pyarrow, 1 s to import: only when a table comes
 
         steps = self._chosen(request.get("steps"))
+        wanted = request.get("isolate")
+        patience = None if wanted is None else Patience(float(wanted["call_s"]), alone=bool(wanted["alone"]))
         explodes = request.get("explodes") is True
         vectors, most = self._vector_columns(), request.get("batch_rows")
-        return {}, run_table(self._package, steps, body, vectors, most, explodes=explodes)
+        return run_table(self._package, steps, body, vectors, most, patience, explodes=explodes)
 
     def predict(self, request: dict[str, Any], _: bytes) -> Answer:
         """Answer one realtime request through the handler, or through the pipeline if there is no handler."""

@@ -83,6 +83,35 @@ def list_after(connection: Connection, wanted: LogFilter, limit: int, after: int
     )
 
 
+def list_of_batch(
+    connection: Connection, batch_id: str, plugin_ids: Sequence[str] | None, limit: int, before: int | None
+) -> list[dict[str, Any]]:
+    """Return the latest lines of a batch's hosts, or those just before the line `before`, oldest first.
+
+    Args: plugin_ids: only of these versions; None for all.
+    """
+    found = dict_rows(
+        connection,
+        "SELECT * FROM (SELECT *, sum(size_bytes) OVER (ORDER BY id DESC) - size_bytes AS size_before FROM ("
+        f"  SELECT plugin_id, {_COLUMNS} FROM plugin_logs WHERE batch_id = %(batch)s"
+        "   AND (%(plugins)s::text[] IS NULL OR plugin_id = ANY(%(plugins)s))"
+        "   AND (%(before)s::bigint IS NULL OR id < %(before)s)"
+        "   ORDER BY id DESC LIMIT %(limit)s) AS found) AS counted"
+        " WHERE size_before < %(most_bytes)s ORDER BY id",
+        {
+            "batch": batch_id,
+            "plugins": None if plugin_ids is None else list(plugin_ids),
+            "before": before,
+            "limit": limit,
+            "most_bytes": MOST_BYTES,
+        },
+    )
+    for line in found:
+        line["level"] = LEVELS[line["level"]]
+        del line["size_bytes"], line["size_before"]
+    return found
+
+
 def newest_id(connection: Connection, namespace_id: str, plugin_id: str) -> int:
     """Return the id of a version's newest line, 0 if it has none."""
     found: int | None = scalar(

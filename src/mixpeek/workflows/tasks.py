@@ -135,15 +135,6 @@ def list_tasks(
     )
 
 
-def request_cancellation(connection: Connection, task_id: str) -> None:
-    """Write on a task that it is to end; whoever carries it out looks there."""
-    connection.execute(
-        "UPDATE tasks SET additional_data = additional_data || '{\"cancel_requested\": true}', updated_at = now()"
-        " WHERE task_id = %s AND status <> ALL(%s)",
-        [task_id, list(TERMINAL)],
-    )
-
-
 def find_origin(connection: Connection, task_id: str) -> dict[str, Any] | None:
     """Return who asked for a task, in the form `db.origin.caused_by` takes; None if the platform did."""
     found: dict[str, Any] | None = scalar(connection, "SELECT origin FROM tasks WHERE task_id = %s", [task_id])

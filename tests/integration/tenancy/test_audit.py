@@ -32,6 +32,7 @@ NOT_AUDITED = {
     "document_vectors": "as documents",
     "batch_chunks": "as documents",
     "batch_tiers": "how far a batch is; the batch itself is recorded",
+    "batch_progress": "counts of what a batch did; the batch itself is recorded",
     "version_models": "what a rollout resolved; the deployment that asked for it is recorded",
     "row_outcomes": "as documents",
     "plugin_logs": "written by the hosts of plugins, not asked for by anybody",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from mixpeek.api.schemas.base import Answer
+from mixpeek.api.schemas.base import Answer, PageInfo
 
 
 class TierTask(Answer):
@@ -53,8 +53,23 @@ class Batch(Answer):
     dag_tiers: list[list[str]] = Field(description="Collections by tier; each is filled after all it reads.")
 
 
+class BatchPage(Answer):
+    """A page of batches, newest first."""
+
+    results: list[Batch]
+    pagination: PageInfo
+    total_count: int
+
+
+class BatchPause(Answer):
+    """Why a batch waits; it goes on by itself."""
+
+    cause: Literal["disk_full", "database_away", "object_store_away"]
+    since: datetime
+
+
 class BatchProgress(Answer):
-    """Counts so far."""
+    """Counts so far, how fast it goes, and why it waits if it does."""
 
     chunks: int
     chunks_committed: int
@@ -66,12 +81,39 @@ class BatchProgress(Answer):
     written: int
     skipped: int
     failed: int
+    percentage: float = Field(description="Of the objects, those whose rows are committed.")
+    rows_per_s: float | None = Field(description="Of late; null before the first commit.")
+    eta_s: float | None = Field(description="Seconds until the end at this rate; null where nothing is known yet.")
+    paused: BatchPause | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    updated_at: datetime
 
 
 class BatchWithProgress(Batch):
     """A batch with its counts so far."""
 
     progress: BatchProgress
+
+
+class BatchDeleted(Answer):
+    """The record of a batch is gone; its documents stay."""
+
+    success: bool
+    batch_id: str
+    message: str
+
+
+class BatchRetried(Answer):
+    """What is run again."""
+
+    batch_id: str
+    task_id: str | None = Field(description="The task to poll; the last one where nothing is left to retry.")
+    status: str
+    retry_mode: Literal["transient_only", "all"]
+    rows_to_retry: int
+    chunks_to_run: int = Field(description="Those of the failed rows, and those that a stopped batch never came to.")
+    message: str
 
 
 class FailedDocument(Answer):
@@ -85,6 +127,7 @@ class FailedDocument(Answer):
     cause: str = Field(description="A stable word to count by.")
     message: str
     details: dict[str, Any]
+    retries: int
 
 
 class FailedDocuments(Answer):
@@ -94,3 +137,60 @@ class FailedDocuments(Answer):
     failed_documents: list[FailedDocument]
     causes: dict[str, int]
     total: int
+    next_cursor: str | None
+
+
+class BatchLogLine(Answer):
+    """A line that a host of this batch printed or logged."""
+
+    id: int
+    plugin_id: str
+    batch_id: str
+    deployment_id: str | None
+    host_id: str
+    source: str
+    stream: str
+    level: str
+    logger: str | None
+    message: str
+    exception: str | None
+    at: datetime
+
+
+class BatchLogPage(Answer):
+    """Lines, oldest first; the cursor leads to earlier ones."""
+
+    results: list[BatchLogLine]
+    pagination: PageInfo
+
+
+class DocumentCounts(Answer):
+    """How many documents are done."""
+
+    processed_documents: int
+    total_documents: int
+    percentage: float
+
+
+class TierDiagnostics(Answer):
+    """How one tier goes."""
+
+    tier_num: int
+    collection_ids: list[str]
+    status: str
+    progress: DocumentCounts
+
+
+class BatchDiagnostics(Answer):
+    """How a batch goes and what to do next."""
+
+    batch_id: str
+    status: str
+    overall_progress: DocumentCounts
+    tiers: list[TierDiagnostics]
+    rows_per_s: float | None
+    estimated_completion: float | None = Field(description="Seconds until the end at this rate.")
+    has_failures: bool
+    error_summary: dict[str, int]
+    insights: list[str]
+    next_actions: list[str]

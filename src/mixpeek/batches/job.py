@@ -1,0 +1,64 @@
+"""What running one collection's part of a batch needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mixpeek.batches.rows import Recipe
+from mixpeek.contract.manifest import Manifest
+from mixpeek.documents.port import Index
+from mixpeek.execution.port import CALL_TIMEOUT_S, HostSpec, Step
+from mixpeek.host.patience import LEAST_SUSPECT_S, SUSPICION
+
+# As in the host: so many calls may be interrupted in one run.
+INTERRUPTIONS = 8
+# A machine under load may take long to hand over what a host has ready.
+_GRACE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """The task it is for, which rows of which objects, what runs them, where their documents go."""
+
+    task_id: str
+    batch_id: str
+    recipe: Recipe
+    index: Index
+    manifest: Manifest
+    parameters: dict[str, Any]
+    spec: HostSpec
+
+    @property
+    def batch_rows(self) -> int:
+        """How many rows a processor is called with at most."""
+        return self.manifest.compute_profile.batch_size
+
+    @property
+    def call_s(self) -> float:
+        """How long one call of a processor may take."""
+        return self.manifest.compute_profile.timeout_s or CALL_TIMEOUT_S
+
+
+def hosts_for(job: Job, most: int) -> int:
+    """Return how many hosts a pool has: as many as its plugin says, and no more than the machine is given.
+
+    One that waits for a network leaves the processor to others.
+    """
+    wanted = job.manifest.compute_profile.max_concurrency
+    return max(1, min(wanted, most * 4 if job.spec.network else most))
+
+
+def run_limit_s(job: Job, rows: int, steps: Sequence[Step], slowest_s: float | None) -> float:
+    """Return after how long a host that runs so many rows is given up, its code never having come back to Python.
+
+    Args:
+        slowest_s: what the slowest call of a processor took so far; None where nothing is known yet.
+    """
+    calls = math.ceil(rows / job.batch_rows) * max(1, sum(step.enabled for step in steps))
+    if slowest_s is None:
+        return job.call_s * calls + _GRACE_S
+    suspect_s = min(job.call_s, max(LEAST_SUSPECT_S, SUSPICION * slowest_s))
+    return job.call_s + suspect_s * (calls + INTERRUPTIONS) + _GRACE_S

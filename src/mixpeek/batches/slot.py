@@ -1,0 +1,152 @@
+"""One host of a pool and the chunks it takes: started when needed, replaced when it dies."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mixpeek.batches.faults import BatchStopped, FaultBudget, cause_of
+from mixpeek.batches.halting import Halt
+from mixpeek.batches.isolation import Called, Settled, settle
+from mixpeek.batches.job import Job, run_limit_s
+from mixpeek.batches.models import Checked, Chunk, Outcome, Row
+from mixpeek.batches.rows import split_by_steps, split_incomplete
+from mixpeek.batches.sources import ChunkRows
+from mixpeek.errors import PluginError
+from mixpeek.execution.blocking import BlockingExecution, BlockingHost
+from mixpeek.execution.port import Step
+
+log = logging.getLogger(__name__)
+
+# A host that does not start in the middle of a batch is tried again: the machine may be short of memory for a while.
+START_ATTEMPTS = 3
+_START_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A chunk that was run; `suspects` are rows that may hang, and are to be run alone before it can be stored."""
+
+    chunk: Chunk
+    all_ids: Sequence[str]
+    checked: Checked
+    suspects: Sequence[Row] = ()
+
+    @property
+    def kept(self) -> dict[str, int | None]:
+        """Every row that the chunk's sources have, with the number of its parts where that is known."""
+        return {identifier: self.checked.parts.get(identifier) for identifier in self.all_ids}
+
+
+class Slot:
+    """Used from one thread, but for `close`, which may be called from any and ends the call under way."""
+
+    def __init__(self, execution: BlockingExecution, job: Job, budget: FaultBudget, halt: Halt) -> None:
+        self._execution = execution
+        self._job = job
+        self._budget = budget
+        self._halt = halt
+        self._host: BlockingHost | None = None
+        self._was_started = False
+        self._steps: Sequence[Step] = ()
+        self._slowest_s: float | None = None
+        self._is_warm = False
+        halt.on_throw(self.close)
+
+    def compute(self, chunk: Chunk, found: ChunkRows) -> Computed:
+        """Run a chunk's rows; raise BatchStopped, or Halted."""
+        self.ready_host()
+        complete, incomplete = split_incomplete(found.rows, self._job.recipe)
+        taken, skipped = split_by_steps(complete, self._steps)
+        settled = settle(taken, self._call, self._budget, self._halt.wait)
+        checked = self._check(settled) + Checked([], incomplete + skipped)
+        return Computed(chunk, found.all_ids, checked, tuple(settled.suspects))
+
+    def clear_up(self, computed: Computed) -> Computed:
+        """Run the suspects of a chunk, one by one, each with all the time a call may take."""
+        checked = computed.checked
+        for suspect in computed.suspects:
+            checked += self._check(settle([suspect], self._call, self._budget, self._halt.wait, alone=True))
+        return Computed(computed.chunk, computed.all_ids, checked)
+
+    def ready_host(self) -> BlockingHost:
+        """Return a living host with the pipeline built, starting one where there is none.
+
+        Raises: PluginError: the first one cannot be started at all. BatchStopped: a further one cannot. Halted.
+        """
+        attempt = 0
+        while True:
+            self._halt.check()
+            if self._host is not None and self._host.alive:
+                return self._host
+            attempt += 1
+            try:
+                self._host, self._steps = self._execution.start_built(
+                    self._job.spec, self._job.parameters, version=self._job.manifest.version
+                )
+            except PluginError as error:
+                if not self._was_started:
+                    raise
+                if attempt == START_ATTEMPTS:
+                    raise BatchStopped(f"A host that worked before can no longer be started: {error.named}") from error
+                self._halt.wait(_START_PAUSE_S * attempt)
+            else:
+                self._was_started, self._is_warm = True, False
+                if self._halt.is_thrown:  # while it started
+                    self.close()
+
+    def close(self) -> None:
+        """End the host."""
+        if self._host is not None:
+            self._host.close()
+
+    def _call(self, rows: Sequence[Row], *, alone: bool) -> Called:
+        from mixpeek.batches.tables import table_from_rows  # Arrow: 50 MB that an idle worker does without
+
+        host, job = self.ready_host(), self._job
+        began = time.monotonic()
+        try:
+            ran = host.run_isolated(
+                table_from_rows(rows),
+                batch_rows=job.batch_rows,
+                call_s=job.call_s,
+                alone=alone,
+                explodes=job.manifest.explodes,
+                timeout_s=run_limit_s(job, len(rows), self._steps, None if alone else self._slowest_s),
+            )
+        except PluginError:
+            self._halt.check()  # then it was closed on purpose
+            raise
+        self._note_pace(time.monotonic() - began, len(rows), is_clean=not ran.faults)
+        if not ran.faults:
+            return Called(ran.table, rows, ())
+        failed = {fault.row for fault in ran.faults}
+        return Called(ran.table, [row for place, row in enumerate(rows) if place not in failed], ran.faults)
+
+    def _note_pace(self, seconds: float, rows: int, *, is_clean: bool) -> None:
+        # A host's first call may load a model, and one with faults was cut up: neither tells of the others.
+        if self._is_warm and is_clean:
+            self._slowest_s = max(self._slowest_s or 0.0, seconds / -(-rows // self._job.batch_rows))
+        self._is_warm = True
+
+    def _check(self, settled: Settled) -> Checked:
+        from mixpeek.batches.tables import check_output  # as above
+
+        manifest, found = self._job.manifest, Checked([], [_failed(row, error) for row, error in settled.failed])
+        for called in settled.called:
+            if called.rows:
+                checked = check_output(
+                    called.table, called.rows, manifest.embeddings, self._job.batch_id, explodes=manifest.explodes
+                )
+                found += checked
+                failed = [outcome for outcome in checked.outcomes if outcome.outcome == "failed"]
+                if failed:
+                    self._budget.note_failed(len(failed), failed[-1].message)
+        return found
+
+
+def _failed(row: Row, error: PluginError) -> Outcome:
+    details = {"frames": error.details.get("frames") or [], "step": error.details.get("step")}
+    return Outcome(row, "failed", cause_of(error), error.message, details)

@@ -1,0 +1,213 @@
+"""Whatever rows, conditions, chunk sizes and faults: what is stored and what is reported is what a model says.
+
+The runner and its database are real; a twin stands in for the hosts, which does what rows tell it to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
+
+from mixpeek.batches import queries
+from mixpeek.batches.job import Job
+from mixpeek.batches.rows import Recipe
+from mixpeek.batches.runner import ChunkRunner
+from mixpeek.contract.manifest import Manifest
+from mixpeek.contract.pipeline import RowCondition
+from mixpeek.db.pool import Connection, Database, dict_rows, new_id
+from mixpeek.documents.port import Index
+from mixpeek.documents.postgres import PostgresDocuments
+from mixpeek.errors import PluginCrashed, PluginRaised, PluginTimedOut
+from mixpeek.execution.port import HostSpec, PartialRun, RowFault, Step
+
+MANIFEST = Manifest.model_validate(
+    {
+        "feature_extractor_name": "twin",
+        "version": "1.0.0",
+        "features": [{"feature_name": "vec", "feature_type": "embedding", "embedding_dim": 2}],
+        "compute_profile": {"batch_size": 4},
+    }
+)
+VECTORS: dict[str, Any] = {"nan": [float("nan"), 0.0], "short": [1.0], "no vector": None}
+# Of a row of this kind that some step takes: the outcome and cause it is reported with; others become documents.
+REPORTED = {
+    "raise": ("failed", "raised"),
+    "hang": ("failed", "timed_out"),
+    "crash": ("failed", "crashed"),
+    "nan": ("failed", "not_finite"),
+    "short": ("failed", "wrong_dimension"),
+    "nul": ("failed", "unstorable_value"),
+    "no vector": ("skipped", "no_embedding"),
+}
+
+
+class TwinHost:
+    """A host that does what its rows say."""
+
+    def __init__(self) -> None:
+        self.alive = True
+
+    def run_isolated(self, table: pa.Table, *, alone: bool, **_: Any) -> PartialRun:
+        kinds = [text.partition(":")[0] for text in table.column("data").to_pylist()]
+        if "crash" in kinds:
+            self.alive = False
+            raise PluginCrashed("The plugin's host was killed by SIGSEGV")
+        faults = []
+        for row, kind in enumerate(kinds):
+            if kind == "raise":
+                faults.append(RowFault(row, PluginRaised("ValueError: no")))
+            elif kind == "hang" or (kind == "slow" and not alone):
+                faults.append(RowFault(row, PluginTimedOut("did not return", waited_s=1.0)))
+        failed = {fault.row for fault in faults}
+        good = [row for row in range(len(kinds)) if row not in failed]
+        kept = table.select(["document_id", "data"]).take(pa.array(good, pa.int64()))
+        vectors = pa.array([VECTORS.get(kinds[row], [float(row), 1.0]) for row in good], pa.list_(pa.float32()))
+        notes = pa.array(["a\x00b" if kinds[row] == "nul" else kinds[row] for row in good], pa.string())
+        return PartialRun(kept.append_column("vec", vectors).append_column("note", notes), tuple(faults))
+
+    def close(self) -> None:
+        self.alive = False
+
+
+class TwinExecution:
+    """Starts twins whose pipeline has these steps."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps = tuple(steps)
+
+    def start_built(self, *_: Any, **__: Any) -> tuple[TwinHost, tuple[Step, ...]]:
+        return TwinHost(), self._steps
+
+
+@pytest.fixture(scope="module")
+def namespace_id(database: Database) -> Iterator[str]:
+    with database.transaction() as connection:
+        organization_id = new_id("org")
+        connection.execute(
+            "INSERT INTO organizations (organization_id, name) VALUES (%s, %s)", [organization_id, organization_id]
+        )
+        made = new_id("ns")
+        connection.execute(
+            "INSERT INTO namespaces (namespace_id, organization_id, namespace_name) VALUES (%s, %s, %s)",
+            [made, organization_id, made],
+        )
+    yield made
+
+
+def prepare(connection: Connection, namespace_id: str, rows: Sequence[tuple[str, str]], size: int) -> Job:
+    """Store objects, a collection and a planned batch of them."""
+    bucket_id, collection_id, batch_id, task_id = (new_id(each) for each in ("bkt", "col", "btch", "task"))
+    connection.execute(
+        "INSERT INTO buckets (bucket_id, namespace_id, bucket_name, bucket_schema) VALUES (%s, %s, %s, '{}')",
+        [bucket_id, namespace_id, bucket_id],
+    )
+    for place, (kind, mime_type) in enumerate(rows):
+        blob = {"blob_id": f"blob_{place}", "property": "content", "type": "text", "data": f"{kind}:{place}"}
+        connection.execute(
+            "INSERT INTO objects (object_id, namespace_id, bucket_id, blobs) VALUES (%s, %s, %s, %s)",
+            [f"{bucket_id}_{place}", namespace_id, bucket_id, Jsonb([{**blob, "details": {"mime_type": mime_type}}])],
+        )
+    connection.execute(
+        "INSERT INTO collections (collection_id, namespace_id, collection_name, source, feature_extractor,"
+        " output_schema) VALUES (%s, %s, %s, '{}', '{}', '{}')",
+        [collection_id, namespace_id, collection_id],
+    )
+    connection.execute(
+        "INSERT INTO collection_generations (collection_id, generation, plugin_namespace, plugin_id, code_hash,"
+        " features) VALUES (%s, 1, %s, 'twin_1_0_0', 'h', '[]')",
+        [collection_id, namespace_id],
+    )
+    queries.insert_batch(
+        connection,
+        {
+            "batch_id": batch_id,
+            "namespace_id": namespace_id,
+            "type": "BUCKET",
+            "bucket_ids": [bucket_id],
+            "source_collection_ids": [],
+            "source_filters": None,
+            "collection_ids": [collection_id],
+            "object_ids": None,
+            "snapshot": queries.highest_sequence(connection, [bucket_id]),
+            "status": "PENDING",
+            "task_id": task_id,
+        },
+    )
+    batch = queries.find_batch(connection, batch_id)
+    assert batch is not None
+    queries.plan_chunks(connection, batch, collection_id, 1, size, [bucket_id])
+    queries.recount(connection, batch_id)
+    assert queries.begin_batch(connection, batch_id, task_id)
+    recipe = Recipe(collection_id, "twin_1_0_0", namespace_id, (), [{"source_path": "content"}], False)
+    spec = HostSpec(plugin_dir=None, name="twin")  # type: ignore[arg-type]
+    return Job(task_id, batch_id, recipe, Index(collection_id, 1), MANIFEST, {}, spec)
+
+
+KINDS = st.sampled_from([*["good"] * 10, "slow", *REPORTED])
+MIME_TYPES = st.sampled_from(["text/plain", "image/png", "video/mp4"])
+STEPS = st.lists(st.tuples(st.sampled_from(list(RowCondition)), st.booleans()), min_size=1, max_size=3)
+
+
+def forgivable(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return rows of which no more hang or end their host than so small a batch is forgiven."""
+    costly = [at for at, (kind, _) in enumerate(rows) if kind in ("hang", "slow", "crash")]
+    return [("good", mime_type) if at in costly[2:] else (kind, mime_type) for at, (kind, mime_type) in enumerate(rows)]
+
+
+ROWS = st.lists(st.tuples(KINDS, MIME_TYPES), min_size=1, max_size=60).map(forgivable)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ROWS, st.integers(1, 25), st.integers(1, 3), STEPS)
+def test_what_is_stored_and_reported_is_the_models(
+    database: Database,
+    namespace_id: str,
+    rows: list[tuple[str, str]],
+    size: int,
+    hosts: int,
+    conditions: list[tuple[RowCondition, bool]],
+) -> None:
+    steps = [Step(at, "step", "cpu", condition, enabled) for at, (condition, enabled) in enumerate(conditions)]
+    with database.transaction() as connection:
+        job = prepare(connection, namespace_id, rows, size)
+        chunks = queries.list_open_chunks(connection, job.batch_id, job.index.collection_id)
+    runner = ChunkRunner(database, PostgresDocuments(), TwinExecution(steps), hosts)  # type: ignore[arg-type]
+
+    runner.run(job, chunks)
+
+    stored, reported = expected(rows, steps)
+    with database.transaction() as connection:
+        documents = dict_rows(
+            connection,
+            "SELECT d.payload, count(v.feature) AS vectors FROM documents d LEFT JOIN document_vectors v USING"
+            " (collection_id, generation, document_id) WHERE d.collection_id = %s GROUP BY d.document_id, d.payload",
+            [job.index.collection_id],
+        )
+        outcomes = queries.list_outcomes(connection, job.batch_id, 1000)
+        counts = queries.totals(connection, job.batch_id)
+        assert queries.list_open_chunks(connection, job.batch_id, job.index.collection_id) == []
+    assert sorted(d["payload"]["content"] for d in documents) == sorted(stored)
+    assert all(d["vectors"] == 1 for d in documents)
+    assert sorted((o["outcome"], o["cause"]) for o in outcomes) == sorted(reported)
+    assert (counts["rows"], counts["written"]) == (len(rows), len(stored))
+    assert counts["skipped"] + counts["failed"] == len(reported)
+    assert counts["chunks"] == counts["chunks_committed"] == len(chunks)
+
+
+def expected(rows: Sequence[tuple[str, str]], steps: Sequence[Step]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the texts that become documents, and (outcome, cause) of each other row."""
+    stored, reported = [], []
+    for place, (kind, mime_type) in enumerate(rows):
+        if not any(step.enabled and RowCondition(step.condition).matches(mime_type) for step in steps):
+            reported.append(("skipped", "no_matching_step"))
+        elif kind in REPORTED:
+            reported.append(REPORTED[kind])
+        else:
+            stored.append(f"{kind}:{place}")
+    return stored, reported
