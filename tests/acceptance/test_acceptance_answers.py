@@ -252,6 +252,7 @@ def _fill(walk: Walk) -> str:
     assert walk.until_ended(f"/v1/tasks/{task}", *ENDED)["status"] == "COMPLETED_WITH_ERRORS"
     walk("GET", f"{batches}/{batch}")
     assert walk("GET", f"{batches}/{batch}/failed-documents")["total"] == 1
+    _steer_batches(walk, batches, batch, [good, bad])
     walk("POST", "/v1/tasks/list", json={})
     walk("DELETE", f"/v1/tasks/{task}")
     walk("POST", f"/v1/tasks/{task}/kill")
@@ -316,6 +317,20 @@ def _search(walk: Walk, collection: str) -> None:
     walk("GET", "/v1/retrievers/near")
     found = walk("POST", "/v1/retrievers/near/execute?return_vectors=true", json={"inputs": {"query": "hello"}})
     assert found["documents"]
+
+
+def _steer_batches(walk: Walk, batches: str, ended: str, objects: list[str]) -> None:
+    """Do with batches what there is to do beside running them; `ended` has rows that were skipped."""
+    draft = walk("POST", batches, json={"object_ids": objects[:1]})["batch_id"]
+    assert walk("POST", f"{batches}/{draft}/objects", json={"object_ids": objects})["object_ids"] == objects
+    assert walk("GET", batches)["total_count"] == 3
+    assert walk("POST", f"{batches}/list", json={"status": "DRAFT"})["total_count"] == 1
+    assert walk("POST", f"{batches}/{draft}/cancel")["status"] == "CANCELED"
+    walk("DELETE", f"{batches}/{draft}")
+    walk("GET", f"{batches}/{ended}/events")
+    walk("GET", f"{batches}/{ended}/logs")
+    assert walk("POST", f"{batches}/{ended}/retry", json={"retry_mode": "all"})["rows_to_retry"] == 0
+    walk("GET", f"/v1/analytics/performance/batches/{ended}/diagnostics")
 
 
 def _delete(walk: Walk, collection: str) -> None:

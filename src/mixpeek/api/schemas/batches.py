@@ -75,8 +75,6 @@ class BatchProgress(Answer):
     chunks_committed: int
     objects: int
     objects_committed: int
-    source_documents: int
-    source_documents_committed: int
     rows: int
     written: int
     skipped: int
