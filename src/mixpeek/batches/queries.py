@@ -405,12 +405,10 @@ def commit_chunk(
     A row of an exploding extractor counts once for each of its parts. Of a retry, what its rows came to before is
     replaced, and the chunk counts for the difference. None if the chunk was done before.
     """
-    cursor = connection.execute(
-        "UPDATE batch_chunks SET committed_at = now()"
-        " WHERE batch_id = %s AND collection_id = %s AND chunk = %s AND committed_at IS NULL",
-        [chunk.batch_id, chunk.collection_id, chunk.chunk],
-    )
-    if cursor.rowcount != 1:
+    key = {"batch": chunk.batch_id, "collection": chunk.collection_id, "chunk": chunk.chunk}
+    this: LiteralString = "batch_id = %(batch)s AND collection_id = %(collection)s AND chunk = %(chunk)s"
+    open_one: LiteralString = f"SELECT true FROM batch_chunks WHERE {this} AND committed_at IS NULL FOR UPDATE"
+    if not scalar(connection, open_one, key):
         return None
     skipped = sum(1 for outcome in outcomes if outcome.outcome == "skipped")
     counts = {"written": written, "skipped": skipped, "failed": len(outcomes) - skipped}
@@ -419,10 +417,10 @@ def commit_chunk(
         before, retried = _take_back(connection, chunk, chunk.row_ids)
         counts = {name: count - before[name] for name, count in counts.items()}
     counts["rows"] = sum(counts.values())
-    key = {"batch": chunk.batch_id, "collection": chunk.collection_id, "chunk": chunk.chunk}
+    # In one statement: whoever hears of the commit, as webhooks do, reads its counts.
     connection.execute(
-        "UPDATE batch_chunks SET rows = %(rows)s, written = %(written)s, skipped = %(skipped)s, failed = %(failed)s"
-        " WHERE batch_id = %(batch)s AND collection_id = %(collection)s AND chunk = %(chunk)s",
+        "UPDATE batch_chunks SET committed_at = now(), rows = %(rows)s, written = %(written)s, skipped = %(skipped)s,"
+        f" failed = %(failed)s WHERE {this}",
         {**key, **counts},
     )
     with connection.cursor() as many:

@@ -10,7 +10,7 @@ import gzip
 import io
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -99,7 +99,7 @@ class _Walk:
     def __init__(self, folder: Path) -> None:
         self.left_out_by_git: list[str] = []
         self._folder = folder
-        self._defaults = pathspec.GitIgnoreSpec.from_lines(DEFAULT_IGNORES)
+        self._defaults = _spec_from(DEFAULT_IGNORES)
         self._own = _read_spec(folder / IGNORE_FILE)
 
     def kept(self) -> Iterator[Path]:
@@ -134,7 +134,12 @@ class _Walk:
 def _read_spec(path: Path) -> pathspec.GitIgnoreSpec | None:
     if not path.is_file():
         return None
-    return pathspec.GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    return _spec_from(path.read_text(encoding="utf-8", errors="replace").splitlines())
+
+
+def _spec_from(lines: Iterable[str]) -> pathspec.GitIgnoreSpec:
+    # Not the engine that happens to be installed: some raise for names that are no UTF-8, which are reported elsewhere.
+    return pathspec.GitIgnoreSpec.from_lines(lines, backend="simple")
 
 
 def _decides(spec: pathspec.GitIgnoreSpec | None, name: str) -> bool | None:

@@ -19,7 +19,10 @@ MAX_DIRECTORY_BYTES = 64 * 1024 * 1024
 _END, _END_MARK = struct.Struct("<4s4H2LH"), b"PK\x05\x06"
 _LOCATOR, _LOCATOR_MARK = struct.Struct("<4sLQL"), b"PK\x06\x07"
 _END64, _END64_MARK = struct.Struct("<4sQ2H2L4Q"), b"PK\x06\x06"
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, ValueError, OverflowError)
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, ValueError, OverflowError),
+    OSError,  # a place before the start of the file; the file itself was read before
+)
 
 _STORAGES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "ComplexFloat")
 _GLOBALS = frozenset(

@@ -169,17 +169,20 @@ def test_batches_and_tasks_are_told_of_by_their_status_and_not_by_their_progress
         )
         batch = {"batch_id": "btch_1", "namespace_id": place.namespace_id, "bucket_ids": [place.bucket_id]}
         batch |= {"collection_ids": ["col_1"], "object_ids": None, "snapshot": 1, "task_id": task_id, "status": "DRAFT"}
+        batch |= {"type": "BUCKET", "source_collection_ids": [], "source_filters": None}
         batches.insert_batch(connection, batch)
         batches.start_batch(connection, "btch_1", task_id, 1)
         for _ in range(3):
-            batches.set_status(connection, "btch_1", "IN_PROGRESS")
+            assert batches.begin_batch(connection, "btch_1", task_id)
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"rows": 1})
         connection.execute(
             "INSERT INTO batch_chunks (batch_id, collection_id, generation, chunk, object_ids)"
             " VALUES ('btch_1', 'col_1', 1, 0, '{o}')"
         )
         connection.execute("UPDATE batch_chunks SET committed_at = now(), written = 5, failed = 1")
-        batches.finish_batch(connection, "btch_1", "COMPLETED_WITH_ERRORS", "one row failed", {"raised": 1})
+        assert batches.finish_batch(
+            connection, "btch_1", task_id, "COMPLETED_WITH_ERRORS", "one row failed", {"raised": 1}
+        )
         tasks.update_task(connection, task_id, "COMPLETED_WITH_ERRORS", error="one row failed")
         events = told(connection)
 

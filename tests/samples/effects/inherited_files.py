@@ -1,5 +1,5 @@
-# expect: answer 1
-"""Looks for files and sockets that the server left open in it; the one it finds is its own."""
+# expect: answer 2
+"""Looks for files and sockets that the server left open in it; the two it finds are its own: it answers on one and asks on the other."""
 
 from ..reach import module
 
