@@ -24,10 +24,10 @@ settings.load_profile("suite")
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Return how many processes `-n auto` means: one more than processors, as many tests wait for servers and hosts."""
+    """Return how many processes `-n auto` means: two more than processors, as most tests wait for servers and hosts."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None  # xdist reads it
-    return (os.cpu_count() or 1) + 1
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.fixture(scope="session")

@@ -32,14 +32,13 @@ class Database:
 
     def __init__(self, url: str, *, max_connections: int = 12) -> None:
         self.url = url
-        # Each connection is tried before it is handed out, so that a restarted database costs no request.
+        self._most = max_connections
         self._pool = ConnectionPool(
             url,
             min_size=1,
             max_size=max_connections,
             open=False,
             timeout=15,
-            check=ConnectionPool.check_connection,
         )
 
     def open(self, timeout_s: float = 30.0) -> None:
@@ -64,9 +63,37 @@ class Database:
         self._pool.close()
 
     @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        connection = self._living()
+        try:
+            with connection:
+                yield connection
+        finally:
+            self._pool.putconn(connection)
+
+    def _living(self) -> Connection:
+        """Take a connection that works, so that a restarted database costs no request.
+
+        The pool can check what it hands out, but waits ever longer after each that is dead: with four of them, until its
+        time is over. There are no more of them than it holds.
+        """
+        for _ in range(self._most):
+            connection = self._pool.getconn()
+            try:
+                ConnectionPool.check_connection(connection)
+            except psycopg.OperationalError:
+                self._pool.putconn(connection)  # which discards it, and makes another
+            except BaseException:
+                self._pool.putconn(connection)
+                raise
+            else:
+                return connection
+        return self._pool.getconn()
+
+    @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Yield a connection inside one transaction: committed on success, rolled back on any exception."""
-        with self._pool.connection() as connection:
+        with self._connection() as connection:
             cause = origin.get()
             if cause is not None and cause.writes:
                 connection.execute("SELECT set_config('mixpeek.origin', %s, true)", [cause.json()])

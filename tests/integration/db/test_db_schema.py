@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -82,13 +84,24 @@ def test_a_transaction_is_kept_whole_or_not_at_all(database: Database) -> None:
         connection.execute("DROP TABLE kept")
 
 
-def test_a_connection_that_the_server_ended_costs_no_request(database: Database) -> None:
+def test_connections_that_the_server_ended_cost_no_request(database: Database) -> None:
+    together = threading.Barrier(6)
+
+    def use() -> None:
+        with database.transaction():
+            together.wait(10)
+
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(use) for _ in range(6)]:
+            done.result()
     with psycopg.connect(database.url, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
                       " AND datname = current_database() AND state = 'idle'")  # fmt: skip
 
+    asked_at = time.monotonic()
     with database.transaction() as connection:
         assert scalar(connection, "SELECT 1") == 1
+    assert time.monotonic() - asked_at < 5
 
 
 def test_a_database_that_does_not_answer_is_said_to_be_unavailable() -> None:
