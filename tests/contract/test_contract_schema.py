@@ -25,7 +25,7 @@ from factories.surface import Surface
 SURFACE = r"/(plugins|extractors|secrets)(/|$)"
 EXAMPLES = 25
 # Every operation gets its share of this, so that a slow machine tries fewer requests rather than fewer operations.
-WITHIN_S = 40.0
+WITHIN_S = 30.0
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 QUIET = settings(

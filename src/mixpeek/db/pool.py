@@ -74,8 +74,8 @@ class Database:
     def _living(self) -> Connection:
         """Take a connection that works, so that a restarted database costs no request.
 
-        The pool can check what it hands out, but waits ever longer after each that is dead: with four of them, until its
-        time is over. There are no more of them than it holds.
+        The pool can check what it hands out, but waits ever longer after each that is dead: with four of them, until
+        its time is over. There are no more of them than it holds.
         """
         for _ in range(self._most):
             connection = self._pool.getconn()

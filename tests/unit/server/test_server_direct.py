@@ -385,9 +385,11 @@ def test_any_requests_cut_anywhere_are_answered_the_same(servers: Servers, data:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
     pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
 
-    direct, by_asgi = (ask(servers.ports[name], *pieces, answers=len(sent)) for name in ("direct", "asgi"))
+    # Asked in one piece and in turn: uvicorn closes a connection, or not, whose next request comes in while it refuses
+    # one before having read its body.
+    by_asgi = one_by_one(servers.ports["asgi"], *sent)
 
-    assert direct == by_asgi
+    assert ask(servers.ports["direct"], *pieces, answers=len(sent)) == by_asgi
     assert one_by_one(servers.ports["direct"], *sent) == by_asgi
 
 
