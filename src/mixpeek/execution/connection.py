@@ -36,6 +36,7 @@ from mixpeek.host.frames import (
 Answer = Reply
 
 _INFER = b'{"id":%d,"verb":"infer"}'
+_LONE = b'{"id":%d,"verb":"infer","lone":true}'
 _ALONE = b'{"id":%d,"verb":"infer","alone":true}'
 
 # Requests written for one host that it has not read yet; more wait elsewhere, or nowhere.
@@ -163,7 +164,8 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon(answer.set_exception, _choked())
             return
         self._next_id += 1
-        head = _ALONE if alone else _INFER
+        # Who is asked by one caller at a time may wait for it in another way.
+        head = _ALONE if alone else _INFER if self._calls else _LONE
         try:
             whole = frame(head % self._next_id, body)
         except FrameTooLarge as error:

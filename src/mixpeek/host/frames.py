@@ -13,7 +13,9 @@ from typing import Any, NoReturn
 
 LENGTHS = struct.Struct("<II")
 # The headers of nearly all frames: an inference request, and its answer with the size of the call. Read at a glance.
-_PLAIN_HEADER = re.compile(rb'\{"id":(0|[1-9][0-9]{0,17}),(?:"verb":"infer"|"ok":true,"result":(0|[1-9][0-9]{0,17}))\}')
+_PLAIN_HEADER = re.compile(
+    rb'\{"id":(0|[1-9][0-9]{0,17}),(?:"verb":"infer"(,"lone":true)?|"ok":true,"result":(0|[1-9][0-9]{0,17}))\}'
+)
 MAX_HEADER_BYTES = 64 * 1024**2
 MAX_BODY_BYTES = 256 * 1024**2
 # A reply is parsed on the loop that answers everybody, and parsing holds the interpreter: 8 MiB of the costliest JSON
@@ -98,7 +100,9 @@ def _check_lengths(header_bytes: int, body_bytes: int, most_header: int, most_bo
 def _decode_header(raw: bytes) -> dict[str, Any]:
     plain = _PLAIN_HEADER.fullmatch(raw)
     if plain is not None:
-        identifier, result = plain.groups()
+        identifier, lone, result = plain.groups()
+        if lone is not None:
+            return {"id": int(identifier), "verb": "infer", "lone": True}
         if result is None:
             return {"id": int(identifier), "verb": "infer"}
         return {"id": int(identifier), "ok": True, "result": int(result)}

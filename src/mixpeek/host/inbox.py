@@ -26,7 +26,7 @@ _READ_BYTES = 256 * 1024
 # How long the next request of a lone caller is looked out for; asleep, this host would lend its processor to the
 # caller, and both be slower for it.
 _LINGER_S = 0.001
-# Requests that came one by one, after which their caller counts as a lone one.
+# Requests sent while no other was under way, after which their caller counts as a lone one.
 _LONE_AFTER = 8
 # Between two looks this much passes only if others run on this processor, who then need it more.
 _INTERRUPTED_S = 0.0001
@@ -53,7 +53,7 @@ class Inbox:
         self._reading = threading.Lock()
         self._is_running = False
         self._turn = 0
-        self._alone = self._late = self._skip = 0
+        self._lone = self._late = self._skip = 0
         self._is_used = threading.Event()
         threading.Thread(target=self._watch, name="watcher", daemon=True).start()
 
@@ -71,7 +71,7 @@ class Inbox:
 
     def _linger(self) -> bool:
         """Look out for a lone caller's next request; ever more seldom where it comes late, or others want to run."""
-        if self._alone < _LONE_AFTER:
+        if self._lone < _LONE_AFTER:
             return False
         if self._skip:
             self._skip -= 1
@@ -116,7 +116,7 @@ class Inbox:
         if not size:
             # Whoever started this host is gone or speaks nonsense: a call still running serves nobody.
             os._exit(0)
-        self._alone = self._alone + 1 if len(calls) == 1 and not self.waiting else 0
+        self._lone = self._lone + 1 if len(calls) == 1 and calls[0][0].get("lone") is True else 0
         for request, body in calls:
             verb = request.get("verb")
             if verb == "health":

@@ -129,6 +129,7 @@ class Supervisor:
             "MIXPEEK_DATA_DIR": str(self.data_dir.path),
             "MIXPEEK_DATABASE_URL": url,
             "MIXPEEK_LISTEN_FD": str(listener.fileno()),
+            "MIXPEEK_SUPERVISOR_PID": str(os.getpid()),
         }
         self.data_dir.signing_secret()
 

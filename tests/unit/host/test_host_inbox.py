@@ -10,20 +10,20 @@ import pytest
 from mixpeek.host.frames import frame
 from mixpeek.host.inbox import Inbox
 
-REQUEST = frame(b'{"id":1,"verb":"infer"}', b"{}")
+LONE, OTHER = frame(b'{"id":1,"verb":"infer","lone":true}', b"{}"), frame(b'{"id":1,"verb":"infer"}', b"{}")
 
 
 class Caller(socket.socket):
     """A host's end of its socket, whose caller sends the next requests when the host looks out for them, or only later.
 
-    Args: size: how many requests it sends at once. is_prompt: whether they are there at the host's first look; else
+    Args: requests: what it sends at once. is_prompt: whether they are there at the host's first look; else
     they come once it sleeps.
     """
 
-    def __init__(self, *, size: int = 1, is_prompt: bool = True) -> None:
+    def __init__(self, requests: bytes = LONE, *, is_prompt: bool = True) -> None:
         ours, self._other = socket.socketpair()
         super().__init__(ours.family, ours.type, ours.proto, fileno=ours.detach())
-        self._requests = REQUEST * size
+        self._requests = requests
         self._is_prompt = is_prompt
         self.is_looking = False
         self.looks: list[bool] = []
@@ -59,12 +59,12 @@ def looks_before_sleeping(caller: Caller, requests: int) -> list[bool]:
     return waits
 
 
-@pytest.mark.parametrize("size", [1, 2])
-def test_only_a_lone_callers_next_request_is_looked_out_for(size: int) -> None:
-    with Caller(size=size) as caller:
+@pytest.mark.parametrize("requests", [LONE, OTHER, LONE + OTHER])
+def test_only_a_lone_callers_next_request_is_looked_out_for(requests: bytes) -> None:
+    with Caller(requests) as caller:
         waits = looks_before_sleeping(caller, 30)
 
-    assert waits == [False] * 8 + [True] * 22 if size == 1 else [False] * 30
+    assert waits == ([False] * 8 + [True] * 22 if requests == LONE else [False] * 30)
 
 
 def test_a_caller_that_comes_too_late_is_looked_out_for_ever_more_seldom() -> None:
