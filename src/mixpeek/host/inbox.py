@@ -28,8 +28,8 @@ _READ_BYTES = 256 * 1024
 _LINGER_S = 0.001
 # Requests sent while no other was under way, after which their caller counts as a lone one.
 _LONE_AFTER = 8
-# Between two looks this much passes only if others run on this processor, who then need it more.
-_INTERRUPTED_S = 0.0001
+# Between two looks this much passes only if others work on this processor, rather than the caller for a moment.
+_INTERRUPTED_S = 0.0005
 _MOST_SKIPPED = 1023
 # A call that lasts longer than this is a long one.
 _LONG_S = 0.05
