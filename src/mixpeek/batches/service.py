@@ -247,6 +247,7 @@ def retry_batch(
     collection_ids = collections_of_tiers(batch, body.tier_nums)
     causes = sorted(TRANSIENT) if body.retry_mode == "transient_only" else None
     rows = queries.plan_retries(connection, batch_id, collection_ids, causes, body.max_retry_count)
+    queries.recount(connection, batch_id)
     open_chunks = {c: len(queries.list_open_chunks(connection, batch_id, c)) for c in collection_ids}
     chunks = sum(open_chunks.values())
     answer = {

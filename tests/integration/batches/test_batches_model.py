@@ -5,7 +5,9 @@ The runner and its database are real; a twin stands in for the hosts, which does
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -75,14 +77,32 @@ class TwinHost:
         self.alive = False
 
 
+class ExplodingTwin(TwinHost):
+    """A host that makes two parts of each row, the second of which cannot be stored where the row says so."""
+
+    def __init__(self, *, is_repaired: bool) -> None:
+        super().__init__()
+        self._is_repaired = is_repaired
+
+    def run_isolated(self, table: pa.Table, *, alone: bool, **_: Any) -> PartialRun:
+        twice = [row for row in range(table.num_rows) for _ in range(2)]
+        parts = table.select(["document_id"]).take(pa.array(twice, pa.int64()))
+        texts = table.column("data").to_pylist()
+        bad = [at % 2 == 1 and texts[row].startswith("nul") and not self._is_repaired for at, row in enumerate(twice)]
+        vectors = pa.array([[1.0, 2.0]] * len(twice), pa.list_(pa.float32()))
+        notes = pa.array(["a\x00b" if each else "ok" for each in bad], pa.string())
+        return PartialRun(parts.append_column("vec", vectors).append_column("note", notes), ())
+
+
 class TwinExecution:
     """Starts twins whose pipeline has these steps."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], make: Callable[[], TwinHost] = TwinHost) -> None:
         self._steps = tuple(steps)
+        self._make = make
 
     def start_built(self, *_: Any, **__: Any) -> tuple[TwinHost, tuple[Step, ...]]:
-        return TwinHost(), self._steps
+        return self._make(), self._steps
 
 
 @pytest.fixture(scope="module")
@@ -211,3 +231,38 @@ def expected(rows: Sequence[tuple[str, str]], steps: Sequence[Step]) -> tuple[li
         else:
             stored.append(f"{kind}:{place}")
     return stored, reported
+
+
+def test_a_retry_of_a_row_with_several_parts_counts_each_part_once(database: Database, namespace_id: str) -> None:
+    rows = [("nul" if place in (1, 6) else "good", "text/plain") for place in range(8)]
+    with database.transaction() as connection:
+        planned = prepare(connection, namespace_id, rows, 3)
+    job = replace(planned, manifest=planned.manifest.model_copy(update={"explodes": True}))
+    collection_ids = [job.index.collection_id]
+
+    def run(*, is_repaired: bool) -> dict[str, int]:
+        twins = TwinExecution(
+            [Step(0, "step", "cpu", RowCondition.ALWAYS, True)], partial(ExplodingTwin, is_repaired=is_repaired)
+        )
+        with database.transaction() as connection:
+            chunks = queries.list_open_chunks(connection, job.batch_id, job.index.collection_id)
+        ChunkRunner(database, PostgresDocuments(), twins, 1).run(job, chunks)  # type: ignore[arg-type]
+        with database.transaction() as connection:
+            counts = queries.count_rows(connection, job.batch_id, collection_ids)
+            totals = queries.totals(connection, job.batch_id)
+            assert counts == {name: totals[name] for name in counts}
+            assert queries.count_stored(connection, job.batch_id, collection_ids) == counts["written"]
+            return counts
+
+    first = run(is_repaired=False)
+    with database.transaction() as connection:
+        again = queries.plan_retries(connection, job.batch_id, collection_ids, None, 3)
+        queries.recount(connection, job.batch_id)
+    second = run(is_repaired=True)
+
+    assert first == {"rows": 16, "written": 14, "skipped": 0, "failed": 2}
+    assert again == 2
+    assert second == {"rows": 16, "written": 16, "skipped": 0, "failed": 0}
+    with database.transaction() as connection:
+        assert queries.count_causes(connection, job.batch_id) == {}
+        assert queries.plan_retries(connection, job.batch_id, collection_ids, None, 3) == 0

@@ -147,7 +147,11 @@ def test_rows_may_all_fail_unless_a_share_is_set() -> None:
 
 
 def test_few_rows_are_not_judged_by_their_share() -> None:
-    FaultBudget(share=0.0).note_failed(999, "no")
+    strict = FaultBudget(share=0.0)
+    strict.note_failed(999, "no")
+
+    with pytest.raises(BatchStopped):
+        strict.note_failed(1, "no")
 
 
 @pytest.mark.parametrize(
