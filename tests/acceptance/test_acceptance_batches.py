@@ -172,6 +172,42 @@ def test_a_retry_after_a_fix_runs_only_what_failed(
     assert {d["document_id"]: d["_internal"] for d in documents if d["document_id"] in before} == before
 
 
+def test_a_retry_also_fills_the_collections_that_read_what_it_repaired(
+    tmp_path: Any, raw: httpx.Client, steered: Mixpeek
+) -> None:
+    name, reader = (f"{each}_words_{secrets.token_hex(3)}" for each in ("first", "later"))
+    for source in (write_plugin(tmp_path / "1" / name, batch=WORDS), write_plugin(tmp_path / reader)):
+        steered.plugins.deploy(publish(steered, source), batch_only=True)
+    bucket_id = bucket_with(steered, ["one", "bad"])
+    first = collection_of(steered, bucket_id, name, version=None)
+    later = steered.collections.create(
+        collection_name=f"{reader}_of_documents",
+        source={"type": "collection", "collection_id": first.collection_id},
+        feature_extractor={
+            "feature_extractor_name": reader,
+            "version": "1.0.0",
+            "input_mappings": {"text": "content"},
+            "field_passthrough": ["content"],
+        },
+    )
+    task = run_batch(steered, first)
+    path = f"/buckets/{bucket_id}/batches/{task['outputs'][0]['batch_id']}"
+    before = all_documents(steered, later)
+    fixed = write_plugin(tmp_path / "2" / name, batch=WORDS.replace('"bad"', '"never"'), version="1.0.1")
+    steered.plugins.deploy(publish(steered, fixed, version="1.0.1"), batch_only=True)
+
+    retried = raw.post(f"{path}/retry", json={"retry_mode": "all"}).raise_for_status().json()
+    ended = steered.tasks.wait(retried["task_id"], timeout_s=60, poll_s=0.1)
+
+    assert (task.status, [d["content"] for d in before]) == ("COMPLETED_WITH_ERRORS", ["one"])
+    assert (retried["rows_to_retry"], ended.status, ended.error) == (1, "COMPLETED", None)
+    for collection in (first, later):
+        assert sorted(d["content"] for d in all_documents(steered, collection)) == ["bad", "one"]
+    batch = raw.get(path).json()
+    assert [tier["status"] for tier in batch["tier_tasks"]] == ["COMPLETED", "COMPLETED"]
+    assert [batch["progress"][name] for name in ("rows", "written", "failed")] == [4, 4, 0]
+
+
 def test_a_batch_is_followed_to_its_end_and_says_how_it_went(steered: Mixpeek, raw: httpx.Client) -> None:
     bucket_id = bucket_with(steered, [f"slow {place}" for place in range(96)] + ["bad"])
     collection = collection_of(steered, bucket_id, "steered_words")
