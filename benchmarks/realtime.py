@@ -1,7 +1,9 @@
 """Realtime inference against its peers: requests a second and times, side by side in one run, as ratios to limits.
 
 Ours is the whole platform, with sandbox, key check, metrics and version headers. `trivial` measures what carries the
-requests, `minilm` a real model (int8 MiniLM, one thread), `batch` what a running batch does to trivial requests.
+requests, `minilm` a real model (int8 MiniLM), `batch` what a running batch does to trivial requests.
+The model runs on one thread, in one copy for each core, ours and theirs; then one copy of ours alone is held against the
+model itself.
 Every contender is started once and then kept stopped (SIGSTOP) but for the one that is asked: nobody's idle processes
 take from another, ours included. Woken, it is asked until it answers all, then measured. Every round asks each in turn,
 beginning with another one; medians over rounds count, and ratios are formed within a round.
@@ -16,6 +18,7 @@ import argparse
 import contextlib
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
@@ -58,24 +61,14 @@ Results = dict[tuple[str, int], list[dict[str, Any]]]
 Calls = list[dict[int, float]]
 
 
-def in_process(handler: str, seconds: float, workers: int) -> dict[int, float]:
-    """Return the seconds of one call of the handler in a process of its own, by the requests in it.
-
-    With several workers: in as many processes side by side, by the mean of their rates.
-    """
+def in_process(handler: str, seconds: float) -> dict[int, float]:
+    """Return the seconds of one call of the handler in a process of its own, by the requests in it."""
     line = list(map(str, [sys.executable, HERE / "in_process.py", handler, seconds, *SIZES]))
-    body = json.dumps(REQUESTS[handler]).encode()
-    running = [
-        subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=False) for _ in range(workers)
-    ]
-    for each in running:
-        assert each.stdin is not None
-        each.stdin.write(body)
-        each.stdin.close()
-    told = [json.loads(each.stdout.read()) for each in running if each.stdout is not None]
-    if any(each.wait() for each in running):
+    ended = subprocess.run(line, input=json.dumps(REQUESTS[handler]).encode(), stdout=subprocess.PIPE, check=False)
+    if ended.returncode:
         raise LoadFailed("the model alone could not be measured")
-    return {size: statistics.harmonic_mean([each[str(size)] for each in told]) for size in SIZES}
+    told = json.loads(ended.stdout)
+    return {size: told[str(size)] for size in SIZES}
 
 
 def measure(
@@ -106,8 +99,8 @@ def measure(
                         print(f"{name} failed at {concurrency} and is measured no further: {error}")
                         failed.append(name)
                         del targets[name]
-            if handler == "minilm":
-                calls.append(in_process(handler, seconds, workers))
+            if handler == "minilm" and not against:
+                calls.append(in_process(handler, seconds))
             print(f"{handler}: round {number + 1} of {rounds} done", file=sys.stderr, flush=True)
     return {key: met for key, met in results.items() if key[0] not in failed}, calls, failed
 
@@ -186,7 +179,7 @@ def limits_of_trivial(results: Results) -> list[Limit]:
     return limits
 
 
-def limits_of_model(results: Results, calls: Calls, workers: int) -> list[Limit]:
+def limits_of_rivals(results: Results) -> list[Limit]:
     limits = []
     rivals = [name for name in ("litserve", "bentoml", "ray", "ray_haproxy") if (name, 8) in results]
     if rivals:
@@ -195,18 +188,21 @@ def limits_of_model(results: Results, calls: Calls, workers: int) -> list[Limit]
         limits.append(Limit(what, ratio(results, best, 8, "rate"), "≥", BEST_BATCHING_PEER))
     if ("ray", 8) in results:
         limits.append(Limit("minilm: req/s ÷ ray's at 8", ratio(results, "ray", 8, "rate"), "≥", RAY_WITH_MODEL))
+    return limits
+
+
+def limits_of_model(results: Results, calls: Calls) -> list[Limit]:
     shares = [
-        share_of_model(
-            reached["rate"] / workers, {int(size): count for size, count in reached["batches"].items()}, call
-        )
+        share_of_model(reached["rate"], {int(size): count for size, count in reached["batches"].items()}, call)
         for reached, call in zip(results["ours", 8], calls, strict=True)
     ]
     last = ", ".join(f"{size}: {count}" for size, count in sorted(results["ours", 8][-1]["batches"].items()))
-    what = "minilm: req/s ÷ the model's alone at the batch sizes reached"
-    limits.append(Limit(what, statistics.median(shares), "≥", OF_THE_MODEL, f"requests by batch size {last}"))
+    what = "minilm, one copy: req/s at 8 ÷ the model's alone at the batch sizes reached"
     slower = median_ratio(values(results, "ours", 1, "p50_ms"), [call[1] * 1e3 for call in calls])
-    limits.append(Limit("minilm: p50 at 1 ÷ one call of the model alone", slower, "≤", SLOWER_THAN_THE_MODEL))
-    return limits
+    return [
+        Limit(what, statistics.median(shares), "≥", OF_THE_MODEL, f"requests by batch size {last}"),
+        Limit("minilm, one copy: p50 at 1 ÷ one call of the model alone", slower, "≤", SLOWER_THAN_THE_MODEL),
+    ]
 
 
 def report_model(calls: Calls) -> None:
@@ -242,7 +238,8 @@ def main() -> int:
     parser.add_argument("what", nargs="*", metavar="trivial|minilm|batch", default=list(SECONDS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, help=f"of each measurement; by default {SECONDS}")
-    parser.add_argument("--workers", type=int, default=1, help="copies of the model, ours and theirs; 1 by default")
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--workers", type=int, default=cores, help=f"copies of the model, ours and theirs; {cores} here")
     parser.add_argument("--peers", help="only these, separated by commas")
     given = parser.parse_args()
     limits: list[Limit] = []
@@ -254,12 +251,14 @@ def main() -> int:
             met = measure_beside_batch(given.rounds, seconds)
             limits += report_beside_batch(met)
             continue
-        workers = given.workers if what == "minilm" else 1
-        results, calls, failed = measure(what, given.rounds, seconds, against, workers)
+        results, _, failed = measure(what, given.rounds, seconds, against, given.workers if what == "minilm" else 1)
         report(what, results)
-        if calls:
+        limits += limits_of_trivial(results) if what == "trivial" else limits_of_rivals(results)
+        if what == "minilm":
+            results, calls, _ = measure(what, given.rounds, seconds, [], 1)
+            report("minilm, one copy", results)
             report_model(calls)
-        limits += limits_of_trivial(results) if what == "trivial" else limits_of_model(results, calls, workers)
+            limits += limits_of_model(results, calls)
         limits += [Limit(f"{what}: {name} could be measured", math.nan, "≥", 1) for name in failed]
     print()
     return 0 if judge(limits) else 1
