@@ -2,8 +2,8 @@
 
 Ours is the whole platform, with sandbox, key check, metrics and version headers. `trivial` measures what carries the
 requests, `minilm` a real model (int8 MiniLM), `batch` what a running batch does to trivial requests.
-The model runs on one thread, in one copy for each core, ours and theirs; then one copy of ours alone is held against the
-model itself.
+The model runs on one thread, in one copy for each core, ours and theirs; then one copy of ours alone is held against
+the model itself.
 Every contender is started once and then kept stopped (SIGSTOP) but for the one that is asked: nobody's idle processes
 take from another, ours included. Woken, it is asked until it answers all, then measured. Every round asks each in turn,
 beginning with another one; medians over rounds count, and ratios are formed within a round.
@@ -239,7 +239,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, help=f"of each measurement; by default {SECONDS}")
     cores = len(os.sched_getaffinity(0))
-    parser.add_argument("--workers", type=int, default=cores, help=f"copies of the model, ours and theirs; {cores} here")
+    parser.add_argument(
+        "--workers", type=int, default=cores, help=f"copies of the model, ours and theirs; {cores} here"
+    )
     parser.add_argument("--peers", help="only these, separated by commas")
     given = parser.parse_args()
     limits: list[Limit] = []

@@ -11,8 +11,8 @@ import os
 import time
 from collections.abc import Callable
 
-# As long as a call may take that is waited for on the spot.
-LINGER_S = 0.0001
+# As long as a call, or a caller between two requests, may take that is waited for on the spot.
+LINGER_S = 0.0003
 _MOST_SKIPPED = 1023
 _READ_BYTES = 64 * 1024
 # On a single core the other side could not even run meanwhile.
@@ -40,7 +40,7 @@ class Lingerer:
         self._late = self._skip = 0
 
     def read(self, fd: int, hear: Callable[[memoryview], bool]) -> None:
-        """Read the non-blocking `fd` until `hear` returns True, for 0.1 ms at most; its end is left to be read."""
+        """Read the non-blocking `fd` until `hear` returns True, for 0.3 ms at most; its end is left to be read."""
         if not _HAS_CORES:
             return
         if self._skip:

@@ -82,6 +82,7 @@ class Inbox:
             try:
                 self._receive(socket.MSG_DONTWAIT)
             except BlockingIOError:
+                os.sched_yield()  # to a caller that the kernel put on this processor
                 before, looked_at = looked_at, time.perf_counter()
                 if looked_at > ends_at or looked_at - before > _INTERRUPTED_S:
                     self._skip = self._late = min(2 * self._late + 1, _MOST_SKIPPED)

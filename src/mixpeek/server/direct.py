@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mixpeek.api.inference import Inference
 from mixpeek.api.inference_call import Call, Head, Headers, lines_of
-from mixpeek.execution.prompt import write_now
+from mixpeek.execution.prompt import Lingerer, write_now
 from mixpeek.server.responses import JoinedProtocol
 from mixpeek.serving.replica import Answer
 
@@ -106,6 +106,7 @@ class DirectProtocol(JoinedProtocol):
     """`JoinedProtocol` that answers plain inference requests itself, for the one `front` of its class."""
 
     front: Inference
+    lingerer: Lingerer
     _every_answer: tuple[Headers, bytes] = ([], b"")
     _asked_last: DirectProtocol | None = None
 
@@ -246,6 +247,18 @@ class DirectProtocol(JoinedProtocol):
         elif exchange.target is not None and not exchange.response_complete:
             # Nobody else has asked since: there is nothing to do before this answer.
             exchange.target.linger()
+            if exchange.response_complete:
+                # Behind whatever else has arrived meanwhile.
+                self.loop.call_soon(self._look_out)
+        return True
+
+    def _look_out(self) -> None:
+        """Wait on the spot, for a moment at most, for a lone caller's next request."""
+        if self._is_free() and not self._is_within and not self.flow.read_paused:
+            self.lingerer.read(self._fd, self._hear)
+
+    def _hear(self, data: memoryview) -> bool:
+        self.data_received(bytes(data))
         return True
 
     def _hand_on(self, exchange: Exchange) -> None:
@@ -301,4 +314,4 @@ class DirectProtocol(JoinedProtocol):
 
 def direct_protocol(front: Inference) -> type[DirectProtocol]:
     """Return the protocol that answers what `front` would."""
-    return type("DirectInferenceProtocol", (DirectProtocol,), {"front": front})
+    return type("DirectInferenceProtocol", (DirectProtocol,), {"front": front, "lingerer": Lingerer()})

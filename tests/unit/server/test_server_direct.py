@@ -56,6 +56,7 @@ class EchoHost:
     def __init__(self) -> None:
         self.is_held = False
         self.held: list[tuple[bytes, Awaiting]] = []
+        self.due: list[tuple[bytes, Awaiting]] = []
         self.asked = 0
 
     def post(self, body: bytes, answer: Awaiting, *, alone: bool = False, timeout_s: float = 15.0) -> None:
@@ -63,7 +64,8 @@ class EchoHost:
         if self.is_held:
             self.held.append((body, answer))
         else:
-            asyncio.get_running_loop().call_soon(self.answer, body, answer)
+            self.due.append((body, answer))
+            asyncio.get_running_loop().call_soon(self.linger)
 
     @staticmethod
     def answer(body: bytes, answer: Awaiting) -> None:
@@ -81,7 +83,9 @@ class EchoHost:
             self.answer(*self.held.pop(0))
 
     def linger(self) -> None:
-        """Nothing comes any sooner."""
+        """Answer what is due now."""
+        while self.due:
+            self.answer(*self.due.pop(0))
 
     async def close(self) -> None:
         """There is nothing to end."""
@@ -423,6 +427,23 @@ def test_a_limit_counts_each_request_once_and_refuses_the_same_way(servers: Serv
     assert [found and found[1] for found in left] == [b"2", b"1", b"0", b"0"]
     assert b"\r\nretry-after: " in answers[3]
     assert servers.handed_on == handed_on
+
+
+def test_a_lone_caller_keeps_nobody_else_waiting(servers: Servers) -> None:
+    """Its next request is looked out for on the spot; others come in between, and it may go at any time."""
+    lone, other = Client(servers.ports["direct"]), Client(servers.ports["direct"])
+    bodies = [f'{{"inference_name":"words","inputs":{{"n":{n}}}}}'.encode() for n in range(300)]
+    with other.socket:
+        with lone.socket:
+            for n, body in enumerate(bodies):
+                lone.send(request(body))
+                assert lone.read().endswith(f'"output":{{"n":{n}}}}}'.encode())
+                if n % 50 == 49:
+                    other.send(request())
+                    assert other.read().endswith(b'"output":{"text":"hello"}}')
+            lone.send(request(bodies[0])[:-5])
+        other.send(request())
+        assert other.read().endswith(b'"output":{"text":"hello"}}')
 
 
 def test_requests_sent_while_one_is_answered_are_answered_in_order(servers: Servers) -> None:
