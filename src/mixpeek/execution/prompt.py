@@ -33,9 +33,15 @@ def write_now(transport: asyncio.WriteTransport, fd: int, data: bytes) -> None:
 
 
 class Lingerer:
-    """Waits on the spot for what another process is about to send; ever more seldom where it sends too late."""
+    """Waits on the spot for what another process is about to send; ever more seldom where it sends too late.
 
-    def __init__(self) -> None:
+    Args:
+        yields: lend the processor between two looks, to who is to send and may have been put on it. A host that
+            computes has a processor of its own: there, the lending would only cost.
+    """
+
+    def __init__(self, *, yields: bool = False) -> None:
+        self._yields = yields
         self._arrived = memoryview(bytearray(_READ_BYTES))
         self._late = self._skip = 0
 
@@ -51,6 +57,8 @@ class Lingerer:
             try:
                 size = os.readv(fd, [self._arrived])
             except BlockingIOError:
+                if self._yields:
+                    os.sched_yield()
                 continue
             except OSError:
                 return

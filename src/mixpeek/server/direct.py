@@ -314,4 +314,4 @@ class DirectProtocol(JoinedProtocol):
 
 def direct_protocol(front: Inference) -> type[DirectProtocol]:
     """Return the protocol that answers what `front` would."""
-    return type("DirectInferenceProtocol", (DirectProtocol,), {"front": front, "lingerer": Lingerer()})
+    return type("DirectInferenceProtocol", (DirectProtocol,), {"front": front, "lingerer": Lingerer(yields=True)})
