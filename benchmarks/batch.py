@@ -240,17 +240,15 @@ class EndToEnd:
         )
         began = time.perf_counter()
         triggered = self.client.collections.trigger(collection.collection_id)
-        task = self.client.tasks.wait(triggered.task_id, timeout_s=3600, poll_s=0.05)
+        task = self.client.tasks.wait(triggered.task_id, timeout_s=3600)
         seconds = time.perf_counter() - began
         assert task.status == status, (task.status, task.error)
         return seconds, task
 
 
 def bare_upserts(database: Any, texts: Sequence[str], number: int) -> float:
-    """Return the seconds that upserts of the same rows take, in chunks of as many, with nothing else around them."""
-    import numpy as np
-
-    from mixpeek.documents.port import Index, NewDocument
+    """Return the seconds that upserts of the same documents take, in chunks of as many and nothing else around."""
+    from mixpeek.documents.port import Index
     from mixpeek.documents.postgres import PostgresDocuments
 
     index, store = Index("col_bare", number + 1), PostgresDocuments()
@@ -260,19 +258,40 @@ def bare_upserts(database: Any, texts: Sequence[str], number: int) -> float:
             " features) VALUES ('col_bare', %s, 'ns', 'p', 'h', '[]')",
             [number + 1],
         )
-    internal = {"namespace_id": "ns", "collection_id": "col_bare", "modality": "text", "lineage": {"path": "a/b"}}
-    documents = [
-        NewDocument(
-            *(f"doc_{place:024x}", "btch", f"obj_{place:016x}", {"text": text}, internal),
-            {"cheap_vector": np.full(CHEAP_DIMENSION, len(text), np.float32)},
-        )
-        for place, text in enumerate(texts)
-    ]
+    documents = documents_of(texts)
     began = time.perf_counter()
     for at in range(0, len(documents), 1024):
         with database.transaction() as connection:
             store.upsert(connection, index, documents[at : at + 1024])
     return time.perf_counter() - began
+
+
+def documents_of(texts: Sequence[str]) -> list[Any]:
+    """Return the documents that a batch makes of objects with these texts."""
+    import numpy as np
+
+    from mixpeek.batches.rows import Recipe, rows_from_object
+    from mixpeek.catalog.models import ObjectContents
+    from mixpeek.documents.port import NewDocument
+
+    passed = [{"source_path": "text"}]
+    recipe = Recipe("col_bare", "cheap_1_0_0", "ns", (), passed, False, {}, "2026-01-01T00:00:00+00:00")
+    documents = []
+    for place, text in enumerate(texts):
+        details = {"size_bytes": len(text), "hash": f"{place:064x}", "mime_type": "text/plain"}
+        blob = {"blob_id": f"blob_{place:016x}", "property": "text", "type": "text", "data": text, "details": details}
+        (row,) = rows_from_object(ObjectContents(f"obj_{place:016x}", f"bkt_{0:016x}", [blob], {}), recipe)
+        documents.append(
+            NewDocument(
+                row.document_id,
+                "btch",
+                row.object_id,
+                row.passthrough,
+                row.internal,
+                {"cheap_vector": np.full(CHEAP_DIMENSION, len(text), np.float32)},
+            )
+        )
+    return documents
 
 
 def bare_database(folder: Path) -> tuple[Any, Callable[[], None]]:

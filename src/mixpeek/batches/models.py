@@ -80,9 +80,9 @@ class Chunk:
     row_ids: list[str] | None = None  # of a retry: the only rows to run, by the (first) document each makes
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Row:
-    """One row of input: what the processor sees, and where its document will belong."""
+    """One row of input: what the processor sees, and where its document will belong; not frozen: there are many."""
 
     document_id: str
     object_id: str

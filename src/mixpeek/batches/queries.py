@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
@@ -43,15 +43,18 @@ BATCHES = Listing(
 _COUNTS: LiteralString = "chunks, chunks_committed, objects, objects_committed, rows, written, skipped, failed"
 # Rows `c` of a batch, or of some of its collections.
 CHOSEN = "c.batch_id = %(batch)s AND (%(collections)s::text[] IS NULL OR c.collection_id = ANY(%(collections)s))"
-# The documents in the store that were made of what a batch's chunks hold, in some of its collections.
+# What a batch's chunks hold, in some of its collections, each source once: a retry holds some of them again.
+_HELD = (
+    "(SELECT DISTINCT c.collection_id, c.generation, s.id FROM batch_chunks c CROSS JOIN LATERAL unnest(c.{ids}) s (id)"
+    f" WHERE {CHOSEN} AND c.source_collection_id IS {{kind}}) h"
+)
+# The documents in the store that were made of it.
 STORED = (
-    "SELECT d.generation, d.document_id FROM batch_chunks c CROSS JOIN LATERAL unnest(c.object_ids) s (id)"
-    " JOIN documents d ON d.collection_id = c.collection_id AND d.generation = c.generation AND d.object_id = s.id"
-    f" WHERE {CHOSEN} AND c.source_collection_id IS NULL"
-    " UNION ALL SELECT d.generation, d.document_id FROM batch_chunks c"
-    " CROSS JOIN LATERAL unnest(c.document_ids) s (id) JOIN documents d ON d.collection_id = c.collection_id"
-    " AND d.generation = c.generation AND d.source_document_id = s.id"
-    f" WHERE {CHOSEN} AND c.source_collection_id IS NOT NULL"
+    f"SELECT d.generation, d.document_id FROM {_HELD.format(ids='object_ids', kind='NULL')} JOIN documents d"
+    " ON d.collection_id = h.collection_id AND d.generation = h.generation AND d.object_id = h.id"
+    f" UNION ALL SELECT d.generation, d.document_id FROM {_HELD.format(ids='document_ids', kind='NOT NULL')}"
+    " JOIN documents d"
+    " ON d.collection_id = h.collection_id AND d.generation = h.generation AND d.source_document_id = h.id"
 )
 
 
@@ -282,7 +285,7 @@ def documents_of_batch(connection: Connection, batch_id: str, collection_id: str
     """Return the ids of the documents that a batch's sources have in a collection, by generation, in id order."""
     rows = dict_rows(
         connection,
-        f"SELECT generation, array_agg(DISTINCT document_id ORDER BY document_id) AS ids FROM ({STORED}) stored"
+        f"SELECT generation, array_agg(document_id ORDER BY document_id) AS ids FROM ({STORED}) stored"
         " GROUP BY generation",
         {"batch": batch_id, "collections": [collection_id]},
     )
@@ -397,30 +400,55 @@ def plan_retries(
     return sum(row["rows"] for row in found)
 
 
-def commit_chunk(
-    connection: Connection, chunk: Chunk, written: int, outcomes: Sequence[Outcome], rows_per_s: float | None = None
-) -> dict[str, Any] | None:
-    """Record a chunk as done with the outcome of every row that was not written; return the batch's counts.
+@dataclass(frozen=True)
+class Before:
+    """What the rows of a chunk had come to before this run of it: of a first run nothing, of a retry what it replaces.
 
-    A row of an exploding extractor counts once for each of its parts. Of a retry, what its rows came to before is
-    replaced, and the chunk counts for the difference. None if the chunk was done before.
+    `retries` says of each row how often it was tried again.
+    """
+
+    counts: dict[str, int]
+    retries: dict[str, int]
+
+
+def claim_chunk(connection: Connection, chunk: Chunk) -> Before | None:
+    """Keep a chunk from being stored by anybody else until the transaction ends; None if it was stored before.
+
+    Of a retry, the outcomes that it replaces are deleted. Documents must not be written before this.
+    """
+    open_one: LiteralString = (
+        "SELECT true FROM batch_chunks WHERE batch_id = %s AND collection_id = %s AND chunk = %s"
+        " AND committed_at IS NULL FOR UPDATE"
+    )
+    if not scalar(connection, open_one, [chunk.batch_id, chunk.collection_id, chunk.chunk]):
+        return None
+    if chunk.row_ids is None:
+        return Before({}, {})
+    return _take_back(connection, chunk, chunk.row_ids)
+
+
+def commit_chunk(
+    connection: Connection,
+    chunk: Chunk,
+    before: Before,
+    written: int,
+    outcomes: Sequence[Outcome],
+    rows_per_s: float | None = None,
+) -> dict[str, Any]:
+    """Record a claimed chunk as done with the outcome of every row that was not written; return the batch's counts.
+
+    A row of an exploding extractor counts once for each of its parts, a retry for what it changed. From here to the end
+    of the transaction no other chunk of the batch can be recorded.
     """
     key = {"batch": chunk.batch_id, "collection": chunk.collection_id, "chunk": chunk.chunk}
-    this: LiteralString = "batch_id = %(batch)s AND collection_id = %(collection)s AND chunk = %(chunk)s"
-    open_one: LiteralString = f"SELECT true FROM batch_chunks WHERE {this} AND committed_at IS NULL FOR UPDATE"
-    if not scalar(connection, open_one, key):
-        return None
     skipped = sum(1 for outcome in outcomes if outcome.outcome == "skipped")
     counts = {"written": written, "skipped": skipped, "failed": len(outcomes) - skipped}
-    retried: dict[str, int] = {}
-    if chunk.row_ids is not None:
-        before, retried = _take_back(connection, chunk, chunk.row_ids)
-        counts = {name: count - before[name] for name, count in counts.items()}
+    counts = {name: count - before.counts.get(name, 0) for name, count in counts.items()}
     counts["rows"] = sum(counts.values())
     # In one statement: whoever hears of the commit, as webhooks do, reads its counts.
     connection.execute(
         "UPDATE batch_chunks SET committed_at = now(), rows = %(rows)s, written = %(written)s, skipped = %(skipped)s,"
-        f" failed = %(failed)s WHERE {this}",
+        " failed = %(failed)s WHERE batch_id = %(batch)s AND collection_id = %(collection)s AND chunk = %(chunk)s",
         {**key, **counts},
     )
     with connection.cursor() as many:
@@ -429,7 +457,8 @@ def commit_chunk(
             " outcome, cause, message, details, retries) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 (chunk.batch_id, chunk.collection_id, chunk.chunk, o.row.document_id, o.row.row_id, o.row.object_id,
-                 o.row.blob_id, o.outcome, o.cause, o.message, Jsonb(o.details), retried.get(o.row.row_id, -1) + 1)
+                 o.row.blob_id, o.outcome, o.cause, o.message, Jsonb(o.details),
+                 before.retries.get(o.row.row_id, -1) + 1)
                 for o in outcomes
             ],
         )  # fmt: skip
@@ -443,8 +472,8 @@ def commit_chunk(
     )[0]
 
 
-def _take_back(connection: Connection, chunk: Chunk, row_ids: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """Delete the outcomes that a retry replaces; return what its rows had come to, and how often each was retried."""
+def _take_back(connection: Connection, chunk: Chunk, row_ids: Sequence[str]) -> Before:
+    """Delete the outcomes that a retry replaces; return what its rows had come to."""
     place = {"batch": chunk.batch_id, "collection": chunk.collection_id, "rows": list(row_ids)}
     rows = dict_rows(
         connection,
@@ -460,7 +489,7 @@ def _take_back(connection: Connection, chunk: Chunk, row_ids: Sequence[str]) -> 
         " AND COALESCE(row_id, document_id) = ANY(%(rows)s) AND batch_id = %(batch)s",
         {**place, "generation": chunk.generation},
     )
-    return {**counts, "written": int(stored)}, {row["row_id"]: row["retries"] for row in rows}
+    return Before({**counts, "written": int(stored)}, {row["row_id"]: row["retries"] for row in rows})
 
 
 def totals(connection: Connection, batch_id: str) -> dict[str, int]:
@@ -515,8 +544,8 @@ def set_paused(connection: Connection, batch_id: str, cause: str | None) -> None
 
 def count_stored(connection: Connection, batch_id: str, collection_ids: list[str]) -> int:
     """Count the documents that collections have of this batch's sources, whichever batch wrote them last."""
-    sql: LiteralString = f"SELECT count(DISTINCT (generation, document_id)) FROM ({STORED}) stored"
-    return int(scalar(connection, sql, {"batch": batch_id, "collections": collection_ids}))
+    chosen = {"batch": batch_id, "collections": collection_ids}
+    return int(scalar(connection, f"SELECT count(*) FROM ({STORED}) stored", chosen))
 
 
 def count_causes(connection: Connection, batch_id: str, collection_ids: list[str] | None = None) -> dict[str, int]:

@@ -6,15 +6,18 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from mixpeek.batches.models import Outcome, Row
-from mixpeek.catalog.models import StoredObject
+from mixpeek.catalog.models import ObjectContents, StoredObject
 from mixpeek.collections.mappings import InputMapping, first_payload, source_name, value_at
 from mixpeek.contract.columns import DATA, MIME_TYPE
 from mixpeek.contract.pipeline import RowCondition
 from mixpeek.documents.port import Document
 from mixpeek.execution.port import Step
+
+Contents = ObjectContents | StoredObject
 
 TEXT = "text/plain"
 # Kinds of field whose value is text itself; others, such as `image`, hold the address of a file.
@@ -35,6 +38,11 @@ class Recipe:
     source_fields: Mapping[str, Any] = field(default_factory=dict)  # the source's schema: field → {type, …}
     began_at: str | None = None  # ISO 8601, of the batch: the same however often its chunks are run
 
+    @cached_property
+    def primary(self) -> InputMapping | None:
+        """The mapping that decides what rows there are, and what their `data` is."""
+        return first_payload(self.input_mappings)
+
 
 def document_id_from(collection_id: str, source_id: str, blob_key: str, position: int = 0) -> str:
     """Return the id of the document a row makes: the same row always makes the same document.
@@ -48,17 +56,18 @@ def document_id_from(collection_id: str, source_id: str, blob_key: str, position
     return f"doc_{hashlib.sha256(key).hexdigest()[:24]}"
 
 
-def rows_from_object(stored: StoredObject, recipe: Recipe) -> list[Row]:
+def rows_from_object(contents: Contents, recipe: Recipe) -> list[Row]:
     """Return one row per blob; with `input_mappings`, per blob of the first mapped property.
 
     A mapped field that is no blob makes a row too. An object without any of them makes none.
     """
-    return [_row_from_blob(stored, recipe, blob) for blob in _primary_blobs(stored, recipe)]
+    values = _values(contents)
+    return [_row_from_blob(contents, recipe, blob, values) for blob in _primary_blobs(contents, recipe, values)]
 
 
 def row_from_document(source: Document, recipe: Recipe) -> Row:
     """Return the row of a document of another collection; its `data` is the first mapped field, None if it has none."""
-    primary = first_payload(recipe.input_mappings)
+    primary = recipe.primary
     name = source_name(primary.path, source.payload) if primary else ""
     data = value_at(source.payload, primary.path) if primary else None
     kind, mime_type = _kind_of(source, recipe, name)
@@ -135,7 +144,7 @@ def split_by_steps(rows: Sequence[Row], steps: Sequence[Step]) -> tuple[list[Row
 
 def split_incomplete(rows: Sequence[Row], recipe: Recipe) -> tuple[list[Row], list[Outcome]]:
     """Return the rows that have what the collection asks of a source, and why each other one is not run."""
-    primary = first_payload(recipe.input_mappings)
+    primary = recipe.primary
     required = [_target(item) for item in recipe.field_passthrough if item.get("required")]
     complete, outcomes = [], []
     for row in rows:
@@ -151,11 +160,10 @@ def split_incomplete(rows: Sequence[Row], recipe: Recipe) -> tuple[list[Row], li
     return complete, outcomes
 
 
-def _primary_blobs(stored: StoredObject, recipe: Recipe) -> list[dict[str, Any]]:
-    primary = first_payload(recipe.input_mappings)
+def _primary_blobs(stored: Contents, recipe: Recipe, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    primary = recipe.primary
     if primary is None:
         return stored.blobs
-    values = _values(stored)
     name = source_name(primary.path, values)
     blobs = [blob for blob in stored.blobs if blob["property"] == name]
     if not blobs and stored.fields.get(name) is not None:
@@ -163,17 +171,18 @@ def _primary_blobs(stored: StoredObject, recipe: Recipe) -> list[dict[str, Any]]
     return blobs
 
 
-def _row_from_blob(stored: StoredObject, recipe: Recipe, blob: dict[str, Any]) -> Row:
+def _row_from_blob(stored: Contents, recipe: Recipe, blob: dict[str, Any], values: Mapping[str, Any]) -> Row:
     key = blob["blob_id"] or blob["property"]
     identifier = document_id_from(recipe.collection_id, stored.object_id, key)
     details = blob["details"]
     mime_type = details.get("mime_type", TEXT)
-    values = {**_values(stored), blob["property"]: blob["data"]}
-    primary = first_payload(recipe.input_mappings)
+    if len(stored.blobs) > 1:
+        values = {**values, blob["property"]: blob["data"]}
+    primary = recipe.primary
     columns = {
         DATA: value_at(values, primary.path) if primary else blob["data"],
         blob["property"]: blob["data"],
-        **_mapped(recipe, values, {}),
+        **(_mapped(recipe, values, {}) if recipe.input_mappings else {}),
         **_columns(recipe, identifier, stored.object_id, kind=blob["type"], mime_type=mime_type),
         "blob_id": blob["blob_id"] or "",
         "blob_property": blob["property"],
@@ -259,7 +268,7 @@ def _mapped(recipe: Recipe, values: Mapping[str, Any], vectors: Mapping[str, Any
     return {mapping.input_key: read(mapping) for mapping in recipe.input_mappings}
 
 
-def _values(stored: StoredObject) -> dict[str, Any]:
+def _values(stored: Contents) -> dict[str, Any]:
     """Return an object's fields and blobs by name; of several blobs of a property the first."""
     return {**stored.fields, **{blob["property"]: blob["data"] for blob in reversed(stored.blobs)}}
 

@@ -1,4 +1,4 @@
-"""Runs the chunks of a batch: a few hosts compute side by side, one thread stores what they made.
+"""Runs the chunks of a batch: a few hosts compute side by side, two threads store what they made.
 
 A row suspected to hang is run by a host of its own, so that no other row waits for it; its chunk is stored after that.
 """
@@ -25,6 +25,8 @@ from mixpeek.db.pool import Database
 from mixpeek.documents.port import DocumentStore
 from mixpeek.execution.blocking import BlockingExecution
 
+# One builds rows for the database while the other waits for it.
+STORING = 2
 # How long a cancelled batch may go on unnoticed.
 WATCH_S = 0.3
 
@@ -83,17 +85,19 @@ class _Run:
         for chunk in chunks:
             self._todo.put(chunk)
         computed: queue.Queue[Computed | None] = queue.Queue(maxsize=2 * hosts)
-        with ThreadPoolExecutor(hosts + 3, thread_name_prefix="batch") as pool:
+        with ThreadPoolExecutor(hosts + STORING + 2, thread_name_prefix="batch") as pool:
             watching = pool.submit(self._watch)
-            storing = pool.submit(self._guard, lambda: self._store_all(computed))
+            storing = [pool.submit(self._guard, lambda: self._store_all(computed)) for _ in range(STORING)]
             clearing = pool.submit(self._guard, lambda: self._clear_up_all(computed))
             computing = [pool.submit(self._guard, lambda: self._compute_all(computed)) for _ in range(hosts)]
             for each in computing:
                 each.result()
             self._suspected.put(None)
             clearing.result()
-            computed.put(None)
-            storing.result()
+            for _ in storing:
+                computed.put(None)
+            for each in storing:
+                each.result()
             self._is_over.set()
             watching.result()
         self._halt.raise_reason()

@@ -11,7 +11,7 @@ from mixpeek.batches.models import Batch, Chunk, Row, Tier
 from mixpeek.batches.planning import chunk_size
 from mixpeek.batches.rows import Recipe, row_from_document, rows_from_object
 from mixpeek.catalog.models import StoredObject
-from mixpeek.catalog.queries import find_objects
+from mixpeek.catalog.queries import read_contents
 from mixpeek.collections.models import Collection
 from mixpeek.collections.queries import find_collection
 from mixpeek.collections.source_filters import matches, read_source_filter
@@ -128,8 +128,8 @@ def rows_of_chunk(connection: Connection, documents: DocumentStore, chunk: Chunk
 
 def _read_rows(connection: Connection, documents: DocumentStore, chunk: Chunk, recipe: Recipe) -> list[Row]:
     if chunk.source_collection_id is None or chunk.source_generation is None:
-        objects = find_objects(connection, chunk.object_ids)
-        return [row for stored in objects for row in rows_from_object(stored, recipe)]
+        objects = read_contents(connection, chunk.object_ids)
+        return [row for contents in objects for row in rows_from_object(contents, recipe)]
     vectors = any(mapping.source_type == "vector" for mapping in recipe.input_mappings)
     index = Index(chunk.source_collection_id, chunk.source_generation)
     found = documents.fetch(connection, [index], chunk.document_ids, vectors=vectors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 from mixpeek.batches import queries
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Storing:
-    """Stores the chunks of one job, one at a time."""
+    """Stores the chunks of one job, from several threads if need be."""
 
     def __init__(self, database: Database, documents: DocumentStore, job: Job, outages: Outages) -> None:
         self._database = database
@@ -27,28 +28,28 @@ class Storing:
         self._job = job
         self._outages = outages
         self._rate = Rate(time.monotonic())
+        self._rating = threading.Lock()
 
     def store(self, computed: Computed) -> None:
         """Store a chunk, however long the database is away; raise Halted if the batch is no longer this task's."""
-        self._rate.note(len(computed.checked.documents) + len(computed.checked.outcomes), time.monotonic())
+        with self._rating:
+            self._rate.note(len(computed.checked.documents) + len(computed.checked.outcomes), time.monotonic())
         self._outages.outlast(lambda: self._store(computed))
 
     def _store(self, computed: Computed) -> None:
-        job, checked = self._job, computed.checked
+        job, chunk, checked = self._job, computed.chunk, computed.checked
         with self._database.transaction() as connection:
             if not queries.is_running(connection, job.batch_id, job.task_id):
                 raise Halted
-            counts = queries.commit_chunk(
-                connection,
-                computed.chunk,
-                len(checked.documents),
-                checked.outcomes,
-                self._rate.rows_per_s,
-            )
-            if counts is None:
-                log.warning("chunk %s of %s was committed before", computed.chunk.chunk, job.batch_id)
+            before = queries.claim_chunk(connection, chunk)
+            if before is None:
+                log.warning("chunk %s of %s was committed before", chunk.chunk, job.batch_id)
                 return
-            sources = Sources(computed.chunk.object_ids, computed.chunk.document_ids)
+            sources = Sources(chunk.object_ids, chunk.document_ids)
             self._documents.keep_only(connection, job.index, computed.kept, sources)
             self._documents.upsert(connection, job.index, checked.documents)
+            # The counts are every chunk's: taken last, they keep others waiting only for the end of the transaction.
+            counts = queries.commit_chunk(
+                connection, chunk, before, len(checked.documents), checked.outcomes, self._rate.rows_per_s
+            )
             tasks.update_task(connection, job.task_id, "PROCESSING", progress={"progress": counts})

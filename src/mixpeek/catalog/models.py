@@ -56,6 +56,16 @@ class StoredObject:
         }
 
 
+@dataclass(slots=True)
+class ObjectContents:
+    """The part of an object that rows are made of; not frozen, as a batch makes very many."""
+
+    object_id: str
+    bucket_id: str
+    blobs: list[dict[str, Any]]
+    fields: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Asset:
     """Content in the object store: its key, its sha256, and what it is."""

@@ -54,6 +54,8 @@ def source_name(path: str, names: Container[str] = ()) -> str:
 
 def value_at(values: Mapping[str, Any], path: str) -> Any:
     """Return what lies at a path, None if nothing does; a number picks an item of a list."""
+    if "." not in path:
+        return values.get(path)
     found: Any = values
     for part in path_parts(path, values):
         if isinstance(found, Mapping):
