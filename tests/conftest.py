@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from factories.commands import Command, Ran, run_command
+from factories.fresh_database import FreshDatabase
 from factories.plugins import MakePlugin, write_plugin
 from factories.servers import API_KEY, Server
 from mixpeek import Mixpeek
@@ -28,6 +29,15 @@ def pytest_xdist_auto_num_workers() -> int | None:
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None  # xdist reads it
     return (os.cpu_count() or 1) + 2
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> FreshDatabase:
+    """Have servers begin with a copy of one database, which all processes of this run share and the first one makes."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    Server.fresh = FreshDatabase(shared / "fresh_database")
+    return Server.fresh
 
 
 @pytest.fixture(scope="session")

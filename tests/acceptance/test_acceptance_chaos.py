@@ -80,7 +80,9 @@ class Chaos:
         worker = self.server.child_pid("worker")
         hosts: list[int] = []
         with contextlib.suppress(psutil.NoSuchProcess):
-            hosts = [c.pid for c in psutil.Process(worker).children() if "bwrap" in c.name()] if worker else []
+            hosts = (
+                [c.pid for c in psutil.Process(worker).children() if c.name() in ("unshare", "bwrap")] if worker else []
+            )
         return self.chance.choice(hosts) if hosts else None
 
 

@@ -55,7 +55,7 @@ def replicas_of(server: Server, name: str) -> list[psutil.Process]:
     for child in psutil.Process(server.child_pid("api") or 0).children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # a host that ends at this moment
             line = child.cmdline()
-            if line and name in line and "bwrap" not in line[0]:
+            if line and name in line and line[0] not in ("unshare", "bwrap"):
                 found.append(child)
     return found
 

@@ -12,11 +12,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import httpx
 import psutil
 
+from factories.fresh_database import FreshDatabase
 from factories.waiting import until
 from mixpeek import Mixpeek
 
@@ -40,6 +42,7 @@ class Server:
     data_dir: Path
     settings: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    fresh: ClassVar[FreshDatabase | None] = None  # what a first start begins with; None has the server make its own
     url: str = ""
     port: int = 0
 
@@ -55,6 +58,8 @@ class Server:
     def start(self, *, within_s: float = 60.0) -> Server:
         """Start and return once `GET /v1/health` answers 200 with a living worker."""
         before = self.log.stat().st_size if self.log.exists() else 0
+        if self.fresh is not None and not self.data_dir.exists() and "MIXPEEK_DATABASE_URL" not in self.settings:
+            self.fresh.copy_to(self.data_dir)
         place = ["--host", "127.0.0.1", "--port", str(self.port), "--data-dir", str(self.data_dir)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -7,19 +7,20 @@ from collections.abc import Iterator
 import pytest
 
 from factories.collector import Collector
+from factories.fresh_database import FreshDatabase
 from mixpeek import tracing
 from mixpeek.db.embedded import EmbeddedPostgres
 from mixpeek.db.pool import Database
-from mixpeek.db.schema import migrate
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def postgres(tmp_path_factory: pytest.TempPathFactory, fresh_database: FreshDatabase) -> Iterator[EmbeddedPostgres]:
     """A running, migrated PostgreSQL that tests of this session share."""
-    embedded = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    data_dir = tmp_path_factory.mktemp("postgres")
+    fresh_database.copy_to(data_dir)
+    embedded = EmbeddedPostgres(data_dir)
     embedded.start()
     try:
-        migrate(embedded.url)
         yield embedded
     finally:
         embedded.stop()

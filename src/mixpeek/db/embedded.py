@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from mixpeek.errors import PlatformError
+from mixpeek.lifeline import Lifeline
 
 USER = "mixpeek"
 # Unix socket paths are limited to 107 bytes; PostgreSQL appends `/.s.PGSQL.5432`.
@@ -77,7 +78,10 @@ class EmbeddedPostgres:
         shutil.rmtree(building, ignore_errors=True)
         arguments = ["-D", str(building), "-U", USER, "--auth=trust", "--encoding=UTF8"]
         arguments += ["--locale-provider=builtin", "--locale=C.UTF-8"]
-        done = self._run("initdb", arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).communicate()
+        with contextlib.closing(Lifeline()) as lifeline:
+            done = self._run(
+                "initdb", arguments, lifeline, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            ).communicate()
         if not (building / "PG_VERSION").exists():
             raise PlatformError(f"The embedded database could not be created:\n{done[0].decode(errors='replace')}")
         building.rename(self.directory)
@@ -103,14 +107,16 @@ class EmbeddedPostgres:
         arguments = ["-D", str(self.directory)]
         for name, value in settings.items():
             arguments += ["-c", f"{name}={value}"]
-        with self.log.open("ab") as log:
-            self._process = process = self._run("postgres", arguments, stdout=log, stderr=log, detached=True)
-        deadline = time.monotonic() + 30
-        while not self._is_ready(stale):
-            if process.poll() is not None or time.monotonic() > deadline:
-                tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-                raise PlatformError(f"The embedded database did not start; the end of {self.log}:\n{tail}")
-            time.sleep(0.01)
+        with contextlib.closing(Lifeline()) as lifeline:
+            with self.log.open("ab") as log:
+                self._process = process = self._run("postgres", arguments, lifeline, stdout=log, stderr=log)
+            deadline = time.monotonic() + 30
+            while not self._is_ready(stale):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+                    raise PlatformError(f"The embedded database did not start; the end of {self.log}:\n{tail}")
+                time.sleep(0.01)
+            lifeline.release()
 
     def _is_ready(self, stale: list[str]) -> bool:
         """Tell whether a server other than the one that left `stale` says it takes connections."""
@@ -127,44 +133,47 @@ class EmbeddedPostgres:
         self,
         program: str,
         arguments: list[str],
+        lifeline: Lifeline,
         *,
         stdout: int | IO[bytes],
         stderr: int | IO[bytes],
-        detached: bool = False,
     ) -> subprocess.Popen[bytes]:
-        prefix, passed = _unprivileged_prefix()
+        """Start a program that ends with this one until it is released."""
+        prefix = _unprivileged_prefix(lifeline)
+        reader, writer = os.pipe()
         try:
-            return subprocess.Popen(
+            os.write(writer, f"{USER}:x:70:70::/:/bin/sh\n".encode())
+            os.close(writer)
+            process = subprocess.Popen(
                 [*prefix, str(self._binaries / program), *arguments],
-                pass_fds=passed,
+                pass_fds=[*lifeline.descriptors, reader],
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
-                start_new_session=detached,  # a Ctrl-C at the terminal is the supervisor's to handle
+                start_new_session=True,  # a Ctrl-C at the terminal is the supervisor's to handle
                 env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
             )
+            lifeline.tie(process.pid, ["--ro-bind-data", str(reader), "/etc/passwd"] if prefix else [])
         finally:
-            for descriptor in passed:
-                os.close(descriptor)
+            os.close(reader)
+        return process
 
 
-def _unprivileged_prefix() -> tuple[list[str], list[int]]:
+def _unprivileged_prefix(lifeline: Lifeline) -> list[str]:
     """Return the command that lets PostgreSQL, which refuses to run as root, run under a root server.
 
-    A user namespace maps root to an ordinary id, so files keep their owner and no directory's mode is changed.
+    A user namespace maps root to an ordinary id, so files keep their owner and no directory's mode is changed. What
+    names that id comes through the lifeline's gate.
     """
     if os.geteuid() != 0:
-        return [], []
+        return []
     if shutil.which("bwrap") is None:
         raise PlatformError(
             "PostgreSQL refuses to run as root, and `bwrap` is not installed",
             hint="Run `apt-get install bubblewrap`, or start the server as another user, or set MIXPEEK_DATABASE_URL",
         )
-    reader, writer = os.pipe()
-    os.write(writer, f"{USER}:x:70:70::/:/bin/sh\n".encode())
-    os.close(writer)
     namespace = ["bwrap", "--unshare-user", "--uid", "70", "--gid", "70", "--bind", "/", "/", "--dev-bind", "/dev"]
-    return [*namespace, "/dev", "--ro-bind-data", str(reader), "/etc/passwd"], [reader]
+    return [*namespace, "/dev", *lifeline.options()]
 
 
 def _binaries() -> Path:

@@ -11,7 +11,8 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mixpeek.execution.grants import Grants
-from mixpeek.execution.local import LocalExecution, LocalHost
+from mixpeek.execution.local import LocalExecution
+from mixpeek.execution.local_host import LocalHost
 from mixpeek.execution.needs import start_built
 from mixpeek.execution.port import (
     CALL_TIMEOUT_S,

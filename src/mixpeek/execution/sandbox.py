@@ -6,6 +6,7 @@ sources by their real paths, which that uid could not do under a closed home. Ot
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -22,6 +23,7 @@ from mixpeek.errors import SandboxUnavailable
 from mixpeek.execution import gpu
 from mixpeek.execution.port import HostSpec
 from mixpeek.host.egress import PROXY_ADDRESS
+from mixpeek.lifeline import Lifeline
 
 MODE_VARIABLE = "MIXPEEK_SANDBOX"
 DEFAULT_UID = 65534
@@ -91,13 +93,25 @@ def _probe_bubblewrap() -> SandboxStatus:
     missing = _missing_part()
     if missing is not None:
         return SandboxStatus("unavailable", missing)
-    trial = [*_walls(scratch_bytes=1024**2), *_drop(DEFAULT_UID), "/usr/bin/env"]
-    try:
-        done = subprocess.run(trial, env={}, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return SandboxStatus("unavailable", f"bubblewrap did not start: {error}")
-    if done.returncode != 0:
-        return SandboxStatus("unavailable", f"bubblewrap failed: {done.stderr.strip()[:300]}")
+    with contextlib.closing(Lifeline()) as lifeline:
+        trial = [*_walls(scratch_bytes=1024**2), *lifeline.options(), *_drop(DEFAULT_UID), "/usr/bin/env"]
+        try:
+            with subprocess.Popen(
+                trial,
+                env={},
+                pass_fds=lifeline.descriptors,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            ) as process:
+                lifeline.tie(process.pid)
+                _, told = process.communicate(timeout=10)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return SandboxStatus("unavailable", f"bubblewrap did not start: {error}")
+    if process.returncode != 0:
+        return SandboxStatus("unavailable", f"bubblewrap failed: {told.strip()[:300]}")
     return SandboxStatus("bubblewrap", "namespaces, read-only mounts, seccomp, rlimits")
 
 
@@ -106,8 +120,9 @@ def _missing_part() -> str | None:
         return f"bubblewrap needs Linux, this is {sys.platform}"
     if shutil.which("bwrap") is None:
         return "bubblewrap (bwrap) is not installed"
-    if _is_root() and shutil.which("setpriv") is None:
-        return "setpriv (util-linux) is not installed"
+    for tool in ("setpriv", "unshare") if _is_root() else ():
+        if shutil.which(tool) is None:
+            return f"{tool} (util-linux) is not installed"
     if importlib.util.find_spec("pyseccomp") is None:
         return "the Python package pyseccomp is not installed"
     return None
@@ -120,13 +135,15 @@ def command(
     fd: int | None = None,
     egress_fd: int | None = None,
     asking_fd: int | None = None,
+    lifeline: Lifeline | None = None,
 ) -> list[str]:
-    """Return the command line of a host.
+    """Return the command line of a host, to be started in a session of its own.
 
     Args:
         fd: its end of the socket; None runs the plugin's tests instead.
         egress_fd: where it hands its way out over; None leaves it without one.
         asking_fd: its end of the socket on which it asks; None leaves it nobody to ask.
+        lifeline: what a sandbox hangs on: it waits for `grants` there, which the line then lacks.
     """
     asking = [] if asking_fd is None else ["--asking", str(asking_fd)]
     if mode == "off":
@@ -134,8 +151,12 @@ def command(
     plugin = PurePosixPath(PLUGIN_ROOT) / spec.name
     uid = DEFAULT_UID if spec.uid is None else spec.uid
     line = _walls(scratch_bytes=spec.scratch_bytes, extra=_extra_mounts(spec))
-    line += _mounts(readable_paths(spec.python, spec.extra_paths), spec.plugin_dir, plugin, _model_folders(spec))
-    line.append("--clearenv")
+    line += _mounts(readable_paths(spec.python, spec.extra_paths), plugin, _model_folders(spec))
+    if lifeline is None:
+        line += grants(spec)
+    else:
+        line += lifeline.options()
+    line += ["--remount-ro", "/", "--clearenv"]
     variables = environment(spec, fd=fd, walled=True) | (proxy_variables() if egress_fd is not None else {})
     for name, value in variables.items():
         line += ["--setenv", name, value]
@@ -144,6 +165,11 @@ def command(
     line += _program(spec, Path(plugin), tests=fd is None, tasks=_TASKS if _is_root() else None)
     line += asking
     return line if egress_fd is None else [*line, "--egress", str(egress_fd)]
+
+
+def grants(spec: HostSpec) -> list[str]:
+    """Return the part of the command line that a sandbox is told last: the plugin, without which a host ends."""
+    return ["--ro-bind", str(spec.plugin_dir.resolve()), str(PLUGIN_ROOT / spec.name)]
 
 
 def environment(spec: HostSpec, *, fd: int | None, walled: bool = False) -> dict[str, str]:
@@ -247,9 +273,12 @@ def _extra_mounts(spec: HostSpec) -> list[str]:
 
 def _walls(*, scratch_bytes: int, extra: Iterable[str] = ()) -> list[str]:
     line = ["bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
-    if not _is_root():
+    if _is_root():
+        # As the first of a namespace of its own, bwrap takes with it whatever it began, at any moment it is killed.
+        line = ["unshare", "--pid", "--fork", "--kill-child", "--", *line]
+    else:
         line += ["--unshare-user", "--disable-userns"]
-    line += ["--unshare-net", "--die-with-parent", "--new-session", "--hostname", "plugin", "--ro-bind", "/usr", "/usr"]
+    line += ["--unshare-net", "--die-with-parent", "--hostname", "plugin", "--ro-bind", "/usr", "/usr"]
     for name in _SYSTEM_LINKS:
         path = Path("/") / name
         if path.is_symlink():
@@ -281,19 +310,21 @@ def _model_folders(spec: HostSpec) -> list[Path]:
     return list(dict.fromkeys(model.path for model in spec.models))
 
 
-def _mounts(paths: list[Path], plugin_dir: Path, plugin: PurePosixPath, models: Iterable[Path] = ()) -> list[str]:
+def _mounts(paths: list[Path], plugin: PurePosixPath, models: Iterable[Path] = ()) -> list[str]:
+    """Bind what a host reads, and make the folder that the plugin is bound to."""
     line: list[str] = []
     made: set[PurePosixPath] = {PurePosixPath(part) for part in ("/", "/usr", "/tmp", "/etc")}  # noqa: S108
-    pairs = [(path, PurePosixPath(path)) for path in paths] + [(plugin_dir.resolve(), plugin)]
-    pairs += [(folder.resolve(), _bound(folder)) for folder in models]
+    pairs: list[tuple[Path | None, PurePosixPath]] = [(path, PurePosixPath(path)) for path in paths]
+    pairs += [(folder.resolve(), _bound(folder)) for folder in models] + [(None, plugin)]
     for source, target in pairs:
         for parent in _parents(target):
             if parent not in made and not any(parent.is_relative_to(bound) for bound in paths):
                 # bwrap would create it with mode 0700, closed to the uid we drop to.
                 line += ["--perms", "0755", "--dir", str(parent)]
                 made.add(parent)
-        line += ["--ro-bind", str(source), str(target)]
-    return [*line, "--remount-ro", "/"]
+        if source is not None:
+            line += ["--ro-bind", str(source), str(target)]
+    return line
 
 
 def _parents(path: PurePosixPath) -> Iterator[PurePosixPath]:

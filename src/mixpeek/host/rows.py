@@ -139,7 +139,9 @@ def run_frame(
         rows = _rows_for(step.condition, ran.frame)
         if rows.size == 0:
             continue
-        done = _call_in_slices(package, step, ran.frame, rows, batch_rows, patience, explodes=explodes)
+        splits = explodes and not step.takes_all
+        size = None if step.takes_all else batch_rows
+        done = _call_in_slices(package, step, ran.frame, rows, size, patience, explodes=splits)
         failed = {int(ran.places[row]): failure for row, failure in reversed(done.faults)}
         if failed:
             rows = _places_without(ran, rows, failed)
@@ -148,7 +150,7 @@ def run_frame(
             continue
         made = [result for _, result in done.parts]
         result = made[0] if len(made) == 1 else pd.concat(made, ignore_index=True)
-        if not explodes:
+        if not splits:
             _write(ran.frame, result, rows)
             continue
         if failed:  # parts of the same row, called in other slices, that went through
@@ -248,7 +250,7 @@ def _call(
 def _aligned(step: Step, result: pd.DataFrame, ids: list[Any] | None, count: int) -> pd.DataFrame:
     """Return a processor's result in the order of the rows it was given."""
     if len(result) != count:
-        hint = "return one row for each, or declare `explodes = True` in manifest.py"
+        hint = "return one row for each" + ("" if step.takes_all else ", or declare `explodes = True` in manifest.py")
         raise invalid(f"{step.label} returned {len(result)} rows for {count}; {hint}", step.label)
     order = _order(step, result, ids)
     return (result if order is None else result.iloc[order]).reset_index(drop=True)

@@ -5,7 +5,7 @@ Both shapes are taken: `StepDefinition`s, and callables put into the list direct
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mixpeek.contract.container import Container
@@ -34,6 +34,9 @@ class ExtractorRequest:
 
 class Step:
     """One step of a built pipeline."""
+
+    # Called once with all rows of a run, and never makes several of one.
+    takes_all = False
 
     def __init__(self, index: int, item: Any) -> None:
         self.index = index
@@ -83,8 +86,32 @@ class Step:
         }
 
 
-def build_steps(package: PluginPackage, parameters: dict[str, Any], name: str, version: str) -> list[Step]:
-    """Call the plugin's build_steps and return its steps; what it raises passes through."""
+class Prepare(Step):
+    """What a pipeline does once with the rows of a run, before its first step; None returned means the rows given."""
+
+    takes_all = True
+
+    def __init__(self, function: Callable[[Any], Any], package: PluginPackage) -> None:
+        def prepare(rows: Any) -> Any:
+            prepared = package.settle(function(rows))
+            return rows if prepared is None else prepared
+
+        super().__init__(-1, prepare)
+
+    @property
+    def label(self) -> str:
+        """How an error names it."""
+        return "prepare"
+
+
+class Pipeline(list[Step]):
+    """The steps of a built pipeline; `prepare` comes before them, None if it would return its rows as they are."""
+
+    prepare: Prepare | None = None
+
+
+def build_steps(package: PluginPackage, parameters: dict[str, Any], name: str, version: str) -> Pipeline:
+    """Call the plugin's build_steps and return its pipeline; what it raises passes through."""
     module = package.load("pipeline")
     function = getattr(module, "build_steps", None)
     if not callable(function):
@@ -95,7 +122,23 @@ def build_steps(package: PluginPackage, parameters: dict[str, Any], name: str, v
     items = built.get("steps") if isinstance(built, Mapping) else built
     if not isinstance(items, (list, tuple)):
         raise invalid(f"build_steps returned {_shape(built)}; return {{'steps': [...]}}")
-    return [Step(index, item) for index, item in enumerate(items)]
+    pipeline = Pipeline(Step(index, item) for index, item in enumerate(items))
+    prepare = built.get("prepare") if isinstance(built, Mapping) else None
+    if prepare is not None:
+        if not callable(prepare):
+            raise invalid(f"build_steps: 'prepare' is a {type(prepare).__name__}, which cannot be called", "prepare")
+        pipeline.prepare = None if _is_identity(prepare) else Prepare(prepare, package)
+    return pipeline
+
+
+def _is_identity(function: Any) -> bool:
+    """Tell whether a function is `lambda rows: rows`, as in the documented example: a call would copy for nothing."""
+    code, same = getattr(function, "__code__", None), _unchanged.__code__
+    return code is not None and (code.co_code, code.co_argcount) == (same.co_code, same.co_argcount)
+
+
+def _unchanged(rows: Any) -> Any:
+    return rows
 
 
 def warm(steps: list[Step], package: PluginPackage) -> None:

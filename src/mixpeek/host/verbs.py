@@ -15,7 +15,7 @@ from mixpeek.host.failures import invalid
 from mixpeek.host.loader import PluginPackage
 from mixpeek.host.patience import Patience
 from mixpeek.host.realtime import Handler, find_handler
-from mixpeek.host.steps import Step, build_steps, warm
+from mixpeek.host.steps import Pipeline, Step, build_steps, warm
 
 Answer = tuple[Any, bytes]
 
@@ -25,7 +25,7 @@ class Plugin:
 
     def __init__(self, package: PluginPackage) -> None:
         self._package = package
-        self._steps: list[Step] | None = None
+        self._steps: Pipeline | None = None
         self._built_with: dict[str, Any] = {}
         self._identity: tuple[str, str] | None = None
         self._handler: Handler | None = None
@@ -108,7 +108,7 @@ class Plugin:
             self._handler = find_handler(self._package.load("realtime"))
         return self._handler
 
-    def _build(self, parameters: dict[str, Any]) -> list[Step]:
+    def _build(self, parameters: dict[str, Any]) -> Pipeline:
         if self._identity is None:
             manifest = read_manifest(self._package.load("manifest"))
             self._identity = (str(manifest.get("feature_extractor_name", "")), str(manifest.get("version", "")))
@@ -118,12 +118,13 @@ class Plugin:
 
     def _chosen(self, indices: list[int] | None) -> list[Step]:
         steps = self._build({}) if self._steps is None else self._steps
+        first: list[Step] = [] if steps.prepare is None else [steps.prepare]
         if indices is None:
-            return [step for step in steps if step.enabled]
+            return first + [step for step in steps if step.enabled]
         absent = [index for index in indices if not 0 <= index < len(steps)]
         if absent:
             raise invalid(f"there is no step {absent[0]}; the pipeline has {len(steps)}")
-        return [steps[index] for index in indices]
+        return first + [steps[index] for index in indices]
 
     def _vector_columns(self) -> frozenset[str]:
         if self._vectors is None:

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from factories.waiting import until
-from mixpeek.execution import local
+from mixpeek.execution import local_host
+from mixpeek.execution.local import LocalExecution
 from mixpeek.execution.port import HostSpec
 
 WritePlugin = Callable[..., Path]
@@ -28,17 +29,17 @@ def test_a_start_given_up_at_its_very_last_moment_leaves_no_process(
 ) -> None:
     spec, before = HostSpec(write_plugin(), "sample"), own_children()
     reached, go_on = threading.Event(), threading.Event()
-    watch, watched = local._watchdog.watch, set(local._watchdog._watches)
+    watch, watched = local_host._watchdog.watch, set(local_host._watchdog._watches)
 
     def watch_once_told(*arguments: Any, **options: Any) -> None:
         reached.set()
         go_on.wait(30)
         watch(*arguments, **options)
 
-    monkeypatch.setattr(local._watchdog, "watch", watch_once_told)
+    monkeypatch.setattr(local_host._watchdog, "watch", watch_once_told)
 
     async def give_up() -> None:
-        starting = asyncio.create_task(local.LocalExecution().start(spec))
+        starting = asyncio.create_task(LocalExecution().start(spec))
         assert await asyncio.to_thread(reached.wait, 30)
         starting.cancel()
         asyncio.get_running_loop().call_soon(go_on.set)
@@ -48,4 +49,4 @@ def test_a_start_given_up_at_its_very_last_moment_leaves_no_process(
     asyncio.run(give_up())
 
     until(lambda: own_children() <= before, what="every process of the host has ended", within_s=10)
-    assert set(local._watchdog._watches) <= watched
+    assert set(local_host._watchdog._watches) <= watched

@@ -6,20 +6,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from factories.fresh_database import FreshDatabase
 from mixpeek.db.embedded import EmbeddedPostgres
 from mixpeek.db.pool import Connection, Database
-from mixpeek.db.schema import migrate
 from mixpeek.tenancy.service import bootstrap
 
 ADMIN_KEY = "sk_test_admin_of_these_tests"
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    postgres = EmbeddedPostgres(tmp_path_factory.mktemp("tenancy"))
+def database(tmp_path_factory: pytest.TempPathFactory, fresh_database: FreshDatabase) -> Iterator[Database]:
+    data_dir = tmp_path_factory.mktemp("tenancy")
+    fresh_database.copy_to(data_dir)
+    postgres = EmbeddedPostgres(data_dir)
     postgres.start()
     try:
-        migrate(postgres.url)
         pool = Database(postgres.url, max_connections=4)
         pool.open()
         with pool.transaction() as connection:
