@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -52,12 +53,13 @@ def list_bucket_uploads(
     body: ListRequest | None = None,
     status: Annotated[Literal["PENDING", "COMPLETED"] | None, Query()] = None,
 ) -> dict[str, Any]:
-    """List uploads, by id unless sorted."""
+    """List uploads, by id unless sorted; `stats` are over the page."""
     query = listed.query(body)
     with platform.database.transaction() as connection:
         bucket_id = get_bucket(connection, namespace.namespace_id, bucket_identifier).bucket_id
         found = queries.list_uploads(connection, bucket_id, status, query)
-    return wire_found(query, [upload.wire() for upload in found.rows], found)
+    results = [upload.wire() for upload in found.rows]
+    return {**wire_found(query, results, found), "stats": _stats(results)}
 
 
 @router.get("/{upload_id}", **answers(BucketUpload, checked=True))
@@ -97,3 +99,15 @@ def delete_bucket_upload(
         upload = platform.uploads.delete(connection, bucket, upload_id)
     platform.objects.delete(upload.object_key)
     return Response(status_code=204)
+
+
+def _stats(uploads: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the documented figures of a page of uploads; one of unknown size counts as empty."""
+    size = sum(upload["file_size_bytes"] or 0 for upload in uploads)
+    return {
+        "total_uploads": len(uploads),
+        "total_size_bytes": size,
+        "uploads_by_status": dict(Counter(upload["status"] for upload in uploads)),
+        "avg_file_size_bytes": size / len(uploads) if uploads else 0.0,
+        "unique_buckets": len({upload["bucket_id"] for upload in uploads}),
+    }

@@ -143,6 +143,7 @@ class BucketUpload(Answer):
     object_id: str | None = Field(description="The object made of it, or the one that holds the same content.")
     is_duplicate: bool
     duplicate_of_upload_id: str | None
+    presigned_url_expiration: int = Field(description="For how many seconds from its creation it is open.")
     created_at: datetime
     expires_at: datetime
     confirmed_at: datetime | None
@@ -161,8 +162,19 @@ class BucketUploadConfirmed(BucketUpload):
     success: Literal[True]
 
 
+class BucketUploadStats(Answer):
+    """Figures over the uploads of one page."""
+
+    total_uploads: int
+    total_size_bytes: int
+    uploads_by_status: dict[str, int]
+    avg_file_size_bytes: float
+    unique_buckets: int
+
+
 class BucketUploadPage(Answer):
     """A page of uploads."""
 
     results: list[BucketUpload]
     pagination: PageInfo
+    stats: BucketUploadStats
