@@ -115,6 +115,24 @@ def test_a_draft_takes_objects_and_can_be_cancelled_and_deleted(steered: Mixpeek
     assert raw.get(f"{batches}/{draft['batch_id']}").status_code == 404
 
 
+def test_objects_deleted_while_a_batch_runs_are_gone_and_no_fault_of_it(steered: Mixpeek, raw: httpx.Client) -> None:
+    bucket_id = bucket_with(steered, [f"slow {place}" for place in range(160)])
+    collection = collection_of(steered, bucket_id, "steered_words")
+    objects = {each["blobs"][0]["data"]: each["object_id"] for each in steered.objects.iterate(bucket_id)}
+    triggered = steered.collections.trigger(collection.collection_id)
+    until(
+        lambda: progress_of(raw, f"/buckets/{bucket_id}/batches/{triggered.batch_id}")["chunks_committed"] >= 1,
+        what="a chunk is committed",
+    )
+
+    for text in ("slow 0", "slow 159"):
+        raw.delete(f"/buckets/{bucket_id}/objects/{objects.pop(text)}").raise_for_status()
+    task = steered.tasks.wait(triggered.task_id, timeout_s=60)
+
+    assert (task.status, task.error) == ("COMPLETED", None)
+    assert {each["content"] for each in all_documents(steered, collection)} == set(objects)
+
+
 def test_a_row_that_hangs_fails_alone_with_the_plugins_line(steered: Mixpeek, raw: httpx.Client) -> None:
     texts = [f"text {place}" for place in range(200)]
     texts[150] = "hang"

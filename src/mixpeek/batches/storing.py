@@ -6,6 +6,7 @@ import logging
 import time
 
 from mixpeek.batches import queries
+from mixpeek.batches.deletions import deleted_sources, without
 from mixpeek.batches.halting import Halted
 from mixpeek.batches.job import Job
 from mixpeek.batches.outages import Outages
@@ -34,10 +35,13 @@ class Storing:
         self._outages.outlast(lambda: self._store(computed))
 
     def _store(self, computed: Computed) -> None:
-        job, checked = self._job, computed.checked
+        job = self._job
         with self._database.transaction() as connection:
             if not queries.is_running(connection, job.batch_id, job.task_id):
                 raise Halted
+            # What was deleted since the chunk was read must not come back as a document.
+            self._documents.hold_off_deletions(connection, job.recipe.namespace_id)
+            checked = without(computed.checked, deleted_sources(connection, computed.chunk))
             counts = queries.commit_chunk(
                 connection,
                 computed.chunk,
