@@ -6,21 +6,25 @@ from mixpeek.batches.models import Checked, Chunk, Row
 from mixpeek.db.pool import Connection, dict_rows, scalar
 from mixpeek.documents.port import NewDocument
 
-# What chunks `c` hold that is not there any more.
-_GONE_OBJECTS = "NOT EXISTS (SELECT FROM objects o WHERE o.object_id = s.id)"
-_GONE_DOCUMENTS = (
-    "NOT EXISTS (SELECT FROM document_keys k WHERE k.collection_id = c.source_collection_id"
-    " AND k.generation = c.source_generation AND k.document_id = s.id)"
+# What the chunks `c` hold, `s`, each with whether it is still there. One look into the index per source, which OFFSET
+# keeps the planner from changing into a look at everything that is stored.
+_OBJECTS = (
+    "batch_chunks c CROSS JOIN LATERAL unnest(c.object_ids) s (id) LEFT JOIN LATERAL"
+    " (SELECT true AS there FROM objects o WHERE o.object_id = s.id OFFSET 0) found ON true"
+)
+_DOCUMENTS = (
+    "batch_chunks c CROSS JOIN LATERAL unnest(c.document_ids) s (id) LEFT JOIN LATERAL (SELECT true AS there"
+    "  FROM document_keys k WHERE k.collection_id = c.source_collection_id AND k.generation = c.source_generation"
+    "  AND k.document_id = s.id OFFSET 0) found ON true"
 )
 
 
 def deleted_sources(connection: Connection, chunk: Chunk) -> set[str]:
     """Return those of a chunk's objects, or source documents, that are not there any more."""
-    held, gone = ("document_ids", _GONE_DOCUMENTS) if chunk.source_collection_id else ("object_ids", _GONE_OBJECTS)
     rows = dict_rows(
         connection,
-        f"SELECT s.id FROM batch_chunks c CROSS JOIN LATERAL unnest(c.{held}) s (id)"
-        f" WHERE c.batch_id = %s AND c.collection_id = %s AND c.chunk = %s AND {gone}",
+        f"SELECT s.id FROM {_DOCUMENTS if chunk.source_collection_id else _OBJECTS}"
+        " WHERE c.batch_id = %s AND c.collection_id = %s AND c.chunk = %s AND there IS NULL",
         [chunk.batch_id, chunk.collection_id, chunk.chunk],
     )
     return {row["id"] for row in rows}
@@ -39,12 +43,10 @@ def without(checked: Checked, deleted: set[str]) -> Checked:
 
 def count_deleted(connection: Connection, batch_id: str, collection_ids: list[str]) -> int:
     """Return how many of the sources of some of a batch's collections are not there any more."""
+    chosen = "c.batch_id = %(batch)s AND c.collection_id = ANY(%(collections)s) AND there IS NULL"
     found = scalar(
         connection,
-        "SELECT (SELECT count(*) FROM batch_chunks c CROSS JOIN LATERAL unnest(c.object_ids) s (id)"
-        f"  WHERE c.batch_id = %(batch)s AND c.collection_id = ANY(%(collections)s) AND {_GONE_OBJECTS})"
-        " + (SELECT count(*) FROM batch_chunks c CROSS JOIN LATERAL unnest(c.document_ids) s (id)"
-        f"  WHERE c.batch_id = %(batch)s AND c.collection_id = ANY(%(collections)s) AND {_GONE_DOCUMENTS})",
+        f"SELECT (SELECT count(*) FROM {_OBJECTS} WHERE {chosen}) + (SELECT count(*) FROM {_DOCUMENTS} WHERE {chosen})",
         {"batch": batch_id, "collections": collection_ids},
     )
     return int(found)

@@ -28,6 +28,8 @@ class Storing:
         self._job = job
         self._outages = outages
         self._rate = Rate(time.monotonic())
+        # Before the first chunk is read.
+        self._deletions = outages.outlast(self._count_deletions)
 
     def store(self, computed: Computed) -> None:
         """Store a chunk, however long the database is away; raise Halted if the batch is no longer this task's."""
@@ -39,9 +41,10 @@ class Storing:
         with self._database.transaction() as connection:
             if not queries.is_running(connection, job.batch_id, job.task_id):
                 raise Halted
+            checked = computed.checked
             # What was deleted since the chunk was read must not come back as a document.
-            self._documents.hold_off_deletions(connection, job.recipe.namespace_id)
-            checked = without(computed.checked, deleted_sources(connection, computed.chunk))
+            if self._documents.hold_off_deletions(connection, job.recipe.namespace_id) != self._deletions:
+                checked = without(checked, deleted_sources(connection, computed.chunk))
             counts = queries.commit_chunk(
                 connection,
                 computed.chunk,
@@ -56,3 +59,7 @@ class Storing:
             self._documents.keep_only(connection, job.index, computed.kept, sources)
             self._documents.upsert(connection, job.index, checked.documents)
             tasks.update_task(connection, job.task_id, "PROCESSING", progress={"progress": counts})
+
+    def _count_deletions(self) -> int:
+        with self._database.transaction() as connection:
+            return self._documents.hold_off_deletions(connection, self._job.recipe.namespace_id)

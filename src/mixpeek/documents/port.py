@@ -203,8 +203,8 @@ class DocumentStore(Protocol):
         What other collections made of them goes with them.
         """
 
-    def hold_off_deletions(self, connection: Connection, namespace_id: str) -> None:
+    def hold_off_deletions(self, connection: Connection, namespace_id: str) -> int:
         """Have `delete` and `delete_of_objects` in a namespace wait until the transaction ends.
 
-        What is stored then is either seen by a deletion, or stored by whoever sees that its source is gone.
+        Return a number that is another one after each of them: while it stays, nothing is gone that was there.
         """

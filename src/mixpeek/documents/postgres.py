@@ -190,8 +190,8 @@ class PostgresDocuments:
     def delete(self, connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:
         return postgres_removal.delete(connection, index, document_ids)
 
-    def hold_off_deletions(self, connection: Connection, namespace_id: str) -> None:
-        postgres_removal.hold_off_deletions(connection, namespace_id)
+    def hold_off_deletions(self, connection: Connection, namespace_id: str) -> int:
+        return postgres_removal.hold_off_deletions(connection, namespace_id)
 
     def _filled(self, connection: Connection, index: Index, documents: list[Document]) -> list[Document]:
         found = self._with_vectors(connection, [index], [{"document_id": each.document_id} for each in documents])

@@ -88,11 +88,17 @@ def hold_off_batches(connection: Connection, namespace_id: str) -> None:
     Else a batch that found a source there could store what it made of it just after that was deleted.
     """
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 26))", [namespace_id])
+    connection.execute(
+        "INSERT INTO document_deletions AS d (namespace_id, number) VALUES (%s, 1)"
+        " ON CONFLICT (namespace_id) DO UPDATE SET number = d.number + 1",
+        [namespace_id],
+    )
 
 
-def hold_off_deletions(connection: Connection, namespace_id: str) -> None:
+def hold_off_deletions(connection: Connection, namespace_id: str) -> int:
     """See `DocumentStore.hold_off_deletions`."""
     connection.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 26))", [namespace_id])
+    return scalar(connection, "SELECT number FROM document_deletions WHERE namespace_id = %s", [namespace_id]) or 0
 
 
 def remove_made_of(connection: Connection, document_ids: Sequence[str]) -> int:

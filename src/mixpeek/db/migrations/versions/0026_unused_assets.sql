@@ -48,3 +48,9 @@ BEGIN
 END $$;
 CREATE TRIGGER uploads_go AFTER DELETE ON objects REFERENCING OLD TABLE AS before
     FOR EACH STATEMENT EXECUTE FUNCTION uploads_of_objects_go();
+
+-- How often documents were deleted in a namespace: a batch that finds it as it was need not look what is gone meanwhile.
+CREATE TABLE document_deletions (
+    namespace_id text PRIMARY KEY REFERENCES namespaces ON DELETE CASCADE,
+    number       bigint NOT NULL
+);
