@@ -94,7 +94,7 @@ def has_no_host() -> bool:
 
 def test_a_draft_takes_objects_and_can_be_cancelled_and_deleted(steered: Mixpeek, raw: httpx.Client) -> None:
     bucket_id = bucket_with(steered, ["one", "two", "three"])
-    collection_of(steered, bucket_id, "steered_words")
+    collection = collection_of(steered, bucket_id, "steered_words")
     first, *others = [o["object_id"] for o in steered.objects.list(bucket_id)["results"]]
     batches = f"/buckets/{bucket_id}/batches"
     draft = raw.post(batches, json={"object_ids": [first]}).raise_for_status().json()
@@ -104,6 +104,8 @@ def test_a_draft_takes_objects_and_can_be_cancelled_and_deleted(steered: Mixpeek
     cancelled = raw.post(f"{batches}/{draft['batch_id']}/cancel").raise_for_status().json()
     late = raw.post(f"{batches}/{draft['batch_id']}/submit")
     listed = raw.post(f"{batches}/list", json={"status": "CANCELED"}).json()["results"]
+    of_collection = raw.post(f"{batches}/list", json={"collection_id": collection.collection_id}).json()["results"]
+    of_another = raw.post(f"{batches}/list", json={"collection_id": collection.collection_id[:-1]}).json()["results"]
     deleted = raw.delete(f"{batches}/{draft['batch_id']}").raise_for_status().json()
 
     assert added["object_ids"] == [first, *others]
@@ -111,6 +113,7 @@ def test_a_draft_takes_objects_and_can_be_cancelled_and_deleted(steered: Mixpeek
     assert cancelled["status"] == "CANCELED"
     assert late.status_code == 409
     assert [batch["batch_id"] for batch in listed] == [draft["batch_id"]]
+    assert (of_collection, of_another) == (listed, [])
     assert deleted["success"]
     assert raw.get(f"{batches}/{draft['batch_id']}").status_code == 404
 

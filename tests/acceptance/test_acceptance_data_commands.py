@@ -130,6 +130,7 @@ def test_a_batch_is_followed_listed_canceled_and_carried_on(
     shown = mix("batch", "show", other)
     failed = mix("batch", "failed", other)
     carried_on = mix("batch", "retry", other, "--wait")
+    nothing = mix("batch", "retry", other)
     ended = mix("batch", "cancel", other)
 
     told = [json.loads(line) for line in lines]
@@ -141,6 +142,7 @@ def test_a_batch_is_followed_listed_canceled_and_carried_on(
     assert "CANCELED" in shown.out
     assert (failed.code, "No row failed" in failed.err) == (0, True)
     assert (carried_on.code, carried_on.out) == (0, "COMPLETED: 41 written\n")
+    assert (nothing.code, nothing.out) == (0, "Nothing is left to retry\n")
     assert ended.out == f"{other} COMPLETED\n"
 
 

@@ -34,6 +34,7 @@ from mixpeek import (
     ListBucketsRequest,
     ListCollectionsRequest,
     ListObjectsRequest,
+    ListUploadsRequest,
     LogicalOperatorInput,
     Mixpeek,
     PatchObjectRequest,
@@ -127,7 +128,9 @@ def uploads(calls: BucketUploadsApi, auth: dict[str, str], bucket: str) -> dict[
     with urllib.request.urlopen(request) as answer:
         etag = answer.headers["ETag"]
     confirmed = calls.confirm_upload_buckets(bucket, place.upload_id, ConfirmUploadRequest(etag=etag), **auth)
-    listed = calls.list_uploads_buckets(bucket, include_total=True, **auth)
+    listed = calls.list_uploads_buckets(
+        bucket, include_total=True, list_uploads_request=ListUploadsRequest(return_presigned_urls=True), **auth
+    )
     one = calls.get_upload_buckets(bucket, place.upload_id, **auth)
     calls.delete_upload_buckets(bucket, place.upload_id, **auth)
     return {"place": place.to_dict(), "confirmed": confirmed.to_dict(), "listed": listed.to_dict(), "one": one}

@@ -97,10 +97,17 @@ class StoredObject(OpenAnswer):
     task_id: str | None = Field(None, description="With `auto_process`: the task to poll.")
 
 
+class ListedObject(OpenAnswer):
+    """An object in a list; with `select` only its ids and the selected fields."""
+
+    object_id: str
+    bucket_id: str
+
+
 class ObjectPage(Answer):
     """A page of objects, in the order they were made."""
 
-    results: list[StoredObject]
+    results: list[ListedObject]
     pagination: PageInfo
 
 
@@ -147,6 +154,9 @@ class BucketUpload(Answer):
     created_at: datetime
     expires_at: datetime
     confirmed_at: datetime | None
+    presigned_url: str | None = Field(
+        None, description="With `return_presigned_urls`, of a confirmed file: GET it without a key."
+    )
 
 
 class BucketUploadOpened(BucketUpload):
