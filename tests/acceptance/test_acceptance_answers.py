@@ -276,8 +276,8 @@ def _edit(walk: Walk) -> None:
     made = f"/v1/buckets/{bucket}/objects/{done['object_id']}"
     walk("PATCH", made, json={"name": "fox"})
     walk("PUT", made, json={"name": "hare"})
-    walk("DELETE", made, 204)
     walk("DELETE", f"{uploads}/{place['upload_id']}", 204)
+    walk("DELETE", made, 204)
     walk("DELETE", f"/v1/buckets/{bucket}")
 
 
@@ -334,7 +334,7 @@ def _steer_batches(walk: Walk, batches: str, ended: str, objects: list[str]) -> 
 
 
 def _delete(walk: Walk, collection: str) -> None:
-    cloned = walk("POST", f"/v1/collections/{collection}/clone", json={"collection_name": "like_it"})["collection"]
+    cloned = walk("POST", f"/v1/collections/{collection}/clone", 201, json={"collection_name": "like_it"})["collection"]
     walk("PATCH", f"/v1/collections/{cloned['collection_id']}", json={"enabled": False})
     walk("PUT", f"/v1/collections/{cloned['collection_id']}", json={"description": "renewed"})
     walk("DELETE", f"/v1/collections/{collection}")

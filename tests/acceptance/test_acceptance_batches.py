@@ -94,7 +94,7 @@ def has_no_host() -> bool:
 
 def test_a_draft_takes_objects_and_can_be_cancelled_and_deleted(steered: Mixpeek, raw: httpx.Client) -> None:
     bucket_id = bucket_with(steered, ["one", "two", "three"])
-    collection_of(steered, bucket_id, "steered_words")
+    collection = collection_of(steered, bucket_id, "steered_words")
     first, *others = [o["object_id"] for o in steered.objects.list(bucket_id)["results"]]
     batches = f"/buckets/{bucket_id}/batches"
     draft = raw.post(batches, json={"object_ids": [first]}).raise_for_status().json()
@@ -104,6 +104,8 @@ def test_a_draft_takes_objects_and_can_be_cancelled_and_deleted(steered: Mixpeek
     cancelled = raw.post(f"{batches}/{draft['batch_id']}/cancel").raise_for_status().json()
     late = raw.post(f"{batches}/{draft['batch_id']}/submit")
     listed = raw.post(f"{batches}/list", json={"status": "CANCELED"}).json()["results"]
+    of_collection = raw.post(f"{batches}/list", json={"collection_id": collection.collection_id}).json()["results"]
+    of_another = raw.post(f"{batches}/list", json={"collection_id": collection.collection_id[:-1]}).json()["results"]
     deleted = raw.delete(f"{batches}/{draft['batch_id']}").raise_for_status().json()
 
     assert added["object_ids"] == [first, *others]
@@ -111,8 +113,27 @@ def test_a_draft_takes_objects_and_can_be_cancelled_and_deleted(steered: Mixpeek
     assert cancelled["status"] == "CANCELED"
     assert late.status_code == 409
     assert [batch["batch_id"] for batch in listed] == [draft["batch_id"]]
+    assert (of_collection, of_another) == (listed, [])
     assert deleted["success"]
     assert raw.get(f"{batches}/{draft['batch_id']}").status_code == 404
+
+
+def test_objects_deleted_while_a_batch_runs_are_gone_and_no_fault_of_it(steered: Mixpeek, raw: httpx.Client) -> None:
+    bucket_id = bucket_with(steered, [f"slow {place}" for place in range(160)])
+    collection = collection_of(steered, bucket_id, "steered_words")
+    objects = {each["blobs"][0]["data"]: each["object_id"] for each in steered.objects.iterate(bucket_id)}
+    triggered = steered.collections.trigger(collection.collection_id)
+    until(
+        lambda: progress_of(raw, f"/buckets/{bucket_id}/batches/{triggered.batch_id}")["chunks_committed"] >= 1,
+        what="a chunk is committed",
+    )
+
+    for text in ("slow 0", "slow 159"):
+        raw.delete(f"/buckets/{bucket_id}/objects/{objects.pop(text)}").raise_for_status()
+    task = steered.tasks.wait(triggered.task_id, timeout_s=60)
+
+    assert (task.status, task.error) == ("COMPLETED", None)
+    assert {each["content"] for each in all_documents(steered, collection)} == set(objects)
 
 
 def test_a_row_that_hangs_fails_alone_with_the_plugins_line(steered: Mixpeek, raw: httpx.Client) -> None:

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import pytest
 
-from factories.platform import all_documents, bucket_with, collection_of, publish
+from factories.platform import all_documents, bucket_with, collection_of, publish, unique
 from factories.plugins import write_plugin
 from factories.servers import Server
 from factories.waiting import until
 from mixpeek import Mixpeek
+from mixpeek.db.embedded import EmbeddedPostgres
 
 OBJECTS, CHUNK = 2000, 50
 PLUGIN = "slow_words_1_0_0"
@@ -124,6 +126,39 @@ def test_a_batch_completes_with_every_document_once_after(crash: Callable[[Serve
     following.close()
     assert before.id in kept, "a line that could be read was lost"
     assert followed == kept, "who followed the log missed lines, or saw some twice"
+
+
+def test_a_batch_killed_between_two_tiers_goes_on_at_the_second(fragile: Fragile) -> None:
+    client, texts = fragile.client, fragile.texts[:100]
+    bucket_id = bucket_with(client, texts)
+    first = collection_of(client, bucket_id, "slow_words", field_passthrough=["content"])
+    source = {"type": "collection", "collection_id": first.collection_id}
+    recipe = {"feature_extractor_name": "slow_words", "version": "1.0.0", "input_mappings": {"text": "content"}}
+    second = client.collections.create(unique("second"), source, {**recipe, "field_passthrough": ["content"]})
+    triggered = client.collections.trigger(first.collection_id)
+    worker = fragile.server.child_pid("worker")
+    postgres = EmbeddedPostgres(fragile.server.data_dir).url
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%batch_tiers%'"
+
+    with psycopg.connect(postgres) as held, psycopg.connect(postgres, autocommit=True) as watching:
+        # Whoever is about to plan the second tier waits for its row.
+        tier = "SELECT status FROM batch_tiers WHERE batch_id = %s AND tier_num = 1 FOR UPDATE"
+        assert held.execute(tier, [triggered.batch_id]).fetchall() == [("PENDING",)]
+        until(
+            lambda: watching.execute(waiting).fetchall() != [(0,)], what="the first tier is done, the second to begin"
+        )
+        stored = {d["document_id"]: d["computed_at"] for d in all_documents(client, first)}
+        kill(worker)
+        until(lambda: fragile.server.child_pid("worker") not in (None, worker), what="another worker runs")
+    task = client.tasks.wait(triggered.task_id, timeout_s=90)
+
+    assert task.status == "COMPLETED", task.error
+    assert counts_of(task) == {"objects": 200, "rows": 200, "written": 200, "failed": 0, "skipped": 0}
+    assert {d["document_id"]: d["computed_at"] for d in all_documents(client, first)} == stored
+    documents = all_documents(client, second, return_vectors=True)
+    assert sorted(document["content"] for document in documents) == sorted(texts)
+    assert {d["_internal"]["lineage"]["source_document_id"] for d in documents} == set(stored)
+    assert all(len(document["words_vector"]) == 8 for document in documents)
 
 
 def counts_of(task: Any) -> dict[str, int]:

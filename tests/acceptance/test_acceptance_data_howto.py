@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from factories.files import pdf
 from factories.platform import publish
 from factories.plugins import MakePlugin
 from factories.servers import API_KEY, MIXPEEK, Server, surroundings
@@ -14,7 +15,7 @@ from mixpeek import Mixpeek
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "work-with-data-from-the-command-line.md"
 BLOCK = re.compile(
-    r"(?P<skipped><!-- not run -->\n)?^```(?P<language>bash|python)\n(?P<code>.*?)^```\n"
+    r"^```(?P<language>bash|python)\n(?P<code>.*?)^```\n"
     r"(?:\n^```text\n(?P<shown>.*?)^```\n)?",
     re.DOTALL | re.MULTILINE,
 )
@@ -32,13 +33,16 @@ class Block:
 
 def blocks_of_page() -> list[Block]:
     found = BLOCK.finditer(PAGE.read_text(encoding="utf-8"))
-    return [Block(each["language"], each["code"], each["shown"] or "") for each in found if not each["skipped"]]
+    return [Block(each["language"], each["code"], each["shown"] or "") for each in found]
 
 
 def test_the_page_on_data_does_what_it_shows(
     server: Server, client: Mixpeek, make_plugin: MakePlugin, tmp_path: Path
 ) -> None:
     publish(client, make_plugin("my_extractor"))
+    (tmp_path / "pdfs").mkdir()
+    for pages in (1, 2):
+        (tmp_path / "pdfs" / f"{pages}.pdf").write_bytes(pdf(pages))
     own = surroundings(MIXPEEK_API_KEY=API_KEY, MIXPEEK_BASE_URL=server.url, MIXPEEK_NAMESPACE=client.namespace or "")
     lines = ["set -euo pipefail"]
     for number, block in enumerate(blocks_of_page()):

@@ -210,8 +210,8 @@ def test_the_nested_spelling_is_the_flat_route_in_that_namespace(place: Place, s
 
 def test_namespaces_are_renamed_listed_by_filter_and_refused_what_is_not_kept(place: Place) -> None:
     name = unique("space")
-    index = {"field_name": "topic", "type": "keyword"}
-    made = place.http.post("/v1/namespaces", json={"name": name, "payload_indexes": [index]}).json()
+    indexes = [{"field_name": "topic", "type": "keyword"}, {"field_name": "where", "type": "geo"}]
+    made = place.http.post("/v1/namespaces", json={"name": name, "payload_indexes": indexes}).json()
     at = f"/v1/namespaces/{made['namespace_id']}"
 
     renamed = place.http.patch(at, json={"name": f"{name}_2", "description": "d"}).json()
@@ -224,6 +224,8 @@ def test_namespaces_are_renamed_listed_by_filter_and_refused_what_is_not_kept(pl
 
     assert (renamed["namespace_name"], renamed["description"]) == (f"{name}_2", "d")
     assert renamed["payload_indexes"][0]["field_name"] == "topic"
+    assert ["build nothing" in made["warnings"][0], "where" in made["warnings"][1]] == [True, True]
+    assert renamed["warnings"] == [], "it declared none"
     assert ([n["namespace_id"] for n in listed["results"]], listed["total_count"]) == ([made["namespace_id"]], 1)
     assert place.http.get(f"/v1/namespaces/{name}").status_code == 404
     refusal(taken, 409, "AlreadyExistsError")

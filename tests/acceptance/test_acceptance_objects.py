@@ -210,7 +210,10 @@ def test_a_list_tells_its_length_where_that_is_asked_for(http: httpx.Client, buc
 
     first = http.post(f"/buckets/{bucket}/objects/list?limit=2&include_total=true").json()
     second = http.post(f"/buckets/{bucket}/objects/list", json={"cursor": first["pagination"]["next_cursor"]}).json()
+    chosen = http.post(f"/buckets/{bucket}/objects/list", json={"select": ["metadata.title"]}).json()["results"]
 
+    assert [set(each) for each in chosen] == [{"object_id", "bucket_id", "metadata"}] * 3
+    assert [each["metadata"] for each in chosen] == [{"title": title} for title in ("a", "b", "c")]
     assert first["pagination"]["total"] == 3
     assert [each["title"] for each in first["results"] + second["results"]] == ["a", "b", "c"]
     assert second["pagination"]["total"] is None
@@ -231,10 +234,15 @@ def test_an_upload_takes_only_as_many_bytes_as_announced_and_may_be_used_in_a_bl
     refusal(http.post(f"/buckets/{bucket}/objects", json=body), 400, "BadRequestError")
     refusal(httpx.put(place["presigned_url"], content=PHOTO + b"x"), 413, "BadRequestError")
     httpx.put(place["presigned_url"], content=PHOTO).raise_for_status()
+    signed = f"/buckets/{bucket}/uploads/{place['upload_id']}?return_presigned_urls=true"
+    before = http.get(signed).json()
     done = http.post(f"/buckets/{bucket}/uploads/{place['upload_id']}/confirm").raise_for_status().json()
+    listed = http.post(f"/buckets/{bucket}/uploads/list", json={"return_presigned_urls": True}).json()["results"]
     (blob,) = http.post(f"/buckets/{bucket}/objects", json=body).raise_for_status().json()["blobs"]
 
     assert done["object_id"] is None
+    assert before["presigned_url"] is None, "where to PUT is told to who opens an upload, who may write"
+    assert [httpx.get(each["presigned_url"]).content for each in (http.get(signed).json(), *listed)] == [PHOTO] * 2
     assert blob["details"]["filename"] == "fox.png"
     assert blob["data"].endswith("/fox.png")
 

@@ -270,6 +270,23 @@ def test_fewer_parts_than_before_leave_no_document_of_the_former_ones_in_any_tie
     assert all(set(now) <= set(then) for now, then in zip(after, before, strict=True)), "ids stay"
 
 
+def test_what_was_made_of_a_deleted_document_goes_with_it_in_every_tier(
+    server: Server, client_of_three: Mixpeek
+) -> None:
+    made = Tiers(client_of_three, {name: f"{name} a\n\n{name} b" for name in ("one", "two", "three", "four")})
+    run_batch(client_of_three, made.pages)
+    at = f"{made.pages.collection_id}/documents"
+    [page] = [each for each in made.documents()[0].values() if each["package"] == "one"]
+    [other] = [each for each in made.documents()[0].values() if each["package"] == "two"]
+
+    one = send(server, client_of_three, "DELETE", f"{at}/{page['document_id']}")
+    chosen = send(server, client_of_three, "DELETE", f"{at}/batch", {"document_ids": [other["document_id"]]})
+    filtered = send(server, client_of_three, "DELETE", f"{at}/batch", {"filters": {"package": "three"}})
+
+    assert (one.status_code, chosen.json()["deleted_count"], filtered.json()["deleted_count"]) == (200, 1, 1)
+    assert [{each["package"] for each in documents.values()} for documents in made.documents()] == [{"four"}] * 3
+
+
 def test_a_row_without_parts_is_counted_and_its_neighbours_are_stored(client_of_three: Mixpeek) -> None:
     made = Tiers(client_of_three, {"blank": "\n", "full": "words"})
 

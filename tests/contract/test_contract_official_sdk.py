@@ -17,6 +17,7 @@ from mixpeek import Mixpeek
 ROOT = Path(__file__).parents[2]
 CALLS = Path(__file__).with_name("official_sdk_calls.py")
 DATA_CALLS = CALLS.with_name("official_sdk_data_calls.py")
+BUCKET_CALLS = CALLS.with_name("official_sdk_bucket_calls.py")
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +137,58 @@ def test_every_call_on_documents_tasks_and_namespaces_parses_our_answers(
     assert (short["page"]["pagination"]["page_size"], short["updated"]["short"]) == (1, True)
     assert (short["batch"]["updated_count"], short["document"]["short"]) == (1, False)
     assert short["retrievers"]["total"] == 1
+
+
+def test_every_call_on_buckets_objects_collections_and_batches_parses_our_answers(
+    official_python: str, server: Server, client: Mixpeek, make_plugin: MakePlugin
+) -> None:
+    publish(client, make_plugin("official_words"))
+
+    ran = subprocess.run(
+        [official_python, BUCKET_CALLS, server.url, API_KEY, client.namespace or "", "official_words"],
+        env=surroundings(PYTHONPATH=""),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    saw = json.loads(ran.stdout)
+    buckets = saw["buckets"]
+    assert (buckets["one"]["bucket_name"], buckets["one"]["metadata"]) == ("official", {"by": "the SDK"})
+    assert (buckets["patched"]["description"], buckets["put"]["bucket_name"]) == ("patched", "put")
+    assert [each["bucket_name"] for each in buckets["listed"]["results"]] == ["official"]
+    assert (buckets["listed"]["total_count"], buckets["deleted"]["success"]) == (1, True)
+    objects = saw["objects"]
+    assert (objects["made"]["succeeded_count"], objects["made"]["failed_count"]) == (2, 0)
+    assert (objects["patched"]["topic"], objects["put"]["blobs"][0]["property"]) == ("sweet", "content")
+    assert [each["object_id"] for each in objects["chosen"]["results"]] == [objects["one"]["object_id"]]
+    assert (objects["chosen"]["pagination"]["total"], objects["listed"]["pagination"]["total"]) == (1, 2)
+    uploads = saw["uploads"]
+    assert uploads["place"]["presigned_url_expiration"] == 3600
+    assert (uploads["confirmed"]["status"], uploads["one"]["object_id"]) == (
+        "COMPLETED",
+        uploads["confirmed"]["object_id"],
+    )
+    assert uploads["listed"]["stats"]["uploads_by_status"] == {"COMPLETED": 1}
+    collections = saw["collections"]
+    assert collections["made"]["source_lineage"][0]["feature_extractor"]["version"] == "1.0.0"
+    assert (collections["triggered"]["object_count"], collections["ended"]["status"]) == (3, "COMPLETED")
+    assert (collections["one"]["document_count"], collections["updated"]["description"]) == (2, "by the SDK")
+    assert collections["clone"]["collection"]["collection_name"] == "a_clone"
+    assert (collections["listed"]["total_count"], collections["deleted"]["success"]) == (1, True)
+    batches = saw["batches"]
+    assert (batches["draft"]["status"], len(batches["added"]["object_ids"])) == ("DRAFT", 2)
+    assert (batches["ended"]["status"], batches["one"]["status"], batches["failed"]["total"]) == (
+        "COMPLETED",
+        "COMPLETED",
+        0,
+    )
+    assert (batches["cancelled"]["status"], batches["listed"]["total_count"]) == ("CANCELED", 1)
+    assert batches["deleted"]["success"]
+    short = saw["short"]
+    assert (short["buckets"]["total_count"], short["collections"]["total_count"]) == (2, 2)
+    assert [each["object_id"] for each in short["objects"]["results"]] == [short["put"]["object_id"]]
+    assert short["triggered"]["object_count"] == 1
+    assert [each["success"] for each in short["deleted"]] == [True, True]

@@ -7,6 +7,7 @@ import threading
 import time
 
 from mixpeek.batches import queries
+from mixpeek.batches.deletions import deleted_sources, without
 from mixpeek.batches.halting import Halted
 from mixpeek.batches.job import Job
 from mixpeek.batches.outages import Outages
@@ -29,6 +30,8 @@ class Storing:
         self._outages = outages
         self._rate = Rate(time.monotonic())
         self._rating = threading.Lock()
+        # Before the first chunk is read.
+        self._deletions = outages.outlast(self._count_deletions)
 
     def store(self, computed: Computed) -> None:
         """Store a chunk, however long the database is away; raise Halted if the batch is no longer this task's."""
@@ -45,6 +48,9 @@ class Storing:
             if before is None:
                 log.warning("chunk %s of %s was committed before", chunk.chunk, job.batch_id)
                 return
+            # What was deleted since the chunk was read must not come back as a document.
+            if self._documents.hold_off_deletions(connection, job.recipe.namespace_id) != self._deletions:
+                checked = without(checked, deleted_sources(connection, chunk))
             sources = Sources(chunk.object_ids, chunk.document_ids)
             self._documents.keep_only(connection, job.index, computed.kept, sources)
             self._documents.upsert(connection, job.index, checked.documents)
@@ -53,3 +59,7 @@ class Storing:
                 connection, chunk, before, len(checked.documents), checked.outcomes, self._rate.rows_per_s
             )
             tasks.update_task(connection, job.task_id, "PROCESSING", progress={"progress": counts})
+
+    def _count_deletions(self) -> int:
+        with self._database.transaction() as connection:
+            return self._documents.hold_off_deletions(connection, self._job.recipe.namespace_id)

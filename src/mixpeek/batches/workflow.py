@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from mixpeek.batches import queries
+from mixpeek.batches.deletions import count_deleted
 from mixpeek.batches.halting import Halted
 from mixpeek.batches.job import Job
 from mixpeek.batches.models import Batch, Tier
@@ -199,6 +200,8 @@ class BatchWorkflow:
             causes = queries.count_causes(connection, batch_id, collections)
             first = queries.first_outcome(connection, batch_id, collections)
             message = f"row {first['document_id']}: {first['message']}" if first else None
+            if stored < counts["written"] and count_deleted(connection, batch_id, collections):
+                stored = counts["written"]  # what users deleted meanwhile is not missed
             verdict = judge(counts["rows"], counts["written"], stored, causes, message)
             self._settle_generations(connection, tier, is_good=verdict.status != "FAILED")
             queries.finish_tier(connection, tier, verdict.status, verdict.error, causes, counts["written"])

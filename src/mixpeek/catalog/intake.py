@@ -121,6 +121,9 @@ class Intake:
         # Libraries that plugins use go by the extension.
         name = received.filename or f"file{mimetypes.guess_extension(mime_type) or ''}"
         key = asset_key(namespace_id, copy.sha256, name)
+        # Before it is there: nothing may ever refer to it, and what removes unused assets must not take it for one.
+        with self.database.transaction() as connection:
+            queries.check_asset_later(connection, key)
         self.objects.put(key, copy.chunks(), limit_bytes=self.limit_bytes)
         return Asset(key, copy.sha256, copy.size_bytes, mime_type, name, properties)
 

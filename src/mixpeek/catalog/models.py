@@ -155,6 +155,7 @@ class BucketUpload:
             "object_id": self.object_id,
             "is_duplicate": self.duplicate_of_upload_id is not None,
             "duplicate_of_upload_id": self.duplicate_of_upload_id,
+            "presigned_url_expiration": round((self.expires_at - self.created_at).total_seconds()),
             "created_at": self.created_at,
             "expires_at": self.expires_at,
             "confirmed_at": self.confirmed_at,

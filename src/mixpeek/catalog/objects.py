@@ -189,8 +189,7 @@ class _Plan:
         new = wanted.new
         key = new.unique_hash
         twin = self._by_key.get(key) if key is not None else None
-        # Objects that hold the same have the same key, so `same` is `twin` where there is a key.
-        same = self._by_content.get(new.content_hash) or (twin if policy == "insert" else None)
+        same = self._by_content.get(new.content_hash)
         if wanted.skip_duplicates and same is not None:
             return same
         if twin is None:

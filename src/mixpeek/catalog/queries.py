@@ -1,8 +1,9 @@
-"""SQL over buckets, the objects in them, and the files uploaded into them."""
+"""SQL over buckets, the objects in them, the files uploaded into them, and the assets these became."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
@@ -215,8 +216,8 @@ def list_objects(connection: Connection, bucket_id: str, query: Query) -> Found[
 
 
 def list_object_ids(connection: Connection, bucket_id: str) -> list[str]:
-    return [row["object_id"] for row in dict_rows(connection, "SELECT object_id FROM objects WHERE bucket_id = %s",
-                                                  [bucket_id])]  # fmt: skip
+    rows = dict_rows(connection, "SELECT object_id FROM objects WHERE bucket_id = %s", [bucket_id])
+    return [row["object_id"] for row in rows]
 
 
 def delete_object(connection: Connection, object_id: str) -> None:
@@ -249,13 +250,19 @@ def find_upload(connection: Connection, bucket_id: str, upload_id: str, *, lock:
 
 
 def find_upload_of_content(connection: Connection, bucket_id: str, sha256: str) -> BucketUpload | None:
-    """Return the first confirmed upload of content with this hash that was not itself found to be a duplicate."""
+    """Return the first confirmed upload of content with this hash that was not itself found to be a duplicate.
+
+    One whose object holds something else by now is left out: the content is not in the bucket any more.
+    """
     return first_row(
         connection,
         BucketUpload,
-        f"{UPLOAD} WHERE bucket_id = %s AND asset->>'sha256' = %s AND asset IS NOT NULL"
-        " AND duplicate_of_upload_id IS NULL ORDER BY confirmed_at LIMIT 1",
-        [bucket_id, sha256],
+        f"{UPLOAD} u WHERE bucket_id = %(bucket)s AND asset->>'sha256' = %(sha256)s AND asset IS NOT NULL"
+        " AND duplicate_of_upload_id IS NULL AND (object_id IS NULL OR EXISTS (SELECT FROM objects o"
+        "  CROSS JOIN LATERAL jsonb_array_elements(o.blobs) AS blob"
+        "  WHERE o.object_id = u.object_id AND blob->'details'->>'hash' = %(sha256)s))"
+        " ORDER BY confirmed_at LIMIT 1",
+        {"bucket": bucket_id, "sha256": sha256},
     )
 
 
@@ -291,3 +298,35 @@ def list_open_upload_keys(connection: Connection) -> set[str]:
     """Return where bytes may lie that are still to be confirmed."""
     rows = dict_rows(connection, "SELECT object_key FROM bucket_uploads WHERE status = 'PENDING'")
     return {row["object_key"] for row in rows}
+
+
+# assets --------------------------------------------------------------------------------------------------------------
+def check_asset_later(connection: Connection, key: str) -> None:
+    """Have it looked, some time from now, whether anything refers to an asset; waits for a look that is under way."""
+    connection.execute("SELECT check_assets(%s)", [[key]])
+
+
+def hold_due_assets(connection: Connection, age: timedelta, limit: int) -> list[str]:
+    """Return assets to look at, the longest due first; until the transaction ends nobody stores them again."""
+    rows = dict_rows(
+        connection,
+        "SELECT key FROM asset_checks WHERE since <= now() - %s ORDER BY since, key LIMIT %s FOR UPDATE SKIP LOCKED",
+        [age, limit],
+    )
+    return [row["key"] for row in rows]
+
+
+def used_assets(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Return those of these assets that an object or an upload refers to."""
+    rows = dict_rows(
+        connection,
+        "SELECT key FROM unnest(%s::text[]) AS key WHERE EXISTS (SELECT FROM objects"
+        "  WHERE asset_keys(blobs) <> '{}' AND asset_keys(blobs) @> ARRAY[key])"
+        " OR EXISTS (SELECT FROM bucket_uploads WHERE asset IS NOT NULL AND asset->>'key' = key)",
+        [list(keys)],
+    )
+    return {row["key"] for row in rows}
+
+
+def forget_asset_checks(connection: Connection, keys: Sequence[str]) -> None:
+    connection.execute("DELETE FROM asset_checks WHERE key = ANY(%s)", [list(keys)])

@@ -144,7 +144,7 @@ def retry(
     answer = client.batches.retry(bucket_id, batch, retry_mode=mode.value, max_retry_count=max_retries)
     if not wait:
         output.document(answer)
-        output.show(f"{batch} is tried again")
+        output.show(answer.get("message") or f"{batch} is tried again")
         return
     from mixpeek.cli.following import show_end
     from mixpeek.cli.progress import status_bar

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+LATEST = "latest"
+
 
 @dataclass(frozen=True)
 class Collection:
@@ -31,16 +33,23 @@ class Collection:
     document_count: int
 
     def wire(self) -> dict[str, Any]:
+        extractor = _extractor(self.feature_extractor, self.plugin_id)
         return {
             "collection_id": self.collection_id,
             "collection_name": self.collection_name,
             "description": self.description,
             "input_schema": self.input_schema,
             "output_schema": self.output_schema,
-            "feature_extractor": {**self.feature_extractor, "feature_extractor_id": self.plugin_id},
+            "feature_extractor": extractor,
             "source": self.source,
             "source_bucket_schemas": self.source_bucket_schemas,
-            "source_lineage": self.source_lineage,
+            "source_lineage": [
+                *(
+                    {**one, "feature_extractor": _extractor(one["feature_extractor"])}
+                    for one in self.source_lineage[:-1]
+                ),
+                *({**one, "feature_extractor": extractor} for one in self.source_lineage[-1:]),
+            ],
             "vector_indexes": self.features,
             "payload_indexes": [],
             "enabled": self.enabled,
@@ -51,3 +60,10 @@ class Collection:
             "created_at": self.created_at,
             "updated_at": self.updated_at,
         }
+
+
+def _extractor(asked: dict[str, Any], plugin_id: str | None = None) -> dict[str, Any]:
+    """Return how an extractor is used, in the documented shape: `latest` follows the active version."""
+    version = asked["version"] or LATEST
+    known = plugin_id or f"{asked['feature_extractor_name']}_{version.replace('.', '_')}"
+    return {**asked, "version": version, "feature_extractor_id": known}

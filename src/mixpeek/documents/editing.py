@@ -73,9 +73,11 @@ def with_fields(payload: dict[str, Any], fields: dict[str, Any]) -> dict[str, An
     return changed
 
 
-def selected(document: dict[str, Any], fields: Collection[str]) -> dict[str, Any]:
+def selected(
+    document: dict[str, Any], fields: Collection[str], ids: Collection[str] = ("document_id", "collection_id")
+) -> dict[str, Any]:
     """Return a document, as it is answered, with its ids and the named fields only; `a.b` keeps `b` within `a`."""
-    kept: dict[str, Any] = {"document_id": document["document_id"], "collection_id": document["collection_id"]}
+    kept: dict[str, Any] = {name: document[name] for name in ids}
     for name in fields:
         if name in document:
             kept[name] = document[name]

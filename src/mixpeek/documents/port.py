@@ -161,7 +161,7 @@ class DocumentStore(Protocol):
         *,
         blob_ids: Sequence[str] | None = None,
     ) -> int:
-        """Delete what any collection of the namespace made of these objects, and return how many documents it was.
+        """Delete what collections of the namespace made of these objects, at once or by way of others; return how many.
 
         Args: blob_ids: only what was made of these blobs of them.
         """
@@ -198,4 +198,13 @@ class DocumentStore(Protocol):
         """
 
     def delete(self, connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:
-        """Delete documents with their vectors; return the ids of those that existed."""
+        """Delete documents with their vectors; return the ids of those that existed.
+
+        What other collections made of them goes with them.
+        """
+
+    def hold_off_deletions(self, connection: Connection, namespace_id: str) -> int:
+        """Have `delete` and `delete_of_objects` in a namespace wait until the transaction ends.
+
+        Return a number that is another one after each of them: while it stays, nothing is gone that was there.
+        """

@@ -135,29 +135,7 @@ class PostgresDocuments:
         *,
         blob_ids: Sequence[str] | None = None,
     ) -> int:
-        gone = dict_rows(
-            connection,
-            "DELETE FROM documents d USING collection_generations g, collections c WHERE c.namespace_id = %(namespace)s"
-            " AND g.collection_id = c.collection_id AND d.collection_id = g.collection_id"
-            " AND d.generation = g.generation AND d.object_id = ANY(%(objects)s)"
-            " AND (%(blobs)s::text[] IS NULL OR EXISTS (SELECT FROM jsonb_array_elements(d.internal->'source_blobs') b"
-            "  WHERE b->>'blob_id' = ANY(%(blobs)s)))"
-            " RETURNING d.collection_id, d.generation, d.document_id",
-            {
-                "namespace": namespace_id,
-                "objects": list(object_ids),
-                "blobs": None if blob_ids is None else list(blob_ids),
-            },
-        )
-        if gone:
-            keys = [[row[name] for row in gone] for name in ("collection_id", "generation", "document_id")]
-            for table in ("document_vectors", "document_keys"):
-                connection.execute(
-                    f"DELETE FROM {table} WHERE (collection_id, generation, document_id) IN"
-                    " (SELECT unnest(%s::text[]), unnest(%s::int[]), unnest(%s::text[]))",
-                    keys,
-                )
-        return len(gone)
+        return postgres_removal.delete_of_objects(connection, namespace_id, object_ids, blob_ids)
 
     def query(self, connection: Connection, index: Index, query: Query, *, vectors: bool = False) -> Found[Document]:
         found = listing.list_documents(connection, index, query)
@@ -210,12 +188,10 @@ class PostgresDocuments:
         return {row["document_id"] for row in stored}
 
     def delete(self, connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:
-        where = "collection_id = %s AND generation = %s AND document_id = ANY(%s)"
-        key = [index.collection_id, index.generation, list(document_ids)]
-        connection.execute(f"DELETE FROM document_vectors WHERE {where}", key)
-        connection.execute(f"DELETE FROM document_keys WHERE {where}", key)
-        gone = dict_rows(connection, f"DELETE FROM documents WHERE {where} RETURNING document_id", key)
-        return {row["document_id"] for row in gone}
+        return postgres_removal.delete(connection, index, document_ids)
+
+    def hold_off_deletions(self, connection: Connection, namespace_id: str) -> int:
+        return postgres_removal.hold_off_deletions(connection, namespace_id)
 
     def _filled(self, connection: Connection, index: Index, documents: list[Document]) -> list[Document]:
         found = self._with_vectors(connection, [index], [{"document_id": each.document_id} for each in documents])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mixpeek.db.pool import Connection, dict_rows
+from mixpeek.db.pool import Connection, dict_rows, scalar
 from mixpeek.documents.port import Index, Sources
 
 OF_DOCUMENTS = "d.source_document_id = s.id"
@@ -42,6 +42,63 @@ def keep_only(connection: Connection, index: Index, kept: Mapping[str, int | Non
 def _is_kept(document: Mapping[str, Any], kept: Mapping[str, int | None]) -> bool:
     parts = kept.get(document["row_id"], 0)
     return parts is None or document["position"] < parts
+
+
+def delete(connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:
+    """See `DocumentStore.delete`."""
+    namespace_id = scalar(
+        connection, "SELECT namespace_id FROM collections WHERE collection_id = %s", [index.collection_id]
+    )
+    hold_off_batches(connection, str(namespace_id))
+    gone = dict_rows(
+        connection,
+        "DELETE FROM documents WHERE collection_id = %s AND generation = %s AND document_id = ANY(%s)"
+        " RETURNING collection_id, generation, document_id",
+        [index.collection_id, index.generation, list(document_ids)],
+    )
+    _remove_rest(connection, gone)
+    return {one["document_id"] for one in gone}
+
+
+def delete_of_objects(
+    connection: Connection, namespace_id: str, object_ids: Sequence[str], blob_ids: Sequence[str] | None
+) -> int:
+    """See `DocumentStore.delete_of_objects`."""
+    hold_off_batches(connection, namespace_id)
+    gone = dict_rows(
+        connection,
+        "DELETE FROM documents d USING collection_generations g, collections c WHERE c.namespace_id = %(namespace)s"
+        " AND g.collection_id = c.collection_id AND d.collection_id = g.collection_id"
+        " AND d.generation = g.generation AND d.object_id = ANY(%(objects)s)"
+        " AND (%(blobs)s::text[] IS NULL OR EXISTS (SELECT FROM jsonb_array_elements(d.internal->'source_blobs') b"
+        "  WHERE b->>'blob_id' = ANY(%(blobs)s)))"
+        " RETURNING d.collection_id, d.generation, d.document_id",
+        {
+            "namespace": namespace_id,
+            "objects": list(object_ids),
+            "blobs": None if blob_ids is None else list(blob_ids),
+        },
+    )
+    return _remove_rest(connection, gone)
+
+
+def hold_off_batches(connection: Connection, namespace_id: str) -> None:
+    """Have no batch of a namespace store anything until the transaction, which deletes, has ended.
+
+    Else a batch that found a source there could store what it made of it just after that was deleted.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 26))", [namespace_id])
+    connection.execute(
+        "INSERT INTO document_deletions AS d (namespace_id, number) VALUES (%s, 1)"
+        " ON CONFLICT (namespace_id) DO UPDATE SET number = d.number + 1",
+        [namespace_id],
+    )
+
+
+def hold_off_deletions(connection: Connection, namespace_id: str) -> int:
+    """See `DocumentStore.hold_off_deletions`."""
+    connection.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 26))", [namespace_id])
+    return scalar(connection, "SELECT number FROM document_deletions WHERE namespace_id = %s", [namespace_id]) or 0
 
 
 def remove_made_of(connection: Connection, document_ids: Sequence[str]) -> int:

@@ -36,7 +36,8 @@ from mixpeek.execution.port import (
 )
 from mixpeek.execution.replies import batch_size_from, description_from, health_from, prediction_from, steps_from
 from mixpeek.execution.tables import from_stream, partial_run_from, to_stream
-from mixpeek.execution.watchdog import Watchdog, innermost, kept_waiting_s
+from mixpeek.execution.watchdog import Watchdog, innermost
+from mixpeek.host.patience import kept_waiting_s
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -206,17 +206,6 @@ def usage_of(pid: int) -> Usage | None:
     return Usage(kib * 1024 + _scratch_bytes(pid), cpu_s, int(sizes.get("Threads", "1")))
 
 
-def kept_waiting_s(pid: int) -> float:
-    """Return for how many seconds in all a process was ready to run but had no processor; 0 where nobody counts it.
-
-    Source: the second figure of /proc/PID/schedstat, of the thread that began the process: in a host, plugin code's.
-    """
-    try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
-        return 0.0
-
-
 def _scratch_bytes(pid: int) -> int:
     return sum(_tmpfs_bytes(f"/proc/{pid}/root/{folder}") for folder in _SCRATCH)
 

@@ -19,7 +19,11 @@ import psycopg  # noqa: E402
 from mixpeek import tracing  # noqa: E402
 from mixpeek.batches.runner import ChunkRunner  # noqa: E402
 from mixpeek.batches.workflow import BatchWorkflow  # noqa: E402
-from mixpeek.catalog.retention import clear_assets, clear_bucket_uploads  # noqa: E402
+from mixpeek.catalog.retention import (  # noqa: E402
+    clear_assets_of_namespaces,
+    clear_bucket_uploads,
+    clear_unused_assets,
+)
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments.rollout import Rollout  # noqa: E402
@@ -130,7 +134,8 @@ def _clear_forever(
         try:
             retention.clear()
             clear_bucket_uploads(models.database, models.objects)
-            clear_assets(models.database, models.objects)
+            clear_assets_of_namespaces(models.database, models.objects)
+            clear_unused_assets(models.database, models.objects)
             clear_models(models, settings.model_days)
             clear_logs(models.database, settings.log_days, settings.log_bytes_per_plugin)
             clear_events(models.database, settings.webhook_days)

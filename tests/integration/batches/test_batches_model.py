@@ -6,6 +6,7 @@ The runner and its database are real; a twin stands in for the hosts, which does
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,14 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
+from factories.waiting import until
 from mixpeek.batches import queries
+from mixpeek.batches.deletions import count_deleted
 from mixpeek.batches.job import Job
 from mixpeek.batches.rows import Recipe
 from mixpeek.batches.runner import ChunkRunner
 from mixpeek.contract.manifest import Manifest
 from mixpeek.contract.pipeline import RowCondition
-from mixpeek.db.pool import Connection, Database, dict_rows, new_id
-from mixpeek.documents.port import Index
+from mixpeek.db.pool import Connection, Database, dict_rows, new_id, scalar
+from mixpeek.documents.port import Index, NewDocument
 from mixpeek.documents.postgres import PostgresDocuments
 from mixpeek.errors import PluginCrashed, PluginRaised, PluginTimedOut
 from mixpeek.execution.port import HostSpec, PartialRun, RowFault, Step
@@ -92,6 +95,20 @@ class ExplodingTwin(TwinHost):
         vectors = pa.array([[1.0, 2.0]] * len(twice), pa.list_(pa.float32()))
         notes = pa.array(["a\x00b" if each else "ok" for each in bad], pa.string())
         return PartialRun(parts.append_column("vec", vectors).append_column("note", notes), ())
+
+
+class DeletingTwin(TwinHost):
+    """A host beside which somebody deletes an object, while it runs the row made of it."""
+
+    def __init__(self, delete: Callable[[str], None]) -> None:
+        super().__init__()
+        self._delete = delete
+
+    def run_isolated(self, table: pa.Table, *, alone: bool, **more: Any) -> PartialRun:
+        for text, object_id in zip(*(table.column(name).to_pylist() for name in ("data", "object_id")), strict=True):
+            if text.startswith(("doomed", "raise")):
+                self._delete(object_id)
+        return super().run_isolated(table, alone=alone, **more)
 
 
 class TwinExecution:
@@ -266,3 +283,51 @@ def test_a_retry_of_a_row_with_several_parts_counts_each_part_once(database: Dat
     with database.transaction() as connection:
         assert queries.count_causes(connection, job.batch_id) == {}
         assert queries.plan_retries(connection, job.batch_id, collection_ids, None, 3) == 0
+
+
+def test_nothing_is_stored_or_told_of_what_is_deleted_while_it_runs(database: Database, namespace_id: str) -> None:
+    rows = [(kind, "text/plain") for kind in ("good", "doomed", "raise", "good", "good")]
+    documents = PostgresDocuments()
+    with database.transaction() as connection:
+        job = prepare(connection, namespace_id, rows, 3)
+        chunks = queries.list_open_chunks(connection, job.batch_id, job.index.collection_id)
+
+    def delete(object_id: str) -> None:
+        with database.transaction() as connection:
+            documents.delete_of_objects(connection, namespace_id, [object_id])
+            connection.execute("DELETE FROM objects WHERE object_id = %s", [object_id])
+
+    twins = TwinExecution([Step(0, "step", "cpu", RowCondition.ALWAYS, True)], partial(DeletingTwin, delete))
+    ChunkRunner(database, documents, twins, 1).run(job, chunks)  # type: ignore[arg-type]
+
+    with database.transaction() as connection:
+        stored = documents.list_page(connection, job.index, after="", limit=10)
+        counts = queries.count_rows(connection, job.batch_id, [job.index.collection_id])
+        assert count_deleted(connection, job.batch_id, [job.index.collection_id]) == 2
+        assert queries.list_outcomes(connection, job.batch_id, 10) == []
+    assert sorted(each.payload["content"] for each in stored) == ["good:0", "good:3", "good:4"]
+    assert counts == {"rows": 3, "written": 3, "skipped": 0, "failed": 0}
+
+
+def test_a_deletion_waits_for_what_is_being_stored_and_takes_it_along(database: Database, namespace_id: str) -> None:
+    documents = PostgresDocuments()
+    with database.transaction() as connection:
+        job = prepare(connection, namespace_id, [("good", "text/plain")], 1)
+        [object_id] = queries.get_chunk(connection, job.batch_id, job.index.collection_id, 0).object_ids
+    made = NewDocument("doc_late", job.batch_id, object_id, {}, {})
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+    def delete() -> int:
+        with database.transaction() as connection:
+            return documents.delete_of_objects(connection, namespace_id, [object_id])
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as connection:
+            documents.hold_off_deletions(connection, namespace_id)
+            deletion = pool.submit(delete)
+            until(lambda: scalar(connection, waiting), what="the deletion waits")
+            documents.upsert(connection, job.index, [made])
+        assert deletion.result(timeout=30) == 1
+
+    with database.transaction() as connection:
+        assert documents.count(connection, job.index) == 0

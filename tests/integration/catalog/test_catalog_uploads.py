@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b64encode
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from factories import files
+from mixpeek.catalog import objects as catalog_objects
 from mixpeek.catalog import queries
 from mixpeek.catalog.errors import BucketUploadExpired, ContentInvalid, UploadNotReady
 from mixpeek.catalog.models import Bucket, BucketUpload
-from mixpeek.catalog.retention import clear_assets, clear_bucket_uploads
+from mixpeek.catalog.retention import clear_assets_of_namespaces, clear_bucket_uploads, clear_unused_assets
 from mixpeek.catalog.schemas import RequestBucketUpload
 from mixpeek.catalog.uploads import Uploads
 from mixpeek.db.pool import Database
 from mixpeek.errors import InvalidRequest
 from mixpeek.filters.query import Query
-from mixpeek.objects.assets import asset_url
+from mixpeek.objects.assets import asset_prefix, asset_url, key_from_asset_url
+from mixpeek.objects.store import ObjectStore
 
 PHOTO = files.png(4, 3)
+DATA = {"base64": b64encode(PHOTO).decode(), "mime_type": "image/png"}
 
 
 def request(uploads: Uploads, bucket: Bucket, **fields: Any) -> BucketUpload:
@@ -152,11 +156,105 @@ def test_the_assets_of_a_namespace_go_when_it_is_gone(uploads: Uploads, make_buc
     with uploads.database.transaction() as connection:
         connection.execute("DELETE FROM namespaces WHERE namespace_id = %s", [gone.namespace_id])
 
-    assert clear_assets(uploads.database, store) == 1
-    assert clear_assets(uploads.database, store) == 0
+    assert clear_assets_of_namespaces(uploads.database, store) == 1
+    assert clear_assets_of_namespaces(uploads.database, store) == 0
 
     (left,) = [key for key, _ in store.list("namespaces/")]
     assert left.startswith(f"namespaces/{kept.namespace_id}/assets/")
+
+
+def test_a_file_goes_once_nothing_refers_to_it_and_not_before(
+    uploads: Uploads, make_bucket: Any, make_object: Any
+) -> None:
+    bucket, store = make_bucket(), uploads.intake.objects
+    upload = request(uploads, bucket)
+    put(uploads, upload)
+    first = confirm(uploads, bucket, upload).object_id
+    picture = {"property": "photo", "type": "image"}
+    same = make_object(bucket, blobs=[{**picture, "data": {**DATA, "filename": "my photo.png"}}])
+    other = make_object(bucket, blobs=[{**picture, "data": {**DATA, "filename": "other.png"}}])  # never written
+    key, unwritten = (key_from_asset_url(each.blobs[0]["data"]) for each in (same, other))
+    assert key and unwritten
+    with uploads.database.transaction() as connection:
+        (second,) = catalog_objects.write_objects(
+            connection, uploads.documents, bucket, [catalog_objects.Wanted(same)], "insert"
+        )
+
+    assert clear_unused_assets(uploads.database, store) == 0, "an hour has not passed"
+    assert clear(uploads, bucket) == 1
+    assert [store.exists(each) for each in (key, unwritten)] == [True, False]
+    for object_id, is_kept in ((first, True), (second, False)):
+        with uploads.database.transaction() as connection:
+            catalog_objects.delete_object(connection, uploads.documents, bucket, object_id)
+        clear(uploads, bucket)
+        assert store.exists(key) is is_kept
+
+
+def test_a_file_that_could_not_be_removed_is_removed_later(uploads: Uploads, make_bucket: Any) -> None:
+    class Dying(ObjectStore):
+        """Its process ends while it removes a file, before or after the file is gone."""
+
+        dies_after = False
+
+        def delete(self, key: str) -> None:
+            if self.dies_after:
+                super().delete(key)
+            raise SystemExit
+
+    class Away(ObjectStore):
+        def delete(self, key: str) -> None:
+            raise PermissionError("not today")
+
+    bucket, store = make_bucket(), uploads.intake.objects
+    done = [confirmed_photo(uploads, bucket, width) for width in (5, 6, 7)]
+    keys = [each.asset["key"] for each in done if each.asset]
+    with uploads.database.transaction() as connection:
+        queries.delete_bucket(connection, bucket.bucket_id)
+    directory = uploads.intake.objects._store.prefix
+
+    assert clear(uploads, bucket, Away(None, directory)) == 0
+    for dies_after in (False, True):
+        dying = Dying(None, directory)
+        dying.dies_after = dies_after
+        with pytest.raises(SystemExit):
+            clear(uploads, bucket, dying)
+    assert sum(map(store.exists, keys)) == 2
+
+    assert clear(uploads, bucket) == 3
+    assert sum(map(store.exists, keys)) == 0
+
+
+def test_content_whose_object_is_deleted_or_holds_something_else_is_not_there_any_more(
+    uploads: Uploads, make_bucket: Any
+) -> None:
+    bucket = make_bucket()
+    first = confirmed_photo(uploads, bucket, 5)
+    again = confirmed_photo(uploads, bucket, 5)
+    with uploads.database.transaction() as connection:
+        catalog_objects.delete_object(connection, uploads.documents, bucket, first.object_id or "")
+        left = queries.list_uploads(connection, bucket.bucket_id, None, Query(10)).rows
+
+    anew = confirmed_photo(uploads, bucket, 5)
+
+    assert (again.object_id, again.duplicate_of_upload_id) == (first.object_id, first.upload_id)
+    assert left == [], "uploads go with the object they became"
+    assert anew.duplicate_of_upload_id is None
+    assert anew.object_id not in (None, first.object_id)
+
+
+def confirmed_photo(uploads: Uploads, bucket: Bucket, width: int) -> BucketUpload:
+    upload = request(uploads, bucket)
+    put(uploads, upload, files.png(width, 3))
+    return confirm(uploads, bucket, upload)
+
+
+def clear(uploads: Uploads, bucket: Bucket, store: ObjectStore | None = None) -> int:
+    """Remove what nothing refers to in a bucket's namespace, as if an hour had passed; the database is shared."""
+    with uploads.database.transaction() as connection:
+        connection.execute(
+            "DELETE FROM asset_checks WHERE NOT starts_with(key, %s)", [asset_prefix(bucket.namespace_id)]
+        )
+    return clear_unused_assets(uploads.database, store or uploads.intake.objects, age=timedelta(0))
 
 
 def _expire(database: Database, upload: BucketUpload) -> None:

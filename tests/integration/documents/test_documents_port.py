@@ -135,6 +135,23 @@ def test_what_was_made_of_a_removed_document_goes_with_it_however_far_down(
     ]
 
 
+def test_what_was_made_of_a_deleted_document_goes_with_it(
+    store: DocumentStore, connection: Connection, new_index: Callable[[], Index]
+) -> None:
+    first, second, third = new_index(), new_index(), new_index()
+    store.upsert(connection, first, parts("page", 2))
+    store.upsert(connection, second, [*parts("x", 2, source="page_0"), *parts("y", 2, source="page_1")])
+    store.upsert(connection, third, [*parts("deep", 1, source="x_1"), *parts("deeper", 1, source="y_1")])
+
+    assert store.delete(connection, first, ["page_1", "nowhere"]) == {"page_1"}
+
+    assert [ids(store, connection, each) for each in (first, second, third)] == [
+        ["page_0"],
+        ["x_0", "x_1"],
+        ["deep_0"],
+    ]
+
+
 def test_of_documents_made_of_documents_only_those_of_the_named_ones_are_looked_at(
     store: DocumentStore, connection: Connection, index: Index
 ) -> None:

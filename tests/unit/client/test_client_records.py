@@ -16,6 +16,7 @@ DOCUMENTED: list[tuple[type[Any], type[BaseModel]]] = [
     (records.Bucket, buckets.Bucket),
     (records.StoredObject, buckets.StoredObject),
     (records.ObjectsCreated, buckets.ObjectsCreated),
+    (records.Upload, buckets.BucketUploadOpened),
     (records.Collection, collections.Collection),
     (records.Triggered, collections.CollectionTriggered),
     (records.Batch, batches.BatchWithProgress),

@@ -23,9 +23,9 @@ from mixpeek.execution.watchdog import (
     Judge,
     Usage,
     innermost,
-    kept_waiting_s,
     usage_of,
 )
+from mixpeek.host.patience import kept_waiting_s
 
 MIB = 1024**2
 CALL = (7, 10.0)

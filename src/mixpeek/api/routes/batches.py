@@ -71,9 +71,17 @@ def trigger_bucket(
 
 
 class ListBatches(ListRequest):
-    """What to list; `status` is the same as a filter on it."""
+    """What to list; `status` and `collection_id` are the same as filters."""
 
     status: str | None = Field(None, max_length=40)
+    collection_id: str | None = Field(None, max_length=256, description="Only batches that fill this collection.")
+
+    def narrowed(self) -> ListBatches:
+        """Return the same request with `collection_id` among its filters."""
+        if self.collection_id is None:
+            return self
+        fills: dict[str, Any] = {"field": "collection_ids", "operator": "contains", "value": self.collection_id}
+        return self.model_copy(update={"filters": {"AND": [fills, *([self.filters] if self.filters else [])]}})
 
 
 @router.get("", **answers(BatchPage, operation_id="get_batches"))
@@ -221,7 +229,7 @@ def list_failed_documents(
         rows = queries.list_outcomes(
             connection, batch_id, limit, after=(after[0], after[2]), offset=offset, collection_ids=chosen
         )
-        causes = queries.count_causes(connection, batch_id)
+        causes = queries.count_causes(connection, batch_id, chosen)
     last = f"{rows[-1]['collection_id']}/{rows[-1]['document_id']}" if rows else None
     return {
         "batch_id": batch_id,
@@ -278,7 +286,7 @@ def _get(connection: Connection, namespace: Namespace, bucket_identifier: str, b
 def _list_batches(
     platform: Platform, namespace: Namespace, bucket_identifier: str, listed: ListedPage, body: ListBatches
 ) -> dict[str, Any]:
-    query = listed.query(body, always_counted=True)
+    query = listed.query(body.narrowed(), always_counted=True)
     with platform.database.transaction() as connection:
         bucket = get_bucket(connection, namespace.namespace_id, bucket_identifier)
         found = queries.list_batches(connection, namespace.namespace_id, bucket.bucket_id, body.status, query)

@@ -76,7 +76,7 @@ def replace_collection(
         return found.wire()
 
 
-@router.post("/{collection_identifier}/clone", **answers(CollectionCloned, 409))
+@router.post("/{collection_identifier}/clone", **answers(CollectionCloned, 409, status=201))
 def clone_collection(
     platform: PlatformDep,
     namespace: HeaderNamespace,

@@ -125,7 +125,10 @@ def update_documents(
 def delete_documents(
     platform: PlatformDep, namespace: HeaderNamespace, caller: Deleter, collection_identifier: str, body: BatchDelete
 ) -> dict[str, Any]:
-    """Delete chosen documents, or all that pass a filter. A later batch over the same objects makes them again."""
+    """Delete chosen documents, or all that pass a filter, with what other collections made of them.
+
+    A later batch over the same objects makes them again.
+    """
     wanted = parse_filter(body.filters, case_sensitive=False)
     with platform.database.transaction() as connection:
         place = _Place.of(platform, connection, namespace, collection_identifier)
@@ -171,7 +174,10 @@ def update_document(
 def delete_document(
     platform: PlatformDep, namespace: HeaderNamespace, caller: Deleter, collection_identifier: str, document_id: str
 ) -> dict[str, Any]:
-    """Delete a document with its vectors. A later batch over the same object makes it again."""
+    """Delete a document with its vectors, and with what other collections made of it.
+
+    A later batch over the same object makes it again.
+    """
     with platform.database.transaction() as connection:
         place = _Place.of(platform, connection, namespace, collection_identifier)
         if not platform.documents.delete(connection, place.index, [document_id]):

@@ -13,7 +13,7 @@ from mixpeek.api.answers import answers
 from mixpeek.api.paging import ListedPageDep, ListRequest, wire_found
 from mixpeek.api.platform import Platform
 from mixpeek.api.schemas.namespaces import Namespace as NamespaceAnswer
-from mixpeek.api.schemas.namespaces import NamespaceDeleted, NamespacePage
+from mixpeek.api.schemas.namespaces import NamespaceDeleted, NamespacePage, NamespaceSaved
 from mixpeek.db.pool import Connection
 from mixpeek.filters.query import Query
 from mixpeek.registry.extractors import BUILTIN_VERSION, BUILTINS
@@ -38,7 +38,7 @@ class NamedExtractor(WireModel):
 
 
 class PayloadIndex(WireModel):
-    """A field that is filtered by. Every field can be: what is declared here is kept and shown."""
+    """A field that is filtered by. Every field can be: what is declared here is kept and shown, and builds nothing."""
 
     field_name: str = Field(min_length=1, max_length=255)
     type: Literal["keyword", "integer", "float", "bool", "geo", "datetime", "text", "uuid"]
@@ -106,7 +106,7 @@ class UpdateNamespace(_NamespaceFields):
         return {name: value for name, value in given.items() if value is not None or name == "description"}
 
 
-@router.post("", **answers(NamespaceAnswer, 409))
+@router.post("", **answers(NamespaceSaved, 409))
 def create_namespace(platform: PlatformDep, caller: Admin, body: CreateNamespace) -> dict[str, Any]:
     """Create an empty namespace."""
     fields = {
@@ -116,7 +116,7 @@ def create_namespace(platform: PlatformDep, caller: Admin, body: CreateNamespace
     }
     with platform.database.transaction() as connection:
         namespace = service.create_namespace(connection, caller.organization_id, fields)
-        return _wire(connection, namespace)
+        return {**_wire(connection, namespace), "warnings": _warnings(body.payload_indexes)}
 
 
 @router.get("", **answers(NamespacePage))
@@ -140,16 +140,17 @@ def get_namespace(platform: PlatformDep, namespace: PathNamespace) -> dict[str, 
         return _wire(connection, namespace)
 
 
-@router.patch("/{namespace_id}", **answers(NamespaceAnswer, 409))
+@router.patch("/{namespace_id}", **answers(NamespaceSaved, 409))
 def update_namespace(
     platform: PlatformDep, caller: Writer, namespace: PathNamespace, body: UpdateNamespace
 ) -> dict[str, Any]:
     """Rename or describe a namespace; what is left out stays."""
     with platform.database.transaction() as connection:
-        return _wire(connection, service.update_namespace(connection, namespace, body.changes()))
+        changed = service.update_namespace(connection, namespace, body.changes())
+        return {**_wire(connection, changed), "warnings": _warnings(body.payload_indexes)}
 
 
-@router.put("/{namespace_id}", **answers(NamespaceAnswer, 409))
+@router.put("/{namespace_id}", **answers(NamespaceSaved, 409))
 def put_namespace(
     platform: PlatformDep, caller: Writer, namespace: PathNamespace, body: UpdateNamespace
 ) -> dict[str, Any]:
@@ -185,6 +186,17 @@ def _wire(connection: Connection, namespace: Namespace) -> dict[str, Any]:
         "infrastructure": None,
         "cluster_id": None,
     }
+
+
+def _warnings(indexes: list[PayloadIndex] | None) -> list[str]:
+    """Return what to say about indexes that a client declares for the sake of its filters."""
+    if not indexes:
+        return []
+    words = ["`payload_indexes` are kept and shown, and build nothing: every field can be filtered by without"]
+    places = [index.field_name for index in indexes if index.type == "geo"]
+    if places:
+        words.append(f"No filter compares places: {', '.join(places)} can be shown and compared as a value only")
+    return words
 
 
 def _wire_extractor(extractor: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from mixpeek.api.access import Deleter, HeaderNamespace, PlatformDep, Writer
 from mixpeek.api.answers import answers
@@ -22,6 +22,7 @@ from mixpeek.catalog.models import Bucket
 from mixpeek.catalog.objects import Wanted
 from mixpeek.catalog.schemas import ChangeObject, CreateObject, CreateObjects, Policy, ReplaceObject
 from mixpeek.db.pool import Connection
+from mixpeek.documents.editing import selected
 from mixpeek.errors import MixpeekError
 from mixpeek.objects.assets import asset_prefix, key_from_asset_url
 from mixpeek.tenancy.models import Namespace
@@ -37,6 +38,7 @@ PolicyQuery = Annotated[
     Policy | None,
     Query(description="What becomes of an object whose unique key another one has; default: as the bucket says."),
 ]
+_IDS = ("object_id", "bucket_id")
 AutoProcess = Annotated[bool, Query(description="Run the collections that read the bucket over what was written.")]
 
 
@@ -103,20 +105,30 @@ def create_objects(
     }
 
 
+class ListObjects(ListRequest):
+    """What to list, and what to show of it."""
+
+    select: list[str] | None = Field(None, max_length=200, description="Only these fields, beside the ids.")
+
+
 @router.post("/list", **answers(ObjectPage))
 def list_objects(
     platform: PlatformDep,
     namespace: HeaderNamespace,
     bucket_identifier: str,
     listed: ListedPageDep,
-    body: ListRequest | None = None,
+    body: ListObjects | None = None,
 ) -> dict[str, Any]:
     """List objects, in the order they were made unless sorted."""
+    body = body or ListObjects()
     query = listed.query(body)
     with platform.database.transaction() as connection:
         bucket = service.get_bucket(connection, namespace.namespace_id, bucket_identifier)
         found = queries.list_objects(connection, bucket.bucket_id, query)
-    return wire_found(query, [stored.wire() for stored in found.rows], found)
+    results = [stored.wire() for stored in found.rows]
+    if body.select is not None:
+        results = [selected(each, body.select, _IDS) for each in results]
+    return wire_found(query, results, found)
 
 
 @router.get("/{object_id}", **answers(StoredObject))

@@ -97,10 +97,17 @@ class StoredObject(OpenAnswer):
     task_id: str | None = Field(None, description="With `auto_process`: the task to poll.")
 
 
+class ListedObject(OpenAnswer):
+    """An object in a list; with `select` only its ids and the selected fields."""
+
+    object_id: str
+    bucket_id: str
+
+
 class ObjectPage(Answer):
     """A page of objects, in the order they were made."""
 
-    results: list[StoredObject]
+    results: list[ListedObject]
     pagination: PageInfo
 
 
@@ -143,9 +150,13 @@ class BucketUpload(Answer):
     object_id: str | None = Field(description="The object made of it, or the one that holds the same content.")
     is_duplicate: bool
     duplicate_of_upload_id: str | None
+    presigned_url_expiration: int = Field(description="For how many seconds from its creation it is open.")
     created_at: datetime
     expires_at: datetime
     confirmed_at: datetime | None
+    presigned_url: str | None = Field(
+        None, description="With `return_presigned_urls`, of a confirmed file: GET it without a key."
+    )
 
 
 class BucketUploadOpened(BucketUpload):
@@ -161,8 +172,19 @@ class BucketUploadConfirmed(BucketUpload):
     success: Literal[True]
 
 
+class BucketUploadStats(Answer):
+    """Figures over the uploads of one page."""
+
+    total_uploads: int
+    total_size_bytes: int
+    uploads_by_status: dict[str, int]
+    avg_file_size_bytes: float
+    unique_buckets: int
+
+
 class BucketUploadPage(Answer):
     """A page of uploads."""
 
     results: list[BucketUpload]
     pagination: PageInfo
+    stats: BucketUploadStats

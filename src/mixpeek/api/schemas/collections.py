@@ -32,7 +32,7 @@ class CollectionExtractor(Answer):
     """How a collection uses its feature extractor."""
 
     feature_extractor_name: str
-    version: str | None = Field(description="As asked for; null follows the active version.")
+    version: str = Field(description="As asked for; `latest` follows the active version.")
     parameters: dict[str, Any]
     input_mappings: dict[str, str] | list[ExtractorInput]
     field_passthrough: list[KeptField]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import Field
+
 from mixpeek.api.schemas.base import Answer, PageInfo
 
 
@@ -27,6 +29,12 @@ class Namespace(Answer):
     vector_inference_map: dict[str, str]
     infrastructure: None
     cluster_id: None
+
+
+class NamespaceSaved(Namespace):
+    """A namespace as it was made or changed."""
+
+    warnings: list[str] = Field(description="What was asked for and changes nothing here.")
 
 
 class NamespacePage(Answer):
