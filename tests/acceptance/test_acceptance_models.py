@@ -20,6 +20,7 @@ from factories.minilm import EMBED, expected_vector, minilm_files, tar_of
 from factories.platform import deployed, publish
 from factories.plugins import MakePlugin
 from factories.servers import API_KEY, Server
+from factories.waiting import until
 from mixpeek import Mixpeek
 from mixpeek.client import ApiError
 
@@ -208,6 +209,10 @@ def test_a_hub_model_is_fetched_once_survives_a_kill_and_a_failed_fetch_leaves_t
         hub.released.clear()
         client.plugins.deploy(plugin_id)
         assert hub.reached.wait(30)
+        until(
+            lambda: any(part.stat().st_size for part in hub_server.data_dir.rglob("model.onnx.part")),
+            what="the first bytes are on the disk",
+        )
         killed = hub_server.child_pid("worker")
         assert killed is not None
         os.kill(killed, signal.SIGKILL)

@@ -97,6 +97,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Execute": {"inputs": {"query": "a lazy dog"}, "pagination": {"method": "offset", "limit": 10, "page_number": 1}},
     "ListTasks": {"status": "COMPLETED"},
     "ListRequest": {"filters": {"AND": [FILTER]}, "sort": {"field": "created_at", "direction": "desc"}},
+    "ListObjects": {"filters": {"AND": [FILTER]}, "select": ["topic"]},
+    "ListUploads": {"sort": {"field": "created_at", "direction": "desc"}, "return_presigned_urls": True},
     "ListDocuments": {"filters": {"AND": [FILTER]}, "sort": {"field": "topic"}, "select": ["topic"]},
     "UpdateNamespace": {"description": "News articles of this year"},
     "TriggerBucket": {"collection_ids": ["article_embeddings"]},

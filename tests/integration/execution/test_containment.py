@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from factories.waiting import until
 from mixpeek.errors import PluginCrashed, PluginOutOfMemory, PluginRaised, PluginScratchFull
 from mixpeek.execution.blocking import BlockingHost
 
@@ -203,7 +204,7 @@ def test_a_host_starts_and_answers_without_loading_tables_or_an_event_loop(attem
 
 def test_killing_the_outer_process_ends_the_host(host: BlockingHost, attempt: Attempt) -> None:
     os.kill(host.pid, 9)
+    until(lambda: not host.alive, what="its end is noticed")
 
     with pytest.raises(PluginCrashed, match="SIGKILL"):
         attempt("environment")
-    assert not host.alive

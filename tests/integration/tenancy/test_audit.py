@@ -30,6 +30,8 @@ NOT_AUDITED = {
     "document_keys": "where documents are kept",
     "documents": "made by batches, which are recorded with their counts and outcomes",
     "document_vectors": "as documents",
+    "document_deletions": "counts of deletions, which are recorded",
+    "asset_checks": "files that may be removed, found again from what refers to them",
     "batch_chunks": "as documents",
     "batch_tiers": "how far a batch is; the batch itself is recorded",
     "batch_progress": "counts of what a batch did; the batch itself is recorded",

@@ -179,7 +179,9 @@ def test_batches_and_tasks_are_told_of_by_their_status_and_not_by_their_progress
             "INSERT INTO batch_chunks (batch_id, collection_id, generation, chunk, object_ids)"
             " VALUES ('btch_1', 'col_1', 1, 0, '{o}')"
         )
-        connection.execute("UPDATE batch_chunks SET committed_at = now(), written = 5, failed = 1")
+        connection.execute(
+            "UPDATE batch_chunks SET committed_at = now(), written = 5, failed = 1 WHERE batch_id = 'btch_1'"
+        )
         assert batches.finish_batch(
             connection, "btch_1", task_id, "COMPLETED_WITH_ERRORS", "one row failed", {"raised": 1}
         )
