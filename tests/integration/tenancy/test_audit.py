@@ -27,6 +27,7 @@ NOT_AUDITED = {
     "shadow_reports": "what each process has counted",
     "collection_generations": "made and replaced with their collection",
     "segments": "where documents are kept",
+    "large_indexes": "where documents are kept",
     "document_keys": "where documents are kept",
     "documents": "made by batches, which are recorded with their counts and outcomes",
     "document_vectors": "as documents",
