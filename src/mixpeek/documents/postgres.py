@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace as changed
 from datetime import UTC, datetime
 from typing import Any
@@ -15,22 +16,21 @@ from mixpeek.db.time_limit import time_limit
 from mixpeek.documents import (
     aggregation,
     binary_copy,
-    bm25,
     listing,
     postgres_removal,
     segment_queries,
+    text_index,
     vector_rows,
     vector_search,
 )
 from mixpeek.documents.editing import with_fields
 from mixpeek.documents.port import Document, Groups, Hit, Index, Metric, NewDocument, Sources, Stats
+from mixpeek.documents.postings import MOST_IN_BLOCK
 from mixpeek.documents.schemas import Aggregate
 from mixpeek.documents.segments import Limits
-from mixpeek.documents.terms import terms_of, terms_of_query
 from mixpeek.documents.vector_columns import Embedding
 from mixpeek.filters.model import Filter
 from mixpeek.filters.query import Query
-from mixpeek.filters.sql import Fragment, compile_filter
 
 
 class PostgresDocuments:
@@ -43,16 +43,22 @@ class PostgresDocuments:
         """Replace by id: old rows go, new ones are copied in, all in the caller's transaction."""
         if not documents:
             return
+        if len(documents) > MOST_IN_BLOCK:
+            self.upsert(connection, index, documents[:MOST_IN_BLOCK])
+            self.upsert(connection, index, documents[MOST_IN_BLOCK:])
+            return
         ids = [document.document_id for document in documents]
         key = [index.collection_id, index.generation, ids]
         now, earlier = datetime.now(UTC), dict[str, binary_copy.Earlier]()
         segment_queries.share_lock(connection, index)
         segment = segment_queries.open_segment(connection, index)
         # Ids that are new to the index have nothing to delete, and of most batches all are.
+        block = text_index.new_block(connection)
         new = connection.execute(
-            "INSERT INTO document_keys (collection_id, generation, document_id, segment)"
-            " SELECT %s, %s, unnest(%s::text[]), %s ON CONFLICT (collection_id, generation, document_id) DO NOTHING",
-            [*key, segment.segment],
+            "INSERT INTO document_keys (collection_id, generation, document_id, segment, text_block, text_place)"
+            " SELECT %s, %s, n.document_id, %s, %s, n.place - 1 FROM unnest(%s::text[]) WITH ORDINALITY n"
+            " (document_id, place) ON CONFLICT (collection_id, generation, document_id) DO NOTHING",
+            [index.collection_id, index.generation, segment.segment, block, ids],
         ).rowcount
         if new < len(documents):
             where = "collection_id = %s AND generation = %s AND document_id = ANY(%s)"
@@ -61,7 +67,7 @@ class PostgresDocuments:
                 connection, f"DELETE FROM documents WHERE {where} RETURNING document_id, created_at, edits", key
             )
             earlier = {row["document_id"]: binary_copy.Earlier(row["created_at"], row["edits"]) for row in replaced}
-            connection.execute(f"UPDATE document_keys SET segment = %s WHERE {where}", [segment.segment, *key])
+            text_index.move_keys(connection, index, ids, block, segment.segment)
         place = (index.collection_id, index.generation, segment.segment)
         with (
             connection.cursor() as cursor,
@@ -72,6 +78,19 @@ class PostgresDocuments:
         ):
             copy.write(binary_copy.documents(place, documents, earlier, now))
         vector_rows.write(connection, index, segment, documents)
+        text_index.write_block(
+            connection,
+            index,
+            block,
+            {
+                row.document_id: {**earlier[row.document_id].edits, **row.payload}
+                if row.document_id in earlier
+                else row.payload
+                for row in documents
+            },
+        )
+        if len(documents) < text_index.SMALL:
+            text_index.merge_small(connection, index)
         grown = new if segment.table_name is None else len(documents)
         segment_queries.note_rows(connection, index, segment, grown, self._limits)
 
@@ -100,24 +119,9 @@ class PostgresDocuments:
     def search_text(
         self, connection: Connection, indexes: Sequence[Index], query: str, k: int, *, where: Filter | None = None
     ) -> list[Hit]:
-        """Rank every document's text as it stands in its payload."""
-        fragment = Fragment("true") if where is None else compile_filter(where, listing.SURFACE)
-        with time_limit(connection):
-            rows = dict_rows(
-                connection,
-                f"SELECT document_id, collection_id, payload, {fragment.text} AS passes FROM documents"
-                " WHERE (collection_id, generation) IN"
-                " (SELECT unnest(%(collections)s::text[]), unnest(%(generations)s::int[]))",
-                {
-                    **fragment.params,
-                    "collections": [index.collection_id for index in indexes],
-                    "generations": [index.generation for index in indexes],
-                },
-            )
-        texts = {(row["document_id"], row["collection_id"]): terms_of(row["payload"]) for row in rows}
-        passing = {(row["document_id"], row["collection_id"]) for row in rows if row["passes"]}
-        ranked = bm25.rank(texts, terms_of_query(query))
-        return [Hit(*key, score) for key, score in ranked if key in passing][:k]
+        """Rank by the postings of the query's words, whose blocks are written with the documents."""
+        with time_limit(connection) if where is not None else nullcontext():
+            return text_index.search(connection, indexes, query, k, where)
 
     def fetch(
         self, connection: Connection, indexes: Sequence[Index], document_ids: Sequence[str], *, vectors: bool = False
@@ -229,6 +233,11 @@ class PostgresDocuments:
                 " WHERE collection_id = %s AND generation = %s AND document_id = %s",
                 written,
             )
+        text_index.write_again(
+            connection,
+            index,
+            {row["document_id"]: payload.obj for row, (payload, *_) in zip(stored, written, strict=True)},
+        )
         return {row["document_id"] for row in stored}
 
     def delete(self, connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
+from psycopg.rows import dict_row
+
 from mixpeek.db.pool import Connection, dict_rows
 from mixpeek.db.time_limit import time_limit
 from mixpeek.documents import segment_queries
@@ -22,8 +24,9 @@ from mixpeek.filters.sql import Fragment, compile_filter
 
 # How many candidates HNSW keeps, at the least; at most it takes this many.
 LEAST_CANDIDATES, MOST_CANDIDATES = 100, 1000
-# A filter that passes one in so many is met on the way through an index; a rarer one is evaluated first.
-SCANNED_PER_RESULT, LEAST_SCANNED, MOST_SCANNED = 100, 2000, 20_000
+# A filter is tried on so many documents. If it lets enough of them pass, the nearest vectors are looked up until enough
+# pass, four times as many as it should take at most; a rarer one is evaluated over all documents first.
+SAMPLE, WORTH_LOOKING, CAUTION = 400, 1000, 4
 
 
 def search(
@@ -61,23 +64,39 @@ def _rows(
     statement = _Statement(layouts, embedding, k, passing.text if where is not None else None)
     params = {**passing.params, **statement.params, "vector": _text(vector)}
     if not large:
+        return (dict_rows if where is None else _planned_anew)(connection, statement.text(), params)
+    if where is None:
+        _tune(connection, k)
         return dict_rows(connection, statement.text(), params)
-    _tune(connection, k, is_filtered=where is not None)
-    rows = dict_rows(connection, statement.text(), params)
-    if where is not None and len(rows) < k:
-        # The indexes have not come upon enough that passes: look at all that does instead.
-        rows = dict_rows(connection, statement.text(filter_first=True), params)
-    return rows
+    looked_at = _until_passing(connection, statement, params, k)
+    _tune(connection, looked_at)
+    if looked_at <= WORTH_LOOKING:
+        rows = _planned_anew(connection, statement.text(looked_at=looked_at * CAUTION), params)
+        if len(rows) == k:
+            return rows
+    return _planned_anew(connection, statement.text(filter_first=True), params)
 
 
-def _tune(connection: Connection, k: int, *, is_filtered: bool) -> None:
-    """Set how far the indexes look, for this transaction."""
-    scanned = min(max(SCANNED_PER_RESULT * k, LEAST_SCANNED), MOST_SCANNED) if is_filtered else MOST_SCANNED
+def _tune(connection: Connection, wanted: int) -> None:
+    """Set how far the indexes look for so many vectors, for this transaction."""
+    # Searches that run at the same time need the processors for themselves.
     connection.execute(
         "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true),"
-        " set_config('hnsw.max_scan_tuples', %s, true)",
-        [str(min(max(k, LEAST_CANDIDATES), MOST_CANDIDATES)), str(scanned)],
+        " set_config('max_parallel_workers_per_gather', '0', true)",
+        [str(min(max(wanted, LEAST_CANDIDATES), MOST_CANDIDATES))],
     )
+
+
+def _until_passing(connection: Connection, statement: _Statement, params: dict[str, Any], k: int) -> int:
+    """Return how many vectors are looked at until `k` pass, judged by some of the documents."""
+    [row] = _planned_anew(connection, statement.sample(), params)
+    return int(k * row["tried"] / row["passing"]) if row["passing"] else WORTH_LOOKING + 1
+
+
+def _planned_anew(connection: Connection, sql: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+    # A plan for any filter is a bad one for most.
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql, params, prepare=False).fetchall()
 
 
 class _Statement:
@@ -103,11 +122,14 @@ class _Statement:
             self.params["collections"] = [index.collection_id for index in self._shared]
             self.params["generations"] = [index.generation for index in self._shared]
 
-    def text(self, *, filter_first: bool = False) -> str:
+    def text(self, *, looked_at: int = 0, filter_first: bool = False) -> str:
+        """Return it whole: with a filter, either tried on so many of the nearest, or on all documents first."""
         parts = [self._shared_part()] if self._shared else []
         for place, layout in enumerate(self._large):
-            own = self._filtered_part if filter_first else self._ordered_part
-            parts.append(own(place, layout))
+            if filter_first:
+                parts.append(self._filtered_part(place, layout))
+            else:
+                parts.append(self._ordered_part(place, layout, looked_at))
         # Those that became large since they were looked up have left the shared table, perhaps.
         unchanged = (
             "(SELECT count(*) FROM large_indexes l WHERE (l.collection_id, l.generation) IN (SELECT * FROM"
@@ -144,21 +166,26 @@ class _Statement:
             f" AND d.generation = {generation} AND d.document_id = v.document_id AND {self._passing})"
         )
 
-    def _ordered_part(self, place: int, layout: Layout) -> str:
+    def sample(self) -> str:
+        """Return the statement that tries the filter on some documents of a large index."""
+        return (
+            f"SELECT count(*) AS tried, count(*) FILTER (WHERE {self._passing}) AS passing"
+            f" FROM (SELECT * FROM documents d WHERE {_of_index(0)} ORDER BY document_id LIMIT {SAMPLE}) d"
+        )
+
+    def _ordered_part(self, place: int, layout: Layout, looked_at: int) -> str:
         """Go through the vectors in order of distance, and look each one's document up where there is a filter."""
-        joined = ""
-        if self._passing is not None:
-            # OFFSET keeps the planner from anything else, such as sorting what passes.
-            joined = (
-                f" CROSS JOIN LATERAL (SELECT FROM documents d WHERE {_of_index(place)}"
-                f" AND d.document_id = v.document_id AND {self._passing} OFFSET 0) d"
-            )
         embedding = self._embedding
         limit = self._limit if embedding.is_exact else self._limit * 4
-        return (
+        ordered = (
             f"SELECT v.document_id, %(large_collection_{place})s AS collection_id, {self._distance} AS distance"
-            f" FROM {layout.table} v{joined} WHERE {embedding.condition}"
-            f" ORDER BY {embedding.order('%(vector)s')} LIMIT {limit}"
+            f" FROM {layout.table} v WHERE {embedding.condition} ORDER BY {embedding.order('%(vector)s')}"
+        )
+        if self._passing is None:
+            return f"{ordered} LIMIT {limit}"
+        return (
+            f"SELECT v.* FROM ({ordered} LIMIT {looked_at}) v CROSS JOIN LATERAL (SELECT FROM documents d"
+            f" WHERE {_of_index(place)} AND d.document_id = v.document_id AND {self._passing} OFFSET 0) d LIMIT {limit}"
         )
 
     def _filtered_part(self, place: int, layout: Layout) -> str:
