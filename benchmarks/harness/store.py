@@ -47,7 +47,13 @@ class Store:
             return self.documents.search_text(connection, [self.index], query, k, where=where)
 
     def build(self) -> list[str]:
-        """Index and merge segments until nothing is left to do."""
+        """Index and merge segments until nothing is left to do, the open one too, as when a batch ends."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "UPDATE segments SET state = 'sealed' WHERE collection_id = %s AND state = 'open'"
+                " AND table_name IS NOT NULL",
+                [self.index.collection_id],
+            )
         builder, steps = SegmentBuilder(self.database), list[str]()
         while step := builder.next_step(self.index, "task_benchmark"):
             steps.append(step)
