@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
+from mixpeek.collections.indexing import Indexing
 from mixpeek.db.pool import Database, dict_rows, scalar
 from mixpeek.documents import segment_queries
 from mixpeek.documents.port import Index, NewDocument
@@ -292,4 +293,31 @@ def test_a_sealed_segment_asks_for_its_index_and_a_batch_that_ends_seals_what_it
     assert [each.state for each in states] == ["sealed", "sealed"]
     world.write(range(60, 70))
     assert world.states() == {1: "sealed", 2: "sealed", 3: "open"}
+    world.check()
+
+
+def test_the_task_says_what_was_done_and_ends(world: World) -> None:
+    class AtOnce:
+        """Steps that are taken and not recorded."""
+
+        def step(self, name: str, action: Callable[[], Any]) -> Any:
+            return action()
+
+        repeatable = step
+
+    for start in range(0, 150, 50):
+        world.write(range(start, start + 50))
+    place = [world.index.collection_id]
+    with world.database.transaction() as connection:
+        task_id = scalar(connection, "SELECT task_id FROM tasks WHERE inputs->>'collection_id' = %s", place)
+
+    Indexing(world.database, world.builder).run(
+        AtOnce(), task_id, {"collection_id": world.index.collection_id, "generation": 1}
+    )
+
+    with world.database.transaction() as connection:
+        [task] = dict_rows(connection, "SELECT status, outputs FROM tasks WHERE task_id = %s", [task_id])
+        connection.execute("DELETE FROM tasks WHERE inputs->>'collection_id' = %s", place)
+    assert task["status"] == "COMPLETED"
+    assert task["outputs"]["steps"][0] == "indexed segment 2"
     world.check()
