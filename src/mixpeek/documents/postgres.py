@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace as changed
 from datetime import UTC, datetime
 from typing import Any
@@ -11,11 +12,15 @@ from psycopg.types.json import Jsonb
 
 from mixpeek.db.listing import Found
 from mixpeek.db.pool import Connection, dict_rows, scalar
-from mixpeek.documents import aggregation, binary_copy, listing, postgres_removal
+from mixpeek.db.time_limit import time_limit
+from mixpeek.documents import aggregation, binary_copy, bm25, listing, postgres_removal
 from mixpeek.documents.editing import with_fields
 from mixpeek.documents.port import Document, Groups, Hit, Index, Metric, NewDocument, Sources, Stats
 from mixpeek.documents.schemas import Aggregate
+from mixpeek.documents.terms import terms_of, terms_of_query
+from mixpeek.filters.model import Filter
 from mixpeek.filters.query import Query
+from mixpeek.filters.sql import Fragment, compile_filter
 
 OPERATORS: dict[Metric, str] = {"cosine": "<=>", "dot": "<#>", "euclidean": "<->"}
 FIRST_SEGMENT = 1
@@ -73,23 +78,50 @@ class PostgresDocuments:
         vector: Sequence[float],
         metric: Metric,
         k: int,
+        *,
+        where: Filter | None = None,
     ) -> list[Hit]:
         """Scan every vector of the feature exactly; `vector` has the feature's dimension."""
-        rows = dict_rows(
-            connection,
-            f"SELECT document_id, collection_id, embedding {OPERATORS[metric]} %(vector)s::vector AS distance"
-            " FROM document_vectors WHERE feature = %(feature)s AND (collection_id, generation) IN"
-            " (SELECT unnest(%(collections)s::text[]), unnest(%(generations)s::int[]))"
-            " ORDER BY distance, document_id LIMIT %(k)s",
-            {
-                "vector": "[" + ",".join(map(repr, vector)) + "]",
-                "feature": feature,
-                "collections": [index.collection_id for index in indexes],
-                "generations": [index.generation for index in indexes],
-                "k": k,
-            },
-        )
+        passing = _passing(where)
+        with time_limit(connection) if where else nullcontext():
+            rows = dict_rows(
+                connection,
+                f"SELECT v.document_id, v.collection_id, v.embedding {OPERATORS[metric]} %(vector)s::vector AS distance"
+                " FROM document_vectors v WHERE v.feature = %(feature)s AND (v.collection_id, v.generation) IN"
+                f" (SELECT unnest(%(collections)s::text[]), unnest(%(generations)s::int[])){passing.text}"
+                " ORDER BY distance, v.document_id LIMIT %(k)s",
+                {
+                    **passing.params,
+                    "vector": "[" + ",".join(map(repr, vector)) + "]",
+                    "feature": feature,
+                    "collections": [index.collection_id for index in indexes],
+                    "generations": [index.generation for index in indexes],
+                    "k": k,
+                },
+            )
         return [Hit(r["document_id"], r["collection_id"], _score(r["distance"], metric)) for r in rows]
+
+    def search_text(
+        self, connection: Connection, indexes: Sequence[Index], query: str, k: int, *, where: Filter | None = None
+    ) -> list[Hit]:
+        """Rank every document's text as it stands in its payload."""
+        fragment = Fragment("true") if where is None else compile_filter(where, listing.SURFACE)
+        with time_limit(connection):
+            rows = dict_rows(
+                connection,
+                f"SELECT document_id, collection_id, payload, {fragment.text} AS passes FROM documents"
+                " WHERE (collection_id, generation) IN"
+                " (SELECT unnest(%(collections)s::text[]), unnest(%(generations)s::int[]))",
+                {
+                    **fragment.params,
+                    "collections": [index.collection_id for index in indexes],
+                    "generations": [index.generation for index in indexes],
+                },
+            )
+        texts = {(row["document_id"], row["collection_id"]): terms_of(row["payload"]) for row in rows}
+        passing = {(row["document_id"], row["collection_id"]) for row in rows if row["passes"]}
+        ranked = bm25.rank(texts, terms_of_query(query))
+        return [Hit(*key, score) for key, score in ranked if key in passing][:k]
 
     def fetch(
         self, connection: Connection, indexes: Sequence[Index], document_ids: Sequence[str], *, vectors: bool = False
@@ -235,6 +267,18 @@ class PostgresDocuments:
         ):
             found.setdefault(r["document_id"], {})[r["feature"]] = r["embedding"]
         return found
+
+
+def _passing(where: Filter | None) -> Fragment:
+    """Return the condition that the document of a vector `v` passes a filter, to be put behind others."""
+    if where is None:
+        return Fragment("")
+    fragment = compile_filter(where, listing.SURFACE)
+    return Fragment(
+        " AND EXISTS (SELECT FROM documents d WHERE d.collection_id = v.collection_id AND d.generation = v.generation"
+        f" AND d.document_id = v.document_id AND {fragment.text})",
+        fragment.params,
+    )
 
 
 def _score(distance: float, metric: Metric) -> float:
