@@ -16,7 +16,7 @@ from mixpeek.registry.models import PluginVersion
 from mixpeek.retrieval.embedding import VectorCache
 from mixpeek.retrieval.results import Flow, Result, Scan
 from mixpeek.retrieval.sorting import merge_sorted
-from mixpeek.retrieval.targets import Target
+from mixpeek.retrieval.targets import Bound, Target
 
 # No stage looks at more documents than these; what is left out is said.
 MOST_RESULTS = 10_000
@@ -117,7 +117,7 @@ class Context:
     store: DocumentStore
     tools: Tools
     targets: list[Target]
-    bound: Mapping[str, Sequence[str]]
+    bound: Bound
     inputs: dict[str, Any]
     # Executes another retriever for a document: (id, name or definition, inputs, how deep) → documents as answered.
     nested: Callable[[Any, dict[str, Any], int], list[dict[str, Any]]]
@@ -151,9 +151,7 @@ class Context:
 
     def load(self, results: Sequence[Result], *, vectors: bool = False) -> list[Result]:
         """Return results with their documents read; those that have gone meanwhile are left out."""
-        unread = [
-            each.document_id for each in results if each.stored is None or (vectors and not each.stored.vectors)
-        ]
+        unread = [each.document_id for each in results if each.stored is None or (vectors and not each.stored.vectors)]
         if unread:
             found = self.store.fetch(self.reading.connection, self.indexes(), unread, vectors=vectors)
             for each in results:
@@ -171,7 +169,9 @@ class Context:
         rows = merge_sorted([page.rows for page in pages], flow.sort)
         is_more = any(page.after for page in pages) or len(rows) > flow.offset + wanted
         if is_more and (flow.limit is None or flow.limit > MOST_RESULTS):
-            self.warn(f"More than {MOST_RESULTS:,} documents pass the filter; the first {MOST_RESULTS:,} were looked at")
+            self.warn(
+                f"More than {MOST_RESULTS:,} documents pass the filter; the first {MOST_RESULTS:,} were looked at"
+            )
         return [
             Result(row.document_id, row.collection_id, 0.0, stored=row)
             for row in rows[flow.offset : flow.offset + wanted]

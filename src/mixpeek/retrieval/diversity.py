@@ -1,4 +1,4 @@
-"""Maximal marginal relevance (Carbonell and Goldstein, 1998): each next document is relevant and unlike those before."""
+"""Maximal marginal relevance (Carbonell and Goldstein, 1998): each next document is relevant and unlike those."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from mixpeek.retrieval.results import hashable
 Matrix = NDArray[np.float64]
 
 
-def order_by_mmr(
-    relevance: Sequence[float], similarity: Matrix, balance: float, count: int
-) -> list[tuple[int, float]]:
+def order_by_mmr(relevance: Sequence[float], similarity: Matrix, balance: float, count: int) -> list[tuple[int, float]]:
     """Return the places of up to `count` documents in the order they are picked, each with its score when picked.
 
     Args:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
+from pydantic import ValidationError
 
 from mixpeek.db.pool import Database, new_id
 from mixpeek.db.time_limit import FilterTimedOut
@@ -30,6 +31,7 @@ from mixpeek.retrieval.results import Flow, Result, Scan
 from mixpeek.retrieval.schemas import Execute, ExecuteAdHoc, ExecuteOptions
 from mixpeek.retrieval.service import get_retriever, get_targets
 from mixpeek.retrieval.stages import STAGES
+from mixpeek.retrieval.targets import Bound
 from mixpeek.retrieval.templates import render
 from mixpeek.retrieval.wrong_shapes import kind_named
 
@@ -45,7 +47,7 @@ class Recipe:
     input_schema: dict[str, Any]
     collection_ids: list[str]
     max_time_ms: int | None
-    bound: Mapping[str, list[str]] = field(default_factory=dict)
+    bound: Bound = None
     retriever_id: str | None = None
     retriever_name: str | None = None
 
@@ -58,7 +60,8 @@ def recipe_of(retriever: Retriever) -> Recipe:
         retriever.input_schema,
         retriever.collection_ids,
         limits.get("max_time_ms"),
-        retriever.dependencies,
+        # One that was made before this was kept is bound to whatever has the feature.
+        retriever.dependencies or None,
         retriever.retriever_id,
         retriever.retriever_name,
     )
@@ -84,12 +87,20 @@ class Executor:
             targets = queries.list_targets(reading.connection, namespace_id, recipe.collection_ids)
             gone = set(recipe.collection_ids) - {target.collection_id for target in targets}
             if gone and not targets:
-                raise NotFound("collection", min(gone), hint="The retriever's collections are gone; clone it with others")
+                raise NotFound(
+                    "collection", min(gone), hint="The retriever's collections are gone; clone it with others"
+                )
             warnings += [f"Collection {each} is gone; it was not searched" for each in sorted(gone)]
             return self._execution(namespace_id, recipe, reading, targets, body, warnings, vectors, shape, 0)
 
     def prepare_ad_hoc(
-        self, namespace_id: str, body: ExecuteAdHoc, *, vectors: bool = False, shape: Shape | None = None, depth: int = 0
+        self,
+        namespace_id: str,
+        body: ExecuteAdHoc,
+        *,
+        vectors: bool = False,
+        shape: Shape | None = None,
+        depth: int = 0,
     ) -> Execution:
         """Return the execution of a recipe that is not kept; raise NotFound or InvalidRequest."""
         reading = Reading(self._database)
@@ -152,7 +163,12 @@ class Executor:
             }
         else:
             definition = dict(named)
-        body = ExecuteAdHoc.model_validate({**definition, "inputs": inputs})
+        try:
+            body = ExecuteAdHoc.model_validate({**definition, "inputs": inputs})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise InvalidRequest(f"retriever_config.{place}: {first['msg']}") from error
         answer = self.prepare_ad_hoc(namespace_id, body, depth=depth).run()
         documents: list[dict[str, Any]] = answer["documents"]
         return documents
@@ -299,9 +315,7 @@ class Execution:
         context = self.context
         loaded = context.load([each for each in shown.results if not each.bare], vectors=self.vectors)
         known = {id(each) for each in loaded}
-        documents = [
-            self.shape(each.wire()) for each in shown.results if each.bare or id(each) in known
-        ]
+        documents = [self.shape(each.wire()) for each in shown.results if each.bare or id(each) in known]
         elapsed = (time.perf_counter() - self.began) * 1000
         left = [name for name, each in context.statistics.items() if each["metadata"].get("left_to_store")]
         return {

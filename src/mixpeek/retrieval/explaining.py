@@ -126,7 +126,9 @@ def explain(
         "execution_plan": plans,
         "optimization_suggestions": _suggestions(retriever),
         "total_estimated_stages": len(plans),
-        "bottleneck_stages": [p["stage_name"] for p in plans if slowest and p["estimated_duration_ms"] >= 0.8 * slowest],
+        "bottleneck_stages": [
+            p["stage_name"] for p in plans if slowest and p["estimated_duration_ms"] >= 0.8 * slowest
+        ],
         "optimization_level": "mvp",
         "optimization_applied": any(plan["optimization_notes"] for plan in plans),
         "optimization_details": None,

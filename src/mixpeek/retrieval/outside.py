@@ -1,4 +1,4 @@
-"""Requests to other servers: every address they lead to is judged before it is connected to; redirects are not followed."""
+"""Requests to other servers: every address they lead to is judged first; redirects are not followed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class OutsideFailed(RequestError):
     """Another server did not answer as it should."""
 
     code = "retriever.outside_failed"
-    hint = "Write `\"on_error\": \"skip\"` to go on without it"
+    hint = 'Write `"on_error": "skip"` to go on without it'
 
 
 class OutsideCaller:
@@ -73,7 +73,13 @@ class OutsideCaller:
             raise OutsideFailed(
                 f"The address is refused: {refused}", hint="The operator can allow it with MIXPEEK_EGRESS_ALLOW"
             ) from refused
-        except (OSError, UnicodeError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as fault:
+        except (
+            OSError,
+            UnicodeError,
+            httpcore.NetworkError,
+            httpcore.ProtocolError,
+            httpcore.TimeoutException,
+        ) as fault:
             kind = "its name cannot be resolved" if isinstance(fault, socket.gaierror) else str(fault)
             raise OutsideFailed(f"The server cannot be reached: {kind or type(fault).__name__}") from fault
 

@@ -116,7 +116,7 @@ def _read_cursor(cursor: str) -> tuple[int, str, str]:
 
 
 def rows_from_results(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Return results as a scroll keeps them; their documents are read again for each page, unless a stage wrote them."""
+    """Return results as a scroll keeps them; documents are read again for each page, unless a stage wrote them."""
     rows: list[dict[str, Any]] = []
     for each in results:
         row: dict[str, Any] = {

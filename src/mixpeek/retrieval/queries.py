@@ -128,9 +128,7 @@ def insert_scroll(connection: Connection, scroll: dict[str, Any], ttl_s: int) ->
     )
 
 
-def find_scroll(
-    connection: Connection, namespace_id: str, scroll_id: str, ttl_s: int
-) -> dict[str, Any] | None:
+def find_scroll(connection: Connection, namespace_id: str, scroll_id: str, ttl_s: int) -> dict[str, Any] | None:
     """Return the results of a scroll, which then lives on; None when its time is over."""
     found = dict_rows(
         connection,

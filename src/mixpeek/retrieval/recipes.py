@@ -11,7 +11,7 @@ from mixpeek.errors import InvalidRequest
 from mixpeek.retrieval.narrowing import read_filter
 from mixpeek.retrieval.schemas import Recipe, Stage
 from mixpeek.retrieval.stages import StageKind
-from mixpeek.retrieval.targets import ANY_FEATURE, Target, find_searched, targets_named
+from mixpeek.retrieval.targets import ANY_FEATURE, Bound, Target, find_searched, targets_named
 from mixpeek.retrieval.templates import REFERENCE, ReferenceMissing, inputs_named, render, texts_of
 from mixpeek.retrieval.wrong_shapes import kind_named
 from mixpeek.wire import WireModel
@@ -22,11 +22,13 @@ _PLACEHOLDERS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def check_recipe(recipe: Recipe, targets: Sequence[Target]) -> list[dict[str, Any]]:
+def check_recipe(recipe: Recipe, targets: Sequence[Target], bound: Bound = None) -> list[dict[str, Any]]:
     """Return the stages as they are kept: each with its type, fit for these targets.
 
-    Raises: InvalidRequest: an unknown stage, a parameter that does not fit, a feature that no collection has, a template
-    that names an input there is not, a filter that cannot be read.
+    Args: bound: see `find_searched`.
+
+    Raises: InvalidRequest: an unknown stage, a parameter that does not fit, a feature that no collection has, a
+    template that names an input there is not, a filter that cannot be read.
     """
     samples = {name: _sample(field.model_dump()) for name, field in recipe.input_schema.items()}
     kept = []
@@ -39,13 +41,15 @@ def check_recipe(recipe: Recipe, targets: Sequence[Target]) -> list[dict[str, An
                 hint="Leave out `stage_type`; it follows from the stage",
             )
         _check_inputs_named(stage, recipe, where)
-        _check_stage(kind, stage, targets, samples, where)
+        _check_stage(kind, stage, targets, bound, samples, where)
         _check_filter_only(kind, stage, is_first=place == 0, where=where)
         kept.append({**stage.model_dump(exclude_none=True), "stage_type": kind.category})
     return kept
 
 
-def bound_features(stages: Sequence[Mapping[str, Any]], targets: Sequence[Target]) -> dict[str, list[str]]:
+def bound_features(
+    stages: Sequence[Mapping[str, Any]], targets: Sequence[Target], before: Bound
+) -> dict[str, list[str]]:
     """Return which collections have each feature address that the stages search, by id."""
     bound: dict[str, list[str]] = {}
     for stage in stages:
@@ -56,7 +60,7 @@ def bound_features(stages: Sequence[Mapping[str, Any]], targets: Sequence[Target
             if "{{" in uri or uri == ANY_FEATURE:
                 continue
             named = search.get("collection_identifiers") or of_stage
-            found = find_searched(uri, targets_named(targets, named), {}).targets
+            found = find_searched(uri, targets_named(targets, named), before).targets
             bound[uri] = list(dict.fromkeys([*bound.get(uri, ()), *(target.collection_id for target in found)]))
     return bound
 
@@ -95,7 +99,7 @@ def check_inputs(declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, 
 
 
 def _check_stage(
-    kind: StageKind, stage: Stage, targets: Sequence[Target], samples: Mapping[str, Any], where: str
+    kind: StageKind, stage: Stage, targets: Sequence[Target], bound: Bound, samples: Mapping[str, Any], where: str
 ) -> None:
     raw = stage.config.parameters
     shared = {name: value for name, value in raw.items() if name not in kind.per_document}
@@ -109,7 +113,7 @@ def _check_stage(
             raise _refusal(kind, faults, f"{where}.parameters") from error
     else:
         try:
-            kind.check(parameters, targets)
+            kind.check(parameters, targets, bound)
         except InvalidRequest as error:
             if error.code == "filter.invalid" and any("{{" in text for text in texts_of(raw)):
                 return
@@ -167,8 +171,8 @@ def _with_samples(value: Any, samples: Mapping[str, Any]) -> Any:
 def _is_of_sample(location: Sequence[int | str], raw: Any) -> bool:
     """Tell whether what stands at a location, or in all of it, comes from an input that is not there yet."""
     for step in location:
-        if isinstance(raw, dict) and step in raw:
-            raw = raw[step]
+        if isinstance(raw, dict):
+            raw = raw.get(step, raw)
         elif isinstance(raw, list) and isinstance(step, int) and step < len(raw):
             raw = raw[step]
     if isinstance(raw, str):

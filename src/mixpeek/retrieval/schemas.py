@@ -45,9 +45,7 @@ class Stage(WireModel):
         value = dict(value)
         if "config" not in value and "stage_id" in value:
             inner = {
-                key: value.pop(key)
-                for key in ("stage_id", "parameters", "pre_filters", "post_filters")
-                if key in value
+                key: value.pop(key) for key in ("stage_id", "parameters", "pre_filters", "post_filters") if key in value
             }
             value["config"] = {key: item for key, item in inner.items() if item is not None}
         config = value.get("config")
@@ -81,6 +79,18 @@ class BudgetLimits(WireModel):
     max_time_ms: int | None = Field(None, ge=1, description="An execution that takes longer is ended with an error.")
 
 
+def _unwrapped(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return an input schema without the `properties` that some documents wrap it in, as JSON Schema does."""
+    inner = schema.get("properties")
+    if not isinstance(inner, dict) or set(schema) - {"properties", "required", "type"} or "type" in inner:
+        return schema
+    needed = schema["required"] if isinstance(schema.get("required"), list) else []
+    return {
+        name: {**field, "required": True} if name in needed and isinstance(field, dict) else field
+        for name, field in inner.items()
+    }
+
+
 class Recipe(WireModel):
     """Stages over collections, with the inputs they take."""
 
@@ -96,14 +106,8 @@ class Recipe(WireModel):
         if not isinstance(value, dict):
             return value
         refuse_wrong_shape(value)
-        schema = value.get("input_schema")
-        if isinstance(schema, dict) and isinstance(schema.get("properties"), dict) and "type" not in schema["properties"]:
-            required = schema.get("required") if isinstance(schema.get("required"), list) else []
-            wrapped = {
-                name: {**field, "required": True} if name in required and isinstance(field, dict) else field
-                for name, field in schema["properties"].items()
-            }
-            value = {**value, "input_schema": wrapped}
+        if isinstance(value.get("input_schema"), dict):
+            value = {**value, "input_schema": _unwrapped(value["input_schema"])}
         for name in ("collection_identifiers", "input_schema"):
             if name in value and value[name] is None:
                 value = {key: item for key, item in value.items() if key != name}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -20,13 +20,21 @@ IMMUTABLE = ("stages", "input_schema", "collection_identifiers", "budget_limits"
 MUTABLE = ("retriever_name", "description", "tags", "visibility", "display_config")
 
 
-def create_retriever(connection: Connection, namespace_id: str, body: CreateRetriever) -> Retriever:
+def create_retriever(
+    connection: Connection,
+    namespace_id: str,
+    body: CreateRetriever,
+    *,
+    bound: Mapping[str, Sequence[str]] | None = None,
+) -> Retriever:
     """Create a retriever whose every stage fits its collections and its inputs.
+
+    Args: bound: collections by a feature address that they had, as those of a retriever that is cloned.
 
     Raises: NotFound: no such collection. InvalidRequest: an unknown stage, parameter, feature or input.
     """
     targets = get_targets(connection, namespace_id, body.collection_identifiers)
-    stages = check_recipe(body, targets)
+    stages = check_recipe(body, targets, bound or {})
     retriever_id = new_id("ret")
     inserted = queries.insert_retriever(
         connection,
@@ -42,7 +50,7 @@ def create_retriever(connection: Connection, namespace_id: str, body: CreateRetr
             "tags": body.tags or [],
             "visibility": body.visibility or "private",
             "display_config": body.display_config,
-            "dependencies": bound_features(stages, targets),
+            "dependencies": bound_features(stages, targets, bound or {}),
         },
     )
     if not inserted:
@@ -73,7 +81,7 @@ def clone_retriever(
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise InvalidRequest(f"{place}: {first['msg']}", hint="Give the clone what the request lacks") from error
-    return create_retriever(connection, namespace_id, wanted), like
+    return create_retriever(connection, namespace_id, wanted, bound=like.dependencies), like
 
 
 def update_retriever(connection: Connection, namespace_id: str, identifier: str, body: PatchRetriever) -> Retriever:

@@ -17,6 +17,7 @@ TEXT = "text"
 # In place of a feature address: the first vector of each collection.
 ANY_FEATURE = "*"
 FOLLOWS = ("latest", "live")
+Bound = Mapping[str, Sequence[str]] | None
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,13 @@ class Searched:
         return self.text + [target for space in self.spaces for target in space.targets]
 
 
-def find_searched(uri: str, targets: Sequence[Target], bound: Mapping[str, Sequence[str]]) -> Searched:
+def find_searched(uri: str, targets: Sequence[Target], bound: Bound) -> Searched:
     """Return what a feature address leads to among targets.
 
-    A collection that was built with another version since is still found: by the address's extractor and feature, if
-    it was `bound` to the address when the retriever was made, or if no collection has the version it says.
+    A collection that was built with another version since is still found by the address's extractor and feature, if it
+    was `bound` to the address when the retriever was made.
 
-    Args: bound: ids of collections by address.
+    Args: bound: ids of collections by address; without it any may stand in where none has the version.
     Raises: InvalidRequest: no target has the feature; with those there are.
     """
     if uri == ANY_FEATURE:
@@ -90,8 +91,8 @@ def find_searched(uri: str, targets: Sequence[Target], bound: Mapping[str, Seque
     found = [(target, match) for target in targets if (match := _match(target, wanted)) is not None]
     exact = [(target, feature, False) for target, (feature, is_same) in found if is_same]
     others = [(target, feature, True) for target, (feature, is_same) in found if not is_same]
-    if exact:
-        others = [other for other in others if other[0].collection_id in bound.get(uri, ())]
+    if exact or bound is not None:
+        others = [other for other in others if other[0].collection_id in (bound or {}).get(uri, ())]
     if exact or others:
         return Searched(_spaces(exact + others))
     if wanted.feature == TEXT:

@@ -1,4 +1,4 @@
-"""Shapes that documents, older clients and other systems write for a retriever, each refused with what to write instead.
+"""Shapes that documents and older clients write for a retriever, each refused with what to write instead.
 
 Read before the models are, so that the hint is about the shape and not about the first key that does not fit.
 """

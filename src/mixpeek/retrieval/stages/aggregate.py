@@ -87,8 +87,9 @@ def aggregate(results: Sequence[Result], wanted: Parameters) -> list[dict[str, A
         {**values, **{each.alias: figure(each, members) for each in wanted.aggregations}}
         for values, members in groups.values()
     ]
-    if wanted.sort_by is not None:
-        rows = sort_by(rows, lambda row: row[wanted.sort_by], descending=wanted.sort_order == "desc")
+    key = wanted.sort_by
+    if key is not None:
+        rows = sort_by(rows, lambda row: row[key], descending=wanted.sort_order == "desc")
     return rows[: wanted.limit]
 
 

@@ -20,7 +20,7 @@ from mixpeek.retrieval.narrowing import read_filter
 from mixpeek.retrieval.outside import OutsideFailed
 from mixpeek.retrieval.results import Flow, Result
 from mixpeek.retrieval.stages.kind import StageKind
-from mixpeek.retrieval.targets import Target
+from mixpeek.retrieval.targets import Bound, Target
 from mixpeek.retrieval.templates import names_of, render
 from mixpeek.wire import WireModel
 
@@ -84,7 +84,7 @@ class Parameters(WireModel):
         return self
 
 
-def check(parameters: Parameters, _targets: Sequence[Target]) -> None:
+def check(parameters: Parameters, _targets: Sequence[Target], _bound: Bound) -> None:
     """Refuse an address outside the list at once, where it does not depend on a document."""
     if "{{" not in urlsplit(parameters.url).netloc:
         _check_host(parameters.url, parameters.allowed_domains)

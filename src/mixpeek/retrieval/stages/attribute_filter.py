@@ -12,7 +12,7 @@ from mixpeek.retrieval.context import Context
 from mixpeek.retrieval.narrowing import narrow, read_filter
 from mixpeek.retrieval.results import Flow
 from mixpeek.retrieval.stages.kind import StageKind
-from mixpeek.retrieval.targets import Target
+from mixpeek.retrieval.targets import Bound, Target
 from mixpeek.wire import WireModel
 
 
@@ -43,7 +43,7 @@ class Parameters(WireModel):
         return read_filter(data, inputs, case_sensitive=not self.case_insensitive)
 
 
-def check(parameters: Parameters, _targets: Sequence[Target]) -> None:
+def check(parameters: Parameters, _targets: Sequence[Target], _bound: Bound) -> None:
     """Refuse a filter that cannot be read."""
     parameters.filter({})
 

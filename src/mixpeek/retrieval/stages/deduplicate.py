@@ -12,7 +12,7 @@ from mixpeek.retrieval.context import Context
 from mixpeek.retrieval.diversity import similarity_of_vectors
 from mixpeek.retrieval.results import Flow, Result, found, hashable
 from mixpeek.retrieval.stages.kind import StageKind
-from mixpeek.retrieval.targets import Target, find_searched
+from mixpeek.retrieval.targets import Bound, Target, find_searched
 from mixpeek.wire import WireModel
 
 # As many vectors are compared with each other; a table of all pairs has the square of it.
@@ -41,10 +41,10 @@ class Parameters(WireModel):
         return self.fields or ([self.field] if self.field else [])
 
 
-def check(parameters: Parameters, targets: Sequence[Target]) -> None:
+def check(parameters: Parameters, targets: Sequence[Target], bound: Bound) -> None:
     """Refuse a feature that no collection has."""
     if parameters.feature_uri is not None:
-        find_searched(parameters.feature_uri, targets, {})
+        find_searched(parameters.feature_uri, targets, bound)
 
 
 def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
@@ -71,7 +71,9 @@ def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
 def _unlike(parameters: Parameters, context: Context, results: list[Result], order: list[int]) -> list[int]:
     assert parameters.feature_uri is not None
     if len(results) > MOST_COMPARED:
-        context.warn(f"{context.stage_name} compares {MOST_COMPARED:,} documents; those behind them were left as they are")
+        context.warn(
+            f"{context.stage_name} compares {MOST_COMPARED:,} documents; those behind them were left as they are"
+        )
     compared = order[:MOST_COMPARED]
     space = find_searched(parameters.feature_uri, context.targets, context.bound).spaces[0]
     context.load([results[place] for place in compared], vectors=True)

@@ -85,7 +85,9 @@ def _joined(parameters: Parameters, context: Context, results: list[Result]) -> 
     same = Condition(parameters.target_field, Operator.IN, wanted, case_sensitive=True)
     page = context.store.query(context.reading.connection, targets[0].index, Query(MOST_RESULTS, filter=same))
     if page.after is not None:
-        context.warn(f"{context.stage_name} looked at the first {MOST_RESULTS:,} matches in {targets[0].collection_name}")
+        context.warn(
+            f"{context.stage_name} looked at the first {MOST_RESULTS:,} matches in {targets[0].collection_name}"
+        )
     by_value: dict[Any, dict[str, Any]] = {}
     for row in page.rows:
         held = Result(row.document_id, row.collection_id, 0.0, stored=row).read(parameters.target_field)
@@ -101,7 +103,9 @@ def _joined(parameters: Parameters, context: Context, results: list[Result]) -> 
 def _retrieved(parameters: Parameters, context: Context, results: list[Result]) -> list[dict[str, Any] | None]:
     """Return for each document the best one that another retriever finds."""
     if context.depth >= MOST_DEPTH:
-        raise InvalidRequest(f"Retrievers enrich by retrievers {MOST_DEPTH} deep at most", hint="Join by a field instead")
+        raise InvalidRequest(
+            f"Retrievers enrich by retrievers {MOST_DEPTH} deep at most", hint="Join by a field instead"
+        )
     if len(results) > MOST_RUNS:
         context.warn(f"{context.stage_name} enriched the first {MOST_RUNS} documents; put a `limit` before it")
     matches: list[dict[str, Any] | None] = []

@@ -26,7 +26,7 @@ from mixpeek.retrieval.narrowing import of_collections, read_filter, within
 from mixpeek.retrieval.queries import list_targets
 from mixpeek.retrieval.results import Flow, Result, Scan, both, hashable
 from mixpeek.retrieval.stages.kind import StageKind
-from mixpeek.retrieval.targets import Searched, Space, Target, find_searched, targets_named
+from mixpeek.retrieval.targets import Bound, Searched, Space, Target, find_searched, targets_named
 from mixpeek.wire import WireModel
 
 
@@ -53,7 +53,7 @@ class Query(WireModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _short_forms(cls, value: Any) -> Any:
+    def _short_forms(cls, value: Any) -> Any:  # noqa: PLR0911 - one for each form
         """Accept a bare string, a bare vector, and the older keys `text` and `content`."""
         if value is None or isinstance(value, str):
             return {"input_mode": "text", "value": value}
@@ -165,7 +165,7 @@ class Parameters(WireModel):
 
     @model_validator(mode="after")
     def _final_within_each(self) -> Parameters:
-        if any(each.query_preprocessing for each in (self, *self.searches)):
+        if self.query_preprocessing or any(search.query_preprocessing for search in self.searches):
             raise ValueError("`query_preprocessing` is not served; split a large input, one search for each part")
         if not self.searches:
             return self
@@ -177,14 +177,14 @@ class Parameters(WireModel):
         return self
 
 
-def check(parameters: Parameters, targets: Sequence[Target]) -> None:
+def check(parameters: Parameters, targets: Sequence[Target], bound: Bound) -> None:
     """Refuse a feature that none of the retriever's collections has.
 
     Raises: InvalidRequest: with the feature URIs there are.
     """
     of_stage = targets_named(targets, parameters.collection_identifiers)
     for search in parameters.searches:
-        find_searched(search.feature_uri, _confined(targets, of_stage, search), {})
+        find_searched(search.feature_uri, _confined(targets, of_stage, search), bound)
 
 
 def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
@@ -368,9 +368,7 @@ def _random(search: Search, context: Context, where: Filter, targets: Sequence[T
     """Return documents in no order, out of the first that pass the filter."""
     query = Listed(limit=MOST_RESULTS, filter=where)
     rows = [
-        row
-        for target in targets
-        for row in context.store.query(context.reading.connection, target.index, query).rows
+        row for target in targets for row in context.store.query(context.reading.connection, target.index, query).rows
     ]
     chosen = random.sample(rows, min(search.top_k, len(rows)))
     return [Result(row.document_id, row.collection_id, 0.0, stored=row) for row in chosen]
@@ -410,4 +408,3 @@ KIND = StageKind(
     check,
     icon="search",
 )
-

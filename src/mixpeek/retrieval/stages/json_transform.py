@@ -12,7 +12,7 @@ from mixpeek.errors import InvalidRequest
 from mixpeek.retrieval.context import Context
 from mixpeek.retrieval.results import Flow, Result
 from mixpeek.retrieval.stages.kind import StageKind
-from mixpeek.retrieval.targets import Target
+from mixpeek.retrieval.targets import Bound, Target
 from mixpeek.retrieval.templates import check_template, render_text
 from mixpeek.wire import WireModel
 
@@ -22,12 +22,14 @@ class Parameters(WireModel):
 
     template: str = Field(
         min_length=1,
-        description="Jinja2 that makes JSON: `{\"title\": {{ DOC.title | tojson }}, \"score\": {{ DOC.score }}}`.",
+        description='Jinja2 that makes JSON: `{"title": {{ DOC.title | tojson }}, "score": {{ DOC.score }}}`.',
     )
-    fail_on_error: bool = Field(False, description="Else a document that cannot be written is left out, with a warning.")
+    fail_on_error: bool = Field(
+        False, description="Else a document that cannot be written is left out, with a warning."
+    )
 
 
-def check(parameters: Parameters, _targets: Sequence[Target]) -> None:
+def check(parameters: Parameters, _targets: Sequence[Target], _bound: Bound) -> None:
     """Refuse a template that cannot be read."""
     check_template(parameters.template)
 

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from mixpeek.retrieval.context import Context
 from mixpeek.retrieval.results import Flow
-from mixpeek.retrieval.targets import Target
+from mixpeek.retrieval.targets import Bound, Target
 from mixpeek.wire import WireModel
 
 Category = Literal["filter", "sort", "reduce", "apply", "enrich"]
 
 
-def check_nothing(_parameters: Any, _targets: Sequence[Target]) -> None:
+def check_nothing(_parameters: Any, _targets: Sequence[Target], _bound: Bound) -> None:
     """Check a stage whose parameters say all there is to know."""
 
 
@@ -24,7 +24,7 @@ class StageKind:
 
     Args:
         run: (parameters, context, what comes before) → what goes on; a retriever begins with all its documents.
-        check: (parameters, targets); raises InvalidRequest for what its collections do not have.
+        check: (parameters, targets, what they are bound to); raises InvalidRequest for what its collections do not have.
         per_document: parameters whose templates are filled in document by document.
     """
 
@@ -33,6 +33,6 @@ class StageKind:
     description: str
     parameters: type[WireModel]
     run: Callable[[Any, Context, Flow], Flow]
-    check: Callable[[Any, Sequence[Target]], None] = check_nothing
+    check: Callable[[Any, Sequence[Target], Bound], None] = check_nothing
     per_document: frozenset[str] = field(default_factory=frozenset)
     icon: str = "workflow"

@@ -13,7 +13,7 @@ from mixpeek.retrieval.context import Context
 from mixpeek.retrieval.diversity import Matrix, order_by_mmr, similarity_of_fields, similarity_of_vectors
 from mixpeek.retrieval.results import Flow, Result, found, number_of
 from mixpeek.retrieval.stages.kind import StageKind
-from mixpeek.retrieval.targets import Target, find_searched
+from mixpeek.retrieval.targets import Bound, Target, find_searched
 from mixpeek.wire import WireModel
 
 # A table of all pairs has the square of it.
@@ -56,10 +56,10 @@ class Parameters(WireModel):
         return self.diversity_features or []
 
 
-def check(parameters: Parameters, targets: Sequence[Target]) -> None:
+def check(parameters: Parameters, targets: Sequence[Target], bound: Bound) -> None:
     """Refuse a feature that no collection has."""
     for feature in parameters.features:
-        _name_of(feature.feature_uri, targets, {})
+        _name_of(feature.feature_uri, targets, bound)
 
 
 def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
@@ -104,8 +104,8 @@ def _searched_first(context: Context, results: list[Result]) -> str:
     )
 
 
-def _name_of(uri: str, targets: Sequence[Target], bound: dict[str, list[str]] | object) -> str:
-    spaces = find_searched(uri, targets, bound if isinstance(bound, dict) else {}).spaces
+def _name_of(uri: str, targets: Sequence[Target], bound: Bound) -> str:
+    spaces = find_searched(uri, targets, bound).spaces
     if not spaces:
         raise InvalidRequest(f"{uri} are words, which have no vector to differ in", hint="Name a vector feature")
     return str(spaces[0].feature["name"])

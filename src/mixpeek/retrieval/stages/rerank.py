@@ -1,4 +1,4 @@
-"""`rerank`: documents in the order that a model gives them; the model is a deployed plugin, asked with query and texts."""
+"""`rerank`: documents in the order that a deployed plugin gives them, asked with the query and their texts."""
 
 from __future__ import annotations
 
@@ -109,4 +109,3 @@ def _text_of(value: Any) -> str | None:
 KIND = StageKind(
     "rerank", "sort", "Reorder documents by the scores of a deployed plugin", Parameters, run, icon="arrow-down-up"
 )
-

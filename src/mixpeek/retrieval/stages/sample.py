@@ -65,9 +65,7 @@ def draw_from_strata(strata: list[list[int]], count: int, least: int, chance: ra
     while sum(takes) < count:
         open_ones = [n for n, stratum in enumerate(strata) if takes[n] < len(stratum)]
         takes[max(open_ones, key=lambda n: exact[n] - takes[n])] += 1
-    return [
-        place for stratum, take in zip(strata, takes, strict=True) for place in chance.sample(stratum, take)
-    ]
+    return [place for stratum, take in zip(strata, takes, strict=True) for place in chance.sample(stratum, take)]
 
 
 def _in_order(results: list[Result], places: list[int]) -> list[Result]:

@@ -18,7 +18,12 @@ from mixpeek.wire import WireModel
 class Parameters(WireModel):
     """What to sort by."""
 
-    other_names: ClassVar[dict[str, str]] = {"sort_field": "field", "sort_by": "field", "order": "direction", "sort_order": "direction"}
+    other_names: ClassVar[dict[str, str]] = {
+        "sort_field": "field",
+        "sort_by": "field",
+        "order": "direction",
+        "sort_order": "direction",
+    }
 
     field: str = Field(min_length=1)
     direction: Literal["asc", "desc"] = "desc"

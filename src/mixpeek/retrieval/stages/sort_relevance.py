@@ -29,9 +29,7 @@ def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
     results = context.results_of(flow)
     read = _reader(parameters)
     scored = [(score, result) for result in results if (score := read(result)) is not None]
-    ordered = [
-        each for _, each in sorted(scored, key=lambda pair: pair[0], reverse=parameters.direction == "desc")
-    ]
+    ordered = [each for _, each in sorted(scored, key=lambda pair: pair[0], reverse=parameters.direction == "desc")]
     if len(ordered) == len(results):
         return ordered
     without = [result for result in results if read(result) is None]
