@@ -11,7 +11,7 @@ from mixpeek.errors import InvalidRequest
 from mixpeek.retrieval.narrowing import read_filter
 from mixpeek.retrieval.schemas import Recipe, Stage
 from mixpeek.retrieval.stages import StageKind
-from mixpeek.retrieval.targets import ANY_FEATURE, Bound, Target, find_searched, targets_named
+from mixpeek.retrieval.targets import ANY_FEATURE, ANY_TEXT, Bound, Target, find_searched, targets_named
 from mixpeek.retrieval.templates import REFERENCE, ReferenceMissing, inputs_named, render, texts_of
 from mixpeek.retrieval.wrong_shapes import kind_named
 from mixpeek.wire import WireModel
@@ -57,7 +57,7 @@ def bound_features(
         of_stage = parameters.get("collection_identifiers")
         for search in parameters.get("searches") or ():
             uri = search["feature_uri"]
-            if "{{" in uri or uri == ANY_FEATURE:
+            if "{{" in uri or uri in (ANY_FEATURE, ANY_TEXT):
                 continue
             named = search.get("collection_identifiers") or of_stage
             found = find_searched(uri, targets_named(targets, named), before).targets

@@ -14,8 +14,8 @@ from mixpeek.errors import InvalidRequest
 
 # The feature that a collection's documents have as words: searched by BM25, embedded by nobody.
 TEXT = "text"
-# In place of a feature address: the first vector of each collection.
-ANY_FEATURE = "*"
+# In place of a feature address: the first vector of each collection, and its words.
+ANY_FEATURE, ANY_TEXT = "*", "*/text"
 FOLLOWS = ("latest", "live")
 Bound = Mapping[str, Sequence[str]] | None
 
@@ -87,6 +87,8 @@ def find_searched(uri: str, targets: Sequence[Target], bound: Bound) -> Searched
         if not chosen:
             raise InvalidRequest("None of these collections has a vector index", hint=_known(targets))
         return Searched(_spaces(chosen))
+    if uri == ANY_TEXT and targets:
+        return Searched(text=list(targets))
     wanted = _parsed(uri, targets)
     found = [(target, match) for target in targets if (match := _match(target, wanted)) is not None]
     exact = [(target, feature, False) for target, (feature, is_same) in found if is_same]

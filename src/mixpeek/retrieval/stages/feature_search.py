@@ -94,7 +94,8 @@ class Search(WireModel):
     """One feature to search, and what for."""
 
     feature_uri: str = Field(
-        description="`mixpeek://extractor@version/feature`; the feature `text` is searched by words, with BM25."
+        description="`mixpeek://extractor@version/feature`; the feature `text` is searched by words, with BM25. `*` is"
+        " the first vector of each collection, `*/text` its words."
     )
     query: Query
     top_k: int = Field(100, ge=1, le=MOST_RESULTS)

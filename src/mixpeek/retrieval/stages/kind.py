@@ -24,7 +24,7 @@ class StageKind:
 
     Args:
         run: (parameters, context, what comes before) → what goes on; a retriever begins with all its documents.
-        check: (parameters, targets, what they are bound to); raises InvalidRequest for what its collections do not have.
+        check: (parameters, targets, what they are bound to); raises InvalidRequest for what collections do not have.
         per_document: parameters whose templates are filled in document by document.
     """
 

@@ -13,6 +13,7 @@ from mixpeek.filters.surface import MISSING
 from mixpeek.retrieval.context import MOST_RESULTS, Context
 from mixpeek.retrieval.results import Flow, number_of
 from mixpeek.retrieval.stages.kind import StageKind
+from mixpeek.retrieval.templates import render
 from mixpeek.wire import WireModel
 
 SHAPES = '`{"scores": [0.9, 0.1]}` in the order of `documents`, or `{"results": [{"index": 0, "score": 0.9}]}`'
@@ -24,7 +25,7 @@ class Parameters(WireModel):
     inference_name: str = Field(
         min_length=1, description="Name or id of a deployed plugin; it gets `query` and `documents`, a list of texts."
     )
-    query: str = "{{INPUT.query}}"
+    query: str | None = Field(None, description="Default `{{INPUT.query}}`.")
     document_field: str = Field("content", min_length=1)
     top_k: int | None = Field(None, ge=1, le=MOST_RESULTS, description="Default all.")
     score_field: str = Field("scores.rerank", min_length=1)
@@ -36,7 +37,9 @@ class Parameters(WireModel):
 def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
     """Return the documents best first; those without the field come last, as they came."""
     results = context.results_of(flow)
-    if not parameters.query.strip():
+    # What was given is filled in already, and must not be read as a template again.
+    query = render("{{INPUT.query}}", context.inputs) if parameters.query is None else parameters.query
+    if not isinstance(query, str) or not query.strip():
         raise InvalidRequest("The query of `rerank` is empty", hint="Send it under `inputs`")
     texts = [_text_of(result.read(parameters.document_field)) for result in results]
     asked = [(result, text) for result, text in zip(results, texts, strict=True) if text is not None]
@@ -44,20 +47,20 @@ def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
     if without:
         context.warn(f"{len(without)} documents have no text in {parameters.document_field} to rerank by")
     context.reading.release()
-    scores = _scores(parameters, context, [text[: parameters.max_document_chars] for _, text in asked])
+    scores = _scores(parameters, context, query, [text[: parameters.max_document_chars] for _, text in asked])
     for (result, _), score in zip(asked, scores, strict=True):
         result.write(parameters.score_field, score)
     places = sorted(range(len(asked)), key=lambda place: -scores[place])
     return ([asked[place][0] for place in places] + without)[: parameters.top_k]
 
 
-def _scores(parameters: Parameters, context: Context, texts: list[str]) -> list[float]:
+def _scores(parameters: Parameters, context: Context, query: str, texts: list[str]) -> list[float]:
     size = parameters.batch_size
     batches = [texts[start : start + size] for start in range(0, len(texts), size)]
 
     def ask(batch: list[str]) -> list[float]:
         context.check_time()
-        inputs = {"query": parameters.query, "documents": batch}
+        inputs = {"query": query, "documents": batch}
         try:
             reply = context.tools.infer(context.namespace_id, parameters.inference_name, inputs, {})
         except NotFound as error:
