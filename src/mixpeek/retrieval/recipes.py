@@ -16,6 +16,12 @@ from mixpeek.retrieval.templates import REFERENCE, ReferenceMissing, inputs_name
 from mixpeek.retrieval.wrong_shapes import kind_named
 from mixpeek.wire import WireModel
 
+_NULLABLE = frozenset(
+    (
+        *("feature_address", "stratify_by", "diversity_feature_uri", "sort_by", "retriever_id", "output_field"),
+        "response_path",
+    )
+)
 _PLACEHOLDERS: dict[str, Any] = {
     "number": 1.5, "float": 1.5, "integer": 1, "boolean": True, "array": [1.0], "object": {}, "json": {},
     "date": "2026-01-31", "datetime": "2026-01-31T00:00:00Z",
@@ -40,10 +46,12 @@ def check_recipe(recipe: Recipe, targets: Sequence[Target], bound: Bound = None)
                 f"stages[{place}]: {kind.stage_id} is of the type {kind.category!r}, not {stage.stage_type!r}",
                 hint="Leave out `stage_type`; it follows from the stage",
             )
+        stage.config.parameters = _without_nothing(stage.config.parameters)
         _check_inputs_named(stage, recipe, where)
         _check_stage(kind, stage, targets, bound, samples, where)
         _check_filter_only(kind, stage, is_first=place == 0, where=where)
         kept.append({**stage.model_dump(exclude_none=True), "stage_type": kind.category})
+        kept[-1]["config"]["parameters"] = stage.config.parameters
     return kept
 
 
@@ -124,6 +132,18 @@ def _check_stage(
         _check_filter(raw.get("pre_filters"), samples)
         for search in raw.get("searches") or ():
             _check_filter(search.get("filters"), samples)
+
+
+def _without_nothing(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters without those that are null, which means their default; a compared value may be null.
+
+    A client writes the word "null" for it.
+    """
+    return {
+        name: value
+        for name, value in parameters.items()
+        if name == "value" or (value is not None and not (value == "null" and name in _NULLABLE))
+    }
 
 
 def _check_filter(data: Any, samples: Mapping[str, Any]) -> None:

@@ -23,7 +23,13 @@ from mixpeek.retrieval.schemas import Execute, ExecuteAdHoc, ExecuteOptions, Exp
 from mixpeek.retrieval.service import get_retriever
 
 router = APIRouter(prefix="/v1/retrievers", tags=["retrievers"])
-EVENTS = {"text/event-stream": {"schema": {"type": "string"}}}
+EVENTS = {
+    "text/event-stream": {
+        "schema": {"type": "string"},
+        "example": "id: 1\nevent: stage_start\n"
+        'data: {"event_type": "stage_start", "stage_name": "search", "stage_index": 0, "total_stages": 1}\n\n',
+    }
+}
 
 Vectors = Annotated[bool, Query(description="Also return the vectors of documents.")]
 Urls = Annotated[bool, Query(description="Also return signed URLs of their blobs.")]
@@ -81,13 +87,13 @@ def _answered(execution: Execution, body: ExecuteOptions) -> Any:
     if not body.stream:
         # Written by hand: what each document holds is its author's, and not to be looked through again.
         return Response(to_json(execution.run()), media_type="application/json")
-    events: Iterator[bytes] = (_written(event) for event in execution.stream())
+    events: Iterator[bytes] = (_written(number, event) for number, event in enumerate(execution.stream(), start=1))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
-def _written(event: dict[str, Any]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (event["event_type"].encode(), to_json(event))
+def _written(number: int, event: dict[str, Any]) -> bytes:
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (number, event["event_type"].encode(), to_json(event))
 
 
 def _shape(

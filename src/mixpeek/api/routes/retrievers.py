@@ -16,6 +16,7 @@ from mixpeek.api.schemas.retrievers import (
     RetrieverDeleted,
     RetrieverPage,
     RetrieverVersions,
+    ShownRetriever,
     StageDescription,
 )
 from mixpeek.retrieval import queries, service
@@ -51,8 +52,8 @@ def list_retrievers_get(platform: PlatformDep, namespace: HeaderNamespace, liste
 
 
 @router.get("/stages", **answers(list[StageDescription], checked=True))
-def list_stages(platform: PlatformDep, namespace: HeaderNamespace) -> list[dict[str, Any]]:
-    """List the stages a retriever can be made of, with the schema of their parameters."""
+def list_stages() -> list[dict[str, Any]]:
+    """List the stages a retriever can be made of, with the schema of their parameters; no key is needed."""
     return [
         {
             "stage_id": kind.stage_id,
@@ -65,11 +66,12 @@ def list_stages(platform: PlatformDep, namespace: HeaderNamespace) -> list[dict[
     ]
 
 
-@router.get("/{retriever_identifier}", **answers(RetrieverAnswer))
+@router.get("/{retriever_identifier}", **answers(ShownRetriever))
 def get_retriever(platform: PlatformDep, namespace: HeaderNamespace, retriever_identifier: str) -> dict[str, Any]:
     """Return a retriever with its stages."""
     with platform.database.transaction() as connection:
-        return _answer(service.get_retriever(connection, namespace.namespace_id, retriever_identifier))
+        retriever = service.get_retriever(connection, namespace.namespace_id, retriever_identifier)
+    return {**retriever.wire(), **_answer(retriever)}
 
 
 @router.patch("/{retriever_identifier}", **answers(RetrieverAnswer, 409))
@@ -99,7 +101,7 @@ def delete_retriever(
     }
 
 
-@router.post("/{retriever_identifier}/clone", **answers(RetrieverCloned, 409))
+@router.post("/{retriever_identifier}/clone", **answers(RetrieverCloned, 409, status=201))
 def clone_retriever(
     platform: PlatformDep,
     namespace: HeaderNamespace,

@@ -66,6 +66,13 @@ class RetrieverAnswer(Answer):
     retriever_id: str
 
 
+class ShownRetriever(Retriever):
+    """One retriever, at the root as well as under `retriever`, where the answers to changes have it."""
+
+    success: Literal[True]
+    retriever: Retriever
+
+
 class RetrieverCloned(RetrieverAnswer):
     """A retriever made like another one."""
 

@@ -26,6 +26,14 @@ class Parameters(WireModel):
     case_insensitive: bool = False
     batch_size: int = Field(100, ge=1, description="Without effect: the store filters all at once.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _default_of_clients(cls, value: Any) -> Any:
+        """Leave out the field that a client's model has by default, also where it sends `conditions`."""
+        if isinstance(value, dict) and value.get("conditions") and value.get("field") == "metadata.status":
+            return {key: item for key, item in value.items() if key != "field"}
+        return value
+
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Parameters:
         if (self.field is None) == (self.conditions is None):

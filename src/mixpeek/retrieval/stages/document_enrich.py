@@ -21,6 +21,11 @@ from mixpeek.wire import WireModel
 # Each document runs the other retriever once.
 MOST_RUNS = 100
 MOST_DEPTH = 2
+_DEFAULTS = {
+    "target_collection_id": "{{COLLECTION_ID}}",
+    "source_field": "source_object_id",
+    "target_field": "document_id",
+}
 _SYSTEM = frozenset({"document_id", "collection_id", "document_blobs", "_internal", "score", "features", "scores"})
 
 
@@ -40,6 +45,14 @@ class Parameters(WireModel):
     )
     when: dict[str, Any] | None = Field(None, description="Documents that do not pass this filter stay as they are.")
     allow_missing: bool = Field(True, description="Else a document without a match is left out.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_clients(cls, value: Any) -> Any:
+        """Leave out what a client's model has by default, also where a retriever finds the other documents."""
+        if isinstance(value, dict) and (value.get("retriever_id") or value.get("retriever_config")):
+            return {key: item for key, item in value.items() if _DEFAULTS.get(key, MISSING) != item}
+        return value
 
     @model_validator(mode="after")
     def _says_how(self) -> Parameters:
