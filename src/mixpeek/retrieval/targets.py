@@ -33,6 +33,8 @@ class Target:
     parameters: dict[str, Any]
     features: list[dict[str, Any]]
     extractor: str
+    # Addresses that generations searched before had; they mean the features of this one by name.
+    former: list[str] = field(default_factory=list)
 
     @property
     def index(self) -> Index:
@@ -77,7 +79,7 @@ def find_searched(uri: str, targets: Sequence[Target], bound: Bound) -> Searched
     """Return what a feature address leads to among targets.
 
     A collection that was built with another version since is still found by the address's extractor and feature, if it
-    was `bound` to the address when the retriever was made.
+    had the address itself before, or was `bound` to it when the retriever was made.
 
     Args: bound: ids of collections by address; without it any may stand in where none has the version.
     Raises: InvalidRequest: no target has the feature; with those there are.
@@ -94,7 +96,8 @@ def find_searched(uri: str, targets: Sequence[Target], bound: Bound) -> Searched
     exact = [(target, feature, False) for target, (feature, is_same) in found if is_same]
     others = [(target, feature, True) for target, (feature, is_same) in found if not is_same]
     if exact or bound is not None:
-        others = [other for other in others if other[0].collection_id in (bound or {}).get(uri, ())]
+        kept = (bound or {}).get(uri, ())
+        others = [other for other in others if other[0].collection_id in kept or _had(other[0], wanted)]
     if exact or others:
         return Searched(_spaces(exact + others))
     if wanted.feature == TEXT:
@@ -138,6 +141,15 @@ def _match(target: Target, wanted: FeatureUri) -> tuple[dict[str, Any], bool] | 
         if has.extractor == wanted.extractor and wanted.feature in (None, has.feature):
             return feature, wanted.version in FOLLOWS or has.version == wanted.version
     return None
+
+
+def _had(target: Target, wanted: FeatureUri) -> bool:
+    """Tell whether an address is one that a target had before it was built with another version."""
+    former = (FeatureUri.parse(address) for address in target.former)
+    return any(
+        (each.extractor, each.version) == (wanted.extractor, wanted.version) and wanted.feature in (None, each.feature)
+        for each in former
+    )
 
 
 def _spaces(chosen: Sequence[tuple[Target, dict[str, Any], bool]]) -> list[Space]:
