@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from factories.filters import FILTERS, records
 from factories.indexes import NewIndex
-from mixpeek.db.pool import Connection
+from mixpeek.db.pool import Connection, dict_rows
 from mixpeek.documents import bm25
 from mixpeek.documents.listing import SURFACE
 from mixpeek.documents.port import DocumentStore, Index, NewDocument
@@ -132,3 +132,29 @@ def test_words_that_no_document_has_find_nothing(
 
     assert store.search_text(connection, [index], "fox", 5) == []
     assert store.search_text(connection, [index], " - ", 5) == []
+
+
+def test_small_blocks_of_text_are_put_together_and_rank_as_before(
+    store: DocumentStore, connection: Connection, new_index: NewIndex
+) -> None:
+    index = new_index()
+    texts = {f"doc_{n:03}": f"word{n % 7} shared {'filler ' * (n % 5)}" for n in range(100)}
+    for key, text in texts.items():
+        store.upsert(connection, index, [NewDocument(key, "", "", {"text": text}, {})])
+        if key.endswith("5"):
+            store.delete(connection, index, [key])
+    store.upsert(connection, index, [NewDocument("doc_001", "", "", {"text": "word3"}, {})])
+    left = {**{key: text for key, text in texts.items() if not key.endswith("5")}, "doc_001": "word3"}
+
+    hits = store.search_text(connection, [index], "word3 shared", 1000)
+
+    expected = bm25.rank({key: terms_of({"": text}) for key, text in left.items()}, terms_of_query("word3 shared"))
+    assert [hit.document_id for hit in hits] == [key for key, _ in expected]
+    [row] = dict_rows(
+        connection,
+        "SELECT count(*) AS blocks, (SELECT count(*) FROM text_postings p WHERE NOT EXISTS (SELECT FROM text_blocks b"
+        "  WHERE b.block = p.block)) AS orphans FROM text_blocks WHERE collection_id = %s",
+        [index.collection_id],
+    )
+    assert row["blocks"] < 40
+    assert row["orphans"] == 0
