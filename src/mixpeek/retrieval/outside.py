@@ -54,7 +54,7 @@ class OutsideCaller:
         if self._pool is None:
             dialer = Dialer(self._policy, lookups_at_once=_LOOKUPS_AT_ONCE)
             self._pool = httpcore.AsyncConnectionPool(
-                ssl_context=_trust(), max_keepalive_connections=8, network_backend=JudgedBackend(dialer)
+                ssl_context=_trust(), max_keepalive_connections=0, network_backend=JudgedBackend(dialer)
             )
         try:
             async with asyncio.timeout(within_s):
