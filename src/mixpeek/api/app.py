@@ -39,6 +39,7 @@ from mixpeek.api.routes import (
     plugin_traffic,
     plugin_versions,
     plugins,
+    retriever_executions,
     retrievers,
     secrets,
     tasks,
@@ -78,6 +79,7 @@ ROUTERS = (
     batches.router,
     batches.analytics_router,
     tasks.router,
+    retriever_executions.router,
     retrievers.router,
 )
 

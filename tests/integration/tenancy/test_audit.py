@@ -31,6 +31,8 @@ NOT_AUDITED = {
     "text_blocks": "as documents",
     "text_postings": "as documents",
     "text_gone": "as documents",
+    "retriever_versions": "written with the change of their retriever, which is recorded",
+    "retriever_scrolls": "results of one request",
     "document_keys": "where documents are kept",
     "documents": "made by batches, which are recorded with their counts and outcomes",
     "document_vectors": "as documents",
