@@ -24,6 +24,7 @@ from mixpeek.secrets.service import Vault
 from mixpeek.serving.replica import Answer
 from mixpeek.serving.replicas import Replicas
 from mixpeek.tenancy.service import Addresses, Keyring
+from mixpeek.upgrades.comparison import Comparison
 from mixpeek.webhooks.service import Webhooks
 from mixpeek.workflows.waiting import Waiters
 
@@ -54,6 +55,10 @@ class Platform:
     @property
     def executor(self) -> Executor:
         return Executor(self.database, self.documents, self.registry, self.predict)
+
+    @property
+    def comparison(self) -> Comparison:
+        return Comparison(self.database, self.documents, self.registry, self.predict)
 
     @property
     def uploads(self) -> Uploads:

@@ -6,6 +6,7 @@ import logging
 import time
 
 from mixpeek.batches import queries
+from mixpeek.batches.building import find_newer, without_sources
 from mixpeek.batches.halting import Halted
 from mixpeek.batches.job import Job
 from mixpeek.batches.outages import Outages
@@ -34,10 +35,12 @@ class Storing:
         self._outages.outlast(lambda: self._store(computed))
 
     def _store(self, computed: Computed) -> None:
-        job, checked = self._job, computed.checked
+        job = self._job
         with self._database.transaction() as connection:
             if not queries.is_running(connection, job.batch_id, job.task_id):
                 raise Halted
+            newer = find_newer(connection, job, computed.chunk)
+            checked = without_sources(computed.checked, newer)
             counts = queries.commit_chunk(
                 connection,
                 computed.chunk,
@@ -48,7 +51,10 @@ class Storing:
             if counts is None:
                 log.warning("chunk %s of %s was committed before", computed.chunk.chunk, job.batch_id)
                 return
-            sources = Sources(computed.chunk.object_ids, computed.chunk.document_ids)
+            sources = Sources(
+                [one for one in computed.chunk.object_ids if one not in newer],
+                [one for one in computed.chunk.document_ids if one not in newer],
+            )
             self._documents.keep_only(connection, job.index, computed.kept, sources)
             self._documents.upsert(connection, job.index, checked.documents)
             tasks.update_task(connection, job.task_id, "PROCESSING", progress={"progress": counts})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from mixpeek.api.schemas import batches, buckets, collections, documents, namespaces, tasks
+from mixpeek.api.schemas import batches, buckets, collections, documents, namespaces, tasks, upgrades
 from mixpeek.client import records
 
 DOCUMENTED: list[tuple[type[Any], type[BaseModel]]] = [
@@ -18,6 +18,9 @@ DOCUMENTED: list[tuple[type[Any], type[BaseModel]]] = [
     (records.ObjectsCreated, buckets.ObjectsCreated),
     (records.Collection, collections.Collection),
     (records.Triggered, collections.CollectionTriggered),
+    (records.Upgrade, upgrades.Upgrade),
+    (records.UpgradePlan, upgrades.UpgradePlan),
+    (records.Comparison, upgrades.ComparisonReport),
     (records.Batch, batches.BatchWithProgress),
     (records.FailedDocument, batches.FailedDocument),
     (records.FailedDocuments, batches.FailedDocuments),

@@ -77,23 +77,33 @@ def run(parameters: Parameters, context: Context, _results: list[Result] | None)
 
 
 def _search(search: Search, context: Context) -> list[Result]:
-    found = _indexed(search.feature_uri, context.collections)
-    collection, index = found[0]
-    vector = _query_vector(search.query, collection, index, context)
-    hits = context.documents.search(
-        context.connection,
-        [Index(c.collection_id, c.live_generation) for c, _ in found],
-        index["name"],
-        vector,
-        index["distance"],
-        search.top_k,
-    )
-    uri = index["feature_uri"]
-    return [
-        Result(hit.document_id, hit.collection_id, hit.score, {uri: hit.score})
-        for hit in hits
-        if search.min_score is None or hit.score >= search.min_score
-    ]
+    results = list[Result]()
+    # Vectors of two versions are not comparable: each is asked with a query that it embedded itself.
+    for found in _by_version(_indexed(search.feature_uri, context.collections)):
+        collection, index = found[0]
+        vector = _query_vector(search.query, collection, index, context)
+        hits = context.documents.search(
+            context.connection,
+            [Index(c.collection_id, c.live_generation) for c, _ in found],
+            index["name"],
+            vector,
+            index["distance"],
+            search.top_k,
+        )
+        uri = index["feature_uri"]
+        results += [
+            Result(hit.document_id, hit.collection_id, hit.score, {uri: hit.score})
+            for hit in hits
+            if search.min_score is None or hit.score >= search.min_score
+        ]
+    return sorted(results, key=lambda result: (-result.score, result.document_id))[: search.top_k]
+
+
+def _by_version(found: list[tuple[Collection, dict[str, Any]]]) -> list[list[tuple[Collection, dict[str, Any]]]]:
+    groups: dict[tuple[str, str], list[tuple[Collection, dict[str, Any]]]] = {}
+    for collection, index in found:
+        groups.setdefault((collection.plugin_namespace, collection.plugin_id), []).append((collection, index))
+    return list(groups.values())
 
 
 def _query_vector(query: Query, collection: Collection, index: dict[str, Any], context: Context) -> list[float]:
@@ -135,14 +145,9 @@ def _indexed(feature_uri: str, collections: list[Collection]) -> list[tuple[Coll
         version = normalise_version(wanted.version)
     except ValueError as error:
         raise InvalidRequest(str(error), hint=hint) from error
-    found = []
-    for collection in collections:
-        for index in collection.features:
-            has = FeatureUri.parse(index["feature_uri"])
-            same = (has.extractor, has.version) == (wanted.extractor, version)
-            if same and wanted.feature in (None, has.feature):
-                found.append((collection, index))
-                break
+    wanted = FeatureUri(wanted.extractor, version, wanted.feature)
+    meant = [(collection, collection.find_feature(wanted)) for collection in collections]
+    found = [(collection, index) for collection, index in meant if index is not None]
     if not found:
         raise InvalidRequest(f"No collection of this retriever has the feature {feature_uri}", hint=hint)
     return found
