@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -249,3 +251,56 @@ def seen(answers: list[Any], makers: set[str]) -> None:
     start = len(answers)
     enough: Callable[[], bool] = lambda: len(answers) > start + 20 and answers[-1] == makers  # noqa: E731
     until(enough, what=f"answers come from {makers}", within_s=20)
+
+
+@pytest.fixture(scope="module")
+def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Mixpeek]]:
+    """A server whose processes may be killed, with both versions of the plugin, in small chunks."""
+    folder = tmp_path_factory.mktemp("fragile_upgrades")
+    server = Server(folder / "data", {"MIXPEEK_CHUNK_ROWS": "10", "MIXPEEK_BATCH_HOSTS": "1"})
+    try:
+        with server.start().client() as client:
+            publish(client, write_plugin(folder / "one" / "grown_words"), deploy=True)
+            newer = write_plugin(folder / "two" / "grown_words", version="2.0.0", dimension=16, batch=SLOW)
+            publish(client, newer, version="2.0.0")
+            yield server, client
+            assert server.stop() == 0
+    finally:
+        server.discard()
+
+
+def test_an_upgrade_survives_kill_9_at_every_step(fragile: tuple[Server, Mixpeek]) -> None:
+    server, client = fragile
+    notes = Notes(client, [f"note {n}" for n in range(150)])
+
+    def killed(after: Callable[[], Any], what: str) -> None:
+        until(after, what=what, within_s=60)
+        pid = server.child_pid("worker")
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    def committed(task_id: str, chunks: int) -> bool:
+        progress = client.tasks.get(task_id)["additional_data"].get("progress", {})
+        return bool(progress.get("chunks_committed", 0) >= chunks)
+
+    task_id = client.collections.upgrade(notes.id, "2.0.0", start=True).upgrade["task_id"]
+    killed(lambda: client.tasks.get(task_id).status != "PENDING", "the build is planned")
+    killed(lambda: committed(task_id, 2), "two chunks are built")
+    written = notes.add("written while building", wait=False)
+    killed(lambda: committed(written, 1), "the batch is written and not yet repeated")
+    ends = [client.tasks.wait(one, timeout_s=90, poll_s=0.1).status for one in (task_id, written)]
+    server.kill()
+    server.start()
+    built = client.collections.get_upgrade(notes.id)
+    before = notes.texts()
+    client.collections.switch(notes.id)
+    server.kill()
+    server.start()
+
+    assert ends == ["COMPLETED"] * 2
+    assert (built.state, built.incomplete, built.failed_rows) == ("READY", None, 0)
+    assert notes.texts() == before == {*(f"note {n}" for n in range(150)), "written while building"}
+    assert {maker_of(document) for document in all_documents(client, notes.collection)} == {NEW}
+    assert client.collections.rollback(notes.id).state == "ROLLED_BACK"
+    assert notes.texts() == before
+    assert {maker_of(document) for document in all_documents(client, notes.collection)} == {OLD}
