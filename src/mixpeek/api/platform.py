@@ -28,6 +28,7 @@ from mixpeek.serving.replica import Answer
 from mixpeek.serving.replicas import Replicas
 from mixpeek.serving.routing import Wanted, wanted_from_uri
 from mixpeek.tenancy.service import Addresses, Keyring
+from mixpeek.upgrades.comparison import Comparison
 from mixpeek.webhooks.service import Webhooks
 from mixpeek.workflows.waiting import Waiters
 
@@ -69,6 +70,10 @@ class Platform:
             vectors=self.query_vectors,
         )
         return Executor(self.database, self.documents, tools, self.timings)
+
+    @property
+    def comparison(self) -> Comparison:
+        return Comparison(self.database, self.documents, self.registry, self.predict)
 
     @property
     def uploads(self) -> Uploads:

@@ -13,7 +13,7 @@ from mixpeek.batches.progress import eta_s
 from mixpeek.catalog.models import StoredObject
 from mixpeek.catalog.queries import OBJECT
 from mixpeek.db.listing import Found, Listing, list_rows
-from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, scalar
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, new_id, scalar
 from mixpeek.errors import PlatformError
 from mixpeek.filters.query import Query
 from mixpeek.filters.surface import Column, Surface
@@ -22,7 +22,7 @@ BATCH = (
     "SELECT batch_id, namespace_id, type, bucket_ids, collection_ids, object_ids, snapshot, status, error,"
     " error_summary, metadata, task_id, created_at, updated_at, source_collection_ids, source_filters,"
     " (SELECT COALESCE(jsonb_agg(to_jsonb(t) ORDER BY t.tier_num), '[]') FROM batch_tiers t"
-    "  WHERE t.batch_id = batches.batch_id) AS tiers FROM batches"
+    "  WHERE t.batch_id = batches.batch_id) AS tiers, fills, mirror_of FROM batches"
 )
 
 BATCHES = Listing(
@@ -61,10 +61,10 @@ STORED = (
 def insert_batch(connection: Connection, batch: dict[str, Any]) -> None:
     connection.execute(
         "INSERT INTO batches (batch_id, namespace_id, type, bucket_ids, collection_ids, object_ids, snapshot, status,"
-        " task_id, source_collection_ids, source_filters) VALUES (%(batch_id)s, %(namespace_id)s, %(type)s,"
+        " task_id, source_collection_ids, source_filters, fills) VALUES (%(batch_id)s, %(namespace_id)s, %(type)s,"
         " %(bucket_ids)s, %(collection_ids)s, %(object_ids)s, %(snapshot)s, %(status)s, %(task_id)s,"
-        " %(source_collection_ids)s, %(source_filters)s)",
-        {**batch, "source_filters": Jsonb(batch["source_filters"]) if batch["source_filters"] else None},
+        " %(source_collection_ids)s, %(source_filters)s, %(fills)s)",
+        {"fills": None, **batch, "source_filters": Jsonb(batch["source_filters"]) if batch["source_filters"] else None},
     )
     connection.execute("INSERT INTO batch_progress (batch_id) VALUES (%s)", [batch["batch_id"]])
 
@@ -176,7 +176,7 @@ def find_bucket_batch(
     return first_row(
         connection,
         Batch,
-        f"{BATCH} WHERE namespace_id = %s AND batch_id = %s AND %s = ANY(bucket_ids){suffix}",
+        f"{BATCH} WHERE namespace_id = %s AND batch_id = %s AND %s = ANY(bucket_ids) AND mirror_of IS NULL{suffix}",
         [namespace_id, batch_id, bucket_id],
     )
 
@@ -200,6 +200,117 @@ def restart_batch(connection: Connection, batch_id: str, task_id: str) -> None:
     )
 
 
+def renew_snapshot(connection: Connection, batch_id: str) -> None:
+    """Have a batch that is being planned run over all its buckets hold by now."""
+    connection.execute(
+        "UPDATE batches SET snapshot = (SELECT COALESCE(max(sequence), 0) FROM objects WHERE bucket_id ="
+        " ANY(bucket_ids)) WHERE batch_id = %s",
+        [batch_id],
+    )
+
+
+def follow_live(connection: Connection, batch_id: str, collection_id: str) -> None:
+    """Have chunks still open, whose generation was dropped since they were planned, fill the one searched by now."""
+    connection.execute(
+        "UPDATE batch_chunks c SET generation = l.live_generation FROM collections l WHERE c.batch_id = %s"
+        " AND c.collection_id = %s AND c.committed_at IS NULL AND l.collection_id = c.collection_id AND NOT EXISTS"
+        " (SELECT FROM collection_generations g WHERE g.collection_id = c.collection_id"
+        "  AND g.generation = c.generation)",
+        [batch_id, collection_id],
+    )
+
+
+def list_filled(connection: Connection, batch_id: str, collection_id: str) -> list[int]:
+    """Return the generations of a collection that all the chunks of a batch were written to."""
+    rows = dict_rows(
+        connection,
+        "SELECT DISTINCT generation FROM batch_chunks WHERE batch_id = %s AND collection_id = %s",
+        [batch_id, collection_id],
+    )
+    return [row["generation"] for row in rows] if len(rows) == 1 else []
+
+
+def open_mirror(connection: Connection, batch: Batch, task_id: str, collection_id: str, generation: int) -> str | None:
+    """Return the batch that repeats in another generation what a batch has written of a collection in this task.
+
+    It is made by the first call, with the same chunks; none of it is shown. None once it has ended, with a status that
+    no event is told of.
+    """
+    found = dict_rows(
+        connection,
+        "SELECT batch_id, status FROM batches WHERE mirror_of = %s AND task_id = %s AND collection_ids = %s"
+        " AND fills = %s",
+        [batch.batch_id, task_id, [collection_id], generation],
+    )
+    if found:
+        return str(found[0]["batch_id"]) if found[0]["status"] == "IN_PROGRESS" else None
+    mirror_id = new_id("btch", 12)
+    connection.execute(
+        "INSERT INTO batches (batch_id, namespace_id, type, bucket_ids, collection_ids, object_ids, snapshot, status,"
+        " task_id, source_collection_ids, fills, mirror_of, created_at) SELECT %(mirror)s, namespace_id, type,"
+        " bucket_ids, %(collections)s, '{}', snapshot, 'IN_PROGRESS', %(task)s, source_collection_ids, %(generation)s,"
+        " batch_id, created_at FROM batches WHERE batch_id = %(batch)s",
+        {"mirror": mirror_id, "collections": [collection_id], "task": task_id, "generation": generation,
+         "batch": batch.batch_id},
+    )  # fmt: skip
+    connection.execute("INSERT INTO batch_progress (batch_id, started_at) VALUES (%s, now())", [mirror_id])
+    connection.execute(
+        "INSERT INTO batch_chunks (batch_id, collection_id, generation, chunk, object_ids, document_ids,"
+        " source_collection_id, source_generation, row_ids) SELECT %(mirror)s, collection_id, %(generation)s, chunk,"
+        " object_ids, document_ids, source_collection_id, source_generation, row_ids FROM batch_chunks"
+        " WHERE batch_id = %(batch)s AND collection_id = %(collection)s AND generation <> %(generation)s"
+        " AND committed_at >= (SELECT created_at FROM tasks WHERE task_id = %(task)s)",
+        {"mirror": mirror_id, "generation": generation, "batch": batch.batch_id, "collection": collection_id,
+         "task": task_id},
+    )  # fmt: skip
+    return mirror_id
+
+
+def end_mirror(connection: Connection, mirror_id: str, error: str | None) -> None:
+    connection.execute(
+        "UPDATE batches SET status = 'MIRRORED', error = %s, updated_at = now() WHERE batch_id = %s",
+        [error, mirror_id],
+    )
+    note_end(connection, mirror_id)
+
+
+def count_failed(connection: Connection, collection_id: str, generation: int) -> dict[str, int]:
+    """Count the rows that failed in batches that fill just this generation, by cause."""
+    rows = dict_rows(
+        connection,
+        "SELECT o.cause, count(*)::int AS n FROM batches b JOIN row_outcomes o USING (batch_id)"
+        " WHERE b.fills = %s AND o.collection_id = %s AND o.outcome = 'failed'"
+        " AND %s = ANY(b.collection_ids) AND NOT EXISTS (SELECT FROM document_keys k WHERE k.collection_id ="
+        "  o.collection_id AND k.generation = b.fills AND k.document_id = o.document_id)"
+        " GROUP BY o.cause ORDER BY n DESC",
+        [generation, collection_id, collection_id],
+    )
+    return {row["cause"]: row["n"] for row in rows}
+
+
+def written_by_others(
+    connection: Connection, collection_id: str, generation: int, batch_id: str, *, source_ids: list[str], of: str
+) -> set[str]:
+    """Return the sources of which another batch has written documents in a generation that is being built.
+
+    Until the transaction ends, no other one that asks stores anything in this generation.
+
+    Args: of: `object` or `document`, what the sources are.
+    """
+    connection.execute(
+        "SELECT FROM collection_generations WHERE collection_id = %s AND generation = %s FOR NO KEY UPDATE",
+        [collection_id, generation],
+    )
+    column: LiteralString = "source_document_id" if of == "document" else "object_id"
+    rows = dict_rows(
+        connection,
+        f"SELECT DISTINCT {column} AS id FROM documents WHERE collection_id = %s AND generation = %s"
+        f" AND {column} = ANY(%s) AND batch_id NOT IN (%s, '')",
+        [collection_id, generation, source_ids, batch_id],
+    )
+    return {row["id"] for row in rows}
+
+
 def add_objects(connection: Connection, batch_id: str, object_ids: list[str]) -> None:
     """Add objects to a batch's own, each once, in the order given."""
     connection.execute(
@@ -214,7 +325,7 @@ def list_batches(
     connection: Connection, namespace_id: str, bucket_id: str, status: str | None, query: Query
 ) -> Found[Batch]:
     """Return a page of the batches over a bucket, newest first unless sorted."""
-    scope: LiteralString = "namespace_id = %(namespace)s AND %(bucket)s = ANY(bucket_ids)"
+    scope: LiteralString = "namespace_id = %(namespace)s AND %(bucket)s = ANY(bucket_ids) AND mirror_of IS NULL"
     if status is not None:
         scope += " AND status = %(status)s"
     params = {"namespace": namespace_id, "bucket": bucket_id, "status": status}
@@ -619,6 +730,7 @@ def cancel_batch(connection: Connection, batch_id: str, task_id: str, error_summ
         " WHERE batch_id = %s",
         [task_id, Jsonb(error_summary), batch_id],
     )
+    connection.execute("UPDATE batches SET status = 'MIRRORED' WHERE mirror_of = %s", [batch_id])
     note_end(connection, batch_id)
 
 
@@ -644,6 +756,7 @@ def count_by_bucket(connection: Connection, namespace_id: str, bucket_ids: list[
         " count(*) FILTER (WHERE status = 'FAILED')::int AS failed"
         " FROM batches CROSS JOIN LATERAL unnest(bucket_ids) AS over (bucket_id)"
         " WHERE namespace_id = %(namespace)s AND bucket_ids && %(buckets)s AND bucket_id = ANY(%(buckets)s)"
+        " AND mirror_of IS NULL"
         " GROUP BY bucket_id",
         {"namespace": namespace_id, "buckets": bucket_ids},
     )

@@ -15,6 +15,7 @@ from mixpeek.batches.schemas import CreateBatch, RetryBatch
 from mixpeek.catalog import queries as catalog_queries
 from mixpeek.catalog.models import Bucket
 from mixpeek.collections import queries as collection_queries
+from mixpeek.collections.generations import cancel_build
 from mixpeek.collections.models import Collection
 from mixpeek.collections.schemas import Trigger
 from mixpeek.collections.service import get_collection
@@ -76,6 +77,33 @@ def trigger(connection: Connection, namespace: Namespace, collection: Collection
     }
 
 
+def build_generation(
+    connection: Connection, namespace: Namespace, collection: Collection, generation: int
+) -> tuple[str, str]:
+    """Fill a generation of a collection with all that its source holds, and nothing that others make of it.
+
+    Returns: the ids of the batch and of its task.
+    """
+    reads_buckets = collection.source["type"] == "bucket"
+    bucket_ids: list[str] = collection.source.get("bucket_ids" if reads_buckets else "inherited_bucket_ids", [])
+    batch_id = new_id("btch", 12)
+    task_id = _submit_task(connection, namespace, "api_collections_upgrade", batch_id)
+    _insert(
+        connection,
+        namespace,
+        [collection],
+        batch_id=batch_id,
+        type="BUCKET" if reads_buckets else "COLLECTION",
+        bucket_ids=bucket_ids,
+        source_collection_ids=collection.source.get("collection_ids", []),
+        snapshot=queries.highest_sequence(connection, bucket_ids),
+        status="PENDING",
+        task_id=task_id,
+        fills=generation,
+    )
+    return batch_id, task_id
+
+
 def _included(
     connection: Connection, namespace: Namespace, collection: Collection, kind: str, chosen: list[str] | None
 ) -> list[str]:
@@ -122,6 +150,13 @@ def _insert(
     }
     queries.insert_batch(connection, row)
     batch = _found(connection, batch_id)
+    if batch.fills is not None:
+        first = "bucket" if batch.type == "BUCKET" else "collection"
+        only = [collection.collection_id for collection in start]
+        queries.replace_tiers(
+            connection, batch_id, [Tier(batch_id, 0, only, first, batch.source_collection_ids, "PENDING")]
+        )
+        return _found(connection, batch_id)
     _resolve_tiers(connection, batch, [collection.collection_id for collection in start])
     return _found(connection, batch_id)
 
@@ -221,6 +256,7 @@ def cancel_batch(connection: Connection, namespace: Namespace, batch: Batch) -> 
         causes = queries.count_causes(connection, batch.batch_id)
         queries.cancel_batch(connection, batch.batch_id, task_id, causes)
         queries.close_tiers(connection, batch.batch_id, None, status="CANCELED")
+        cancel_build(connection, batch.batch_id)
         for collection_id, generation in queries.list_generations(connection, batch.batch_id).items():
             collection_queries.drop_building(connection, collection_id, [generation])
         counts = queries.totals(connection, batch.batch_id)

@@ -24,10 +24,11 @@ from mixpeek.batches.service import RUN_BATCH
 from mixpeek.batches.sources import Planner, Target
 from mixpeek.batches.verdict import judge, judge_batch
 from mixpeek.batches.versions import follows_active, is_fix_of
-from mixpeek.collections.generations import next_version, open_generation, switch_generation
+from mixpeek.collections.generations import end_build, next_version, open_generation, switch_generation
 from mixpeek.collections.mappings import parse_mappings
 from mixpeek.collections.models import Collection
 from mixpeek.collections.queries import drop_building, find_collection, find_generation
+from mixpeek.collections.upgrade_queries import list_written, note_behind
 from mixpeek.db.pool import Connection, Database
 from mixpeek.deployments.failure import describe_failure
 from mixpeek.deployments.hosting import host_spec
@@ -108,10 +109,15 @@ class BatchWorkflow:
             targets = []
             for collection in found:
                 version = following.get(collection.collection_id)
-                generation = open_generation(connection, collection, version) if version else None
+                generation = open_generation(connection, collection, version) if version else batch.fills
                 targets.append(Target(collection, generation or collection.live_generation))
+            if tier.is_first and any(target.generation != target.collection.live_generation for target in targets):
+                # What came since the batch was asked for went to the live generation alone.
+                queries.renew_snapshot(connection, tier.batch_id)
+                batch = _get(connection, tier.batch_id)
             self._planner.plan(connection, batch, tier, targets)
-            _drop_empty(connection, batch, targets)
+            if batch.fills is None:
+                _drop_empty(connection, batch, targets)
             queries.recount(connection, tier.batch_id)
             told = {"progress": queries.totals(connection, tier.batch_id), "tier": tier.tier_num}
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress=told)
@@ -122,7 +128,7 @@ class BatchWorkflow:
             batch = _get(connection, batch_id)
             found = _collections(connection, batch, batch.collection_ids)
             whole = _whole(connection, batch)
-            has = {c.collection_id: self._registry.get(connection, c.plugin_namespace, c.plugin_id) for c in found}
+            has = {c.collection_id: self._version_of(connection, c, batch.fills or c.live_generation) for c in found}
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"phase": "building"})
         # Those of later tiers too: what cannot be had is found out before anything is run.
         follows = {c.collection_id: next_version(self._registry, c) for c in found if c.collection_id in whole}
@@ -136,16 +142,58 @@ class BatchWorkflow:
         with self._database.transaction() as connection:
             batch = _get(connection, batch_id)
             found = _collections(connection, batch, tier.collection_ids)
+            for collection in found:
+                queries.follow_live(connection, batch_id, collection.collection_id)
             work = [(c, queries.list_open_chunks(connection, batch_id, c.collection_id)) for c in found]
         for collection, chunks in work:
             if chunks:
                 job = self._outlasting(batch_id, partial(self._job, collection, chunks[0], task_id, batch))
                 self._runner.run(job, chunks)
+        if batch.fills is None:
+            for collection in found:
+                self._mirror(batch, collection, task_id)
+
+    def _mirror(self, batch: Batch, collection: Collection, task_id: str) -> None:
+        """Repeat what a batch wrote of a collection in each of its other generations that is written to.
+
+        They are asked for once all is written: one opened later is built from what is stored by then.
+        """
+        identifier = collection.collection_id
+        with self._database.transaction() as connection:
+            written = list_written(connection, identifier)
+            filled = queries.list_filled(connection, batch.batch_id, identifier)
+            others = [generation for generation in written if filled and generation not in filled]
+            mirrors = {g: queries.open_mirror(connection, batch, task_id, identifier, g) for g in others}
+        for generation, mirror_id in mirrors.items():
+            if mirror_id is None:
+                continue
+            error = None
+            try:
+                self._run_mirror(mirror_id, collection, task_id)
+            except Halted:
+                raise
+            except MixpeekError as fault:
+                error = f"batch {batch.batch_id} is not in generation {generation}: {describe_failure(fault)}"
+            with self._database.transaction() as connection:
+                queries.end_mirror(connection, mirror_id, error)
+                if error is not None:
+                    if generation == _get_collection(connection, batch, identifier).live_generation:
+                        raise PlatformError(error)
+                    note_behind(connection, identifier, error)
+
+    def _run_mirror(self, mirror_id: str, collection: Collection, task_id: str) -> None:
+        with self._database.transaction() as connection:
+            mirror = _get(connection, mirror_id)
+            chunks = queries.list_open_chunks(connection, mirror_id, collection.collection_id)
+        if chunks:
+            job = self._outlasting(mirror_id, partial(self._job, collection, chunks[0], task_id, mirror))
+            self._runner.run(job, chunks)
 
     def _job(self, collection: Collection, chunk: int, task_id: str, batch: Batch) -> Job:
         with self._database.transaction() as connection:
             generation = queries.get_chunk(connection, batch.batch_id, collection.collection_id, chunk).generation
             made_by = self._version_of(connection, collection, generation)
+            state = (find_generation(connection, collection.collection_id, generation) or {}).get("state")
         version = self._fix_of(collection, made_by)
         extractor = collection.feature_extractor
         manifest = version.parsed_manifest
@@ -168,12 +216,13 @@ class BatchWorkflow:
             manifest=manifest,
             parameters=extractor["parameters"],
             spec=host_spec(self._registry, version, origin),
+            yields=batch.mirror_of is None and (batch.fills is not None or state == "building"),
         )
 
     def _fix_of(self, collection: Collection, made_by: PluginVersion) -> PluginVersion:
         """Return the version that a generation is filled by: the active fix of its own, where none is pinned."""
         extractor = collection.feature_extractor
-        if not follows_active(extractor):
+        if collection.is_upgrading or not follows_active(extractor):
             return made_by
         try:
             active = find_extractor(
@@ -215,10 +264,13 @@ class BatchWorkflow:
     def _settle_generations(self, connection: Connection, tier: Tier, *, is_good: bool) -> None:
         """Have the generations that a tier has built searched from now on, or drop them if it stored nothing."""
         batch = _get(connection, tier.batch_id)
+        if batch.fills is not None:
+            return  # that of an upgrade: its end is the batch's
         built = queries.list_generations(connection, tier.batch_id)
         for collection in _collections(connection, batch, tier.collection_ids):
             generation = built.get(collection.collection_id, collection.live_generation)
-            if generation == collection.live_generation:
+            state = find_generation(connection, collection.collection_id, generation)
+            if generation == collection.live_generation or state is None or state["state"] != "building":
                 continue
             # Another run may have put a later one in its place meanwhile.
             if not is_good or generation < collection.live_generation:
@@ -234,6 +286,9 @@ class BatchWorkflow:
         counts, causes = queries.totals(connection, batch_id), queries.count_causes(connection, batch_id)
         if not queries.finish_batch(connection, batch_id, task_id, verdict.status, verdict.error, causes):
             raise Halted
+        end_build(
+            connection, self._runner.documents, batch_id, verdict.error or "" if verdict.status == "FAILED" else None
+        )
         outputs = {"batch_id": batch_id, "documents_written": counts["written"], **counts, "causes": causes}
         tasks.update_task(
             connection, task_id, verdict.status, outputs=outputs, progress={"progress": counts}, error=verdict.error
@@ -245,6 +300,7 @@ class BatchWorkflow:
             if not queries.finish_batch(connection, batch_id, task_id, "FAILED", message, causes):
                 return
             queries.close_tiers(connection, batch_id, message)
+            end_build(connection, self._runner.documents, batch_id, message)
             for collection_id, generation in queries.list_generations(connection, batch_id).items():
                 drop_building(connection, collection_id, [generation])
             counts = queries.totals(connection, batch_id)
@@ -270,7 +326,7 @@ def _drop_empty(connection: Connection, batch: Batch, targets: list[Target]) -> 
 
 def _whole(connection: Connection, batch: Batch) -> set[str]:
     """Return the collections that a batch fills from all that their sources hold, so that it may build them anew."""
-    if batch.object_ids is not None or batch.source_filters:
+    if batch.object_ids is not None or batch.source_filters or batch.fills is not None:
         return set()
     found = {c.collection_id: c for c in _collections(connection, batch, batch.collection_ids)}
     tiers: list[list[str]] = [tier["collection_ids"] for tier in batch.tiers]
@@ -278,6 +334,10 @@ def _whole(connection: Connection, batch: Batch) -> set[str]:
     kind = "bucket_ids" if batch.type == "BUCKET" else "collection_ids"
     start = [one for one in tiers[0] if set(found[one].source[kind]) <= given]
     return covered_from(tiers, {one: c.source.get("collection_ids", []) for one, c in found.items()}, start)
+
+
+def _get_collection(connection: Connection, batch: Batch, identifier: str) -> Collection:
+    return _collections(connection, batch, [identifier])[0]
 
 
 def _collections(connection: Connection, batch: Batch, collection_ids: list[str]) -> list[Collection]:

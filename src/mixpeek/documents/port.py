@@ -212,6 +212,12 @@ class DocumentStore(Protocol):
         A field set here stays when the document is made again, unless its extractor makes a field of that name.
         """
 
+    def carry_over(self, connection: Connection, before: Index, generation: int) -> None:
+        """Give another generation what users made and set in the one before: no extractor makes that again.
+
+        A field that the extractor makes is the extractor's, as whenever a document is made anew.
+        """
+
     def delete(self, connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:
         """Delete documents with their vectors; return the ids of those that existed.
 

@@ -16,6 +16,7 @@ from mixpeek.db.time_limit import time_limit
 from mixpeek.documents import (
     aggregation,
     binary_copy,
+    carrying,
     listing,
     postgres_removal,
     segment_queries,
@@ -223,6 +224,11 @@ class PostgresDocuments:
             {row["document_id"]: payload.obj for row, (payload, *_) in zip(stored, written, strict=True)},
         )
         return {row["document_id"] for row in stored}
+
+    def carry_over(self, connection: Connection, before: Index, generation: int) -> None:
+        after = changed(before, generation=generation)
+        self.upsert(connection, after, carrying.made_by_users(connection, before, after))
+        text_index.write_again(connection, after, carrying.repeat_edits(connection, before, after))
 
     def delete(self, connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:
         return postgres_removal.delete(connection, index, document_ids)

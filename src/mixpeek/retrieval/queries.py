@@ -100,7 +100,8 @@ def list_targets(connection: Connection, namespace_id: str, identifiers: Sequenc
         connection,
         Target,
         "SELECT c.collection_id, c.collection_name, c.live_generation AS generation, g.plugin_namespace, g.plugin_id,"
-        " g.code_hash, g.parameters, g.features, c.feature_extractor->>'feature_extractor_name' AS extractor"
+        " g.code_hash, g.parameters, g.features, c.feature_extractor->>'feature_extractor_name' AS extractor,"
+        " c.former_features AS former"
         " FROM collections c JOIN collection_generations g"
         " ON g.collection_id = c.collection_id AND g.generation = c.live_generation"
         " WHERE c.namespace_id = %(namespace)s"
