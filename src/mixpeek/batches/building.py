@@ -6,7 +6,7 @@ read before, however much later the build comes to store it.
 
 from __future__ import annotations
 
-from mixpeek.batches import queries
+from mixpeek.batches import mirror_queries
 from mixpeek.batches.job import Job
 from mixpeek.batches.models import Chunk
 from mixpeek.db.pool import Connection
@@ -19,4 +19,4 @@ def find_newer(connection: Connection, job: Job, chunk: Chunk) -> set[str]:
     ids = chunk.document_ids or chunk.object_ids
     of = "document" if chunk.document_ids else "object"
     place = (job.index.collection_id, job.index.generation)
-    return queries.written_by_others(connection, *place, job.batch_id, source_ids=ids, of=of)
+    return mirror_queries.written_by_others(connection, *place, job.batch_id, source_ids=ids, of=of)

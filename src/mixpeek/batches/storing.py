@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from mixpeek.batches import queries
+from mixpeek.batches import chunk_queries, queries
 from mixpeek.batches.building import find_newer
 from mixpeek.batches.deletions import deleted_sources, without
 from mixpeek.batches.halting import Halted
@@ -45,7 +45,7 @@ class Storing:
         with self._database.transaction() as connection:
             if not queries.is_running(connection, job.batch_id, job.task_id):
                 raise Halted
-            before = queries.claim_chunk(connection, chunk)
+            before = chunk_queries.claim_chunk(connection, chunk)
             if before is None:
                 log.warning("chunk %s of %s was committed before", chunk.chunk, job.batch_id)
                 return
@@ -61,7 +61,7 @@ class Storing:
             self._documents.keep_only(connection, job.index, computed.kept, sources)
             self._documents.upsert(connection, job.index, checked.documents)
             # The counts are every chunk's: taken last, they keep others waiting only for the end of the transaction.
-            counts = queries.commit_chunk(
+            counts = chunk_queries.commit_chunk(
                 connection, chunk, before, len(checked.documents), checked.outcomes, self._rate.rows_per_s
             )
             tasks.update_task(connection, job.task_id, "PROCESSING", progress={"progress": counts})

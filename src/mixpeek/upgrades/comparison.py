@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mixpeek.batches import queries as batch_queries
+from mixpeek.batches import outcome_queries
 from mixpeek.batches.rows import TEXT, Recipe, row_from_document, rows_from_object
 from mixpeek.catalog.queries import find_objects
 from mixpeek.collections import queries as collection_queries
@@ -153,7 +153,7 @@ class Comparison:
         asked: list[Asked],
     ) -> dict[str, Any]:
         place = (collection.collection_id, upgrade.from_generation, upgrade.to_generation)
-        causes = batch_queries.count_failed(connection, collection.collection_id, upgrade.to_generation)
+        causes = outcome_queries.count_failed(connection, collection.collection_id, upgrade.to_generation)
         sampled = [one.document_id for one in asked if one.document_id]
         keys = [
             {key for each in self._documents.fetch(connection, [side.index], sampled).values() for key in each.payload}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mixpeek.batches import outcome_queries, progress_queries
 from mixpeek.batches import queries as batch_queries
 from mixpeek.batches import service as batches
 from mixpeek.collections import queries as collection_queries
@@ -159,8 +160,8 @@ def get_upgrade(connection: Connection, collection: Collection, *, lock: bool = 
 def describe(connection: Connection, upgrade: Upgrade) -> dict[str, Any]:
     """Return an upgrade as it is answered: with how far its build is, and what keeps it from being switched."""
     build = upgrade.batch_id and batch_queries.find_batch(connection, upgrade.batch_id)
-    progress = batch_queries.progress(connection, upgrade.batch_id) if build and upgrade.batch_id else None
-    causes = batch_queries.count_failed(connection, upgrade.collection_id, upgrade.to_generation)
+    progress = progress_queries.progress(connection, upgrade.batch_id) if build and upgrade.batch_id else None
+    causes = outcome_queries.count_failed(connection, upgrade.collection_id, upgrade.to_generation)
     return {
         **upgrade.wire(),
         "progress": progress,
