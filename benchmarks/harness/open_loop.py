@@ -6,13 +6,15 @@ A request is sent once: what fails is recorded, never repeated. Connections are 
 own patience with idle ones (5 s) ends.
 
 Usage: `python open_loop.py PORT PATH RATE RECORD HEADER... < body`; RECORD becomes JSON, one request a line:
-`[due, seconds, status, version, error]`; `due` by CLOCK_MONOTONIC, status 0 where no answer came.
+`[due, seconds, status, version, error]`; `due` by CLOCK_MONOTONIC, status 0 where no answer came. The version is that
+of the plugin that answered; of a search, those that made the documents it found.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import sys
 import time
@@ -25,6 +27,7 @@ import uvloop
 
 PATIENCE_S = 30.0
 KEPT_IDLE_S = 2.0
+MAKER = re.compile(rb'"feature_extractor_id": ?"([^"]*)"')
 # (due, seconds, status, version, error)
 Outcome = tuple[float, float, int, str, str]
 
@@ -61,13 +64,18 @@ def outcome_of(due: float, seconds: float, answer: bytes) -> Outcome:
         if name.lower() == b"x-plugin-version":
             version = value.strip().decode()
     if status == 200:
-        return due, seconds, status, version, ""
+        return due, seconds, status, version or _makers(body), ""
     try:
         error = json.loads(body)["error"]
         text = f"{error['type']}: {error['message']}"
     except (ValueError, KeyError, TypeError):
         text = body[:200].decode(errors="replace")
     return due, seconds, status, version, text
+
+
+def _makers(body: bytes) -> str:
+    """Return the versions that made the documents of an answer, joined by `+` if they are several."""
+    return "+".join(sorted({found.decode() for found in MAKER.findall(body)}))
 
 
 def is_complete(answer: bytes) -> bool:

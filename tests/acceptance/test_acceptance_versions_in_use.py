@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from factories.answers import refusal
 from factories.platform import bucket_with, collection_of, deployed, publish, retriever_over, run_batch
 from factories.plugins import MakePlugin
 from factories.waiting import until
 from mixpeek import Mixpeek
+from mixpeek.client import ApiError
 
 TEXTS = ["red apples and pears", "the cat on the mat", "rain in the north"]
 # The very same words are as far away as can be: who embeds a query with this version finds the opposite.
@@ -56,3 +58,49 @@ def test_a_superseded_version_answers_for_its_collection_even_with_nothing_live(
     http.delete(f"/collections/{collection.collection_id}").raise_for_status()
     assert versions() == [409, 409, 409, 409]
     assert client.plugins.delete(old).success
+
+
+def test_a_retriever_goes_on_when_its_collection_is_built_with_another_version(
+    client: Mixpeek, make_plugin: MakePlugin
+) -> None:
+    publish(client, make_plugin("words", realtime=False), deploy=True)
+    bucket = bucket_with(client, TEXTS)
+    following = collection_of(client, bucket, "words", version=None)
+    pinned = collection_of(client, bucket, "words", version="1.0.0")
+    for collection in (following, pinned):
+        assert run_batch(client, collection).status == "COMPLETED"
+    both = client.retrievers.create(
+        "both",
+        [search_stage("mixpeek://words@1.0.0/words_vector", "{{INPUT.query}}")],
+        collection_identifiers=[following.collection_id, pinned.collection_id],
+    ).retriever_id
+    before = client.retrievers.execute(both, {"query": TEXTS[1]})
+
+    # What it makes has the opposite sign, in batches as well: the two spaces are no use to each other.
+    opposite = {"batch": "batch[FEATURE] = [[-x for x in v] for v in column_of(batch['data'])]", "predict": OPPOSITE}
+    new = make_plugin("words", into="v2", version="2.0.0", **opposite)
+    publish(client, new, version="2.0.0", deploy=True)
+    assert run_batch(client, following).status == "COMPLETED"
+    after = client.retrievers.execute(both, {"query": TEXTS[1]})
+
+    assert before["warnings"] == []
+    assert [warning for warning in after["warnings"] if "words@2.0.0" in warning] == after["warnings"] != []
+    for answer in (before, after):
+        best = answer["documents"][:2]
+        assert [(each["content"], round(each["score"], 3)) for each in best] == [(TEXTS[1], 1.0)] * 2
+    assert {uri for each in after["documents"][:2] for uri in each["features"]} == {
+        "mixpeek://words@1.0.0/words_vector",
+        "mixpeek://words@2.0.0/words_vector",
+    }
+    vector = [1.0, 0, 0, 0, 0, 0, 0, 0]
+    own = [search_stage("mixpeek://words@1.0.0/words_vector", vector)]
+    with pytest.raises(ApiError, match=r"cannot be compared with mixpeek://words@2\.0\.0"):
+        client.retrievers.execute_ad_hoc(own, {}, collection_identifiers=[following.collection_id])
+    assert client.retrievers.execute_ad_hoc(own, {}, collection_identifiers=[pinned.collection_id])["documents"]
+    cloned = client.retrievers.clone(both, "again", collection_identifiers=[following.collection_id])
+    assert client.retrievers.execute(cloned.retriever_id, {"query": TEXTS[1]})["documents"][0]["content"] == TEXTS[1]
+
+
+def search_stage(uri: str, query: object) -> dict[str, object]:
+    parameters = {"searches": [{"feature_uri": uri, "query": query}]}
+    return {"stage_name": "search", "config": {"stage_id": "feature_search", "parameters": parameters}}

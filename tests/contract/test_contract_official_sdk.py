@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from factories.platform import bucket_with, collection_of, publish, retriever_over, unique
+from factories.platform import bucket_with, collection_of, publish, retriever_over, run_batch, unique
 from factories.plugins import FEATURE, MakePlugin, zip_of
 from factories.servers import API_KEY, Server, surroundings
 from mixpeek import Mixpeek
@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 CALLS = Path(__file__).with_name("official_sdk_calls.py")
 DATA_CALLS = CALLS.with_name("official_sdk_data_calls.py")
 BUCKET_CALLS = CALLS.with_name("official_sdk_bucket_calls.py")
+RETRIEVER_CALLS = CALLS.with_name("official_sdk_retriever_calls.py")
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +193,46 @@ def test_every_call_on_buckets_objects_collections_and_batches_parses_our_answer
     assert [each["object_id"] for each in short["objects"]["results"]] == [short["put"]["object_id"]]
     assert short["triggered"]["object_count"] == 1
     assert [each["success"] for each in short["deleted"]] == [True, True]
+
+
+def test_every_call_on_retrievers_parses_our_answers(
+    official_python: str, server: Server, client: Mixpeek, make_plugin: MakePlugin
+) -> None:
+    publish(client, make_plugin("official_search"))
+    bucket_id = bucket_with(client, ["apple", "pear", "car"], topics=["fruit", "fruit", "thing"])
+    collection = collection_of(client, bucket_id, "official_search", field_passthrough=["content", "topic"])
+    assert run_batch(client, collection).status == "COMPLETED"
+    uri = collection["vector_indexes"][0]["feature_uri"]
+
+    ran = subprocess.run(
+        [official_python, RETRIEVER_CALLS, server.url, API_KEY, client.namespace or "", collection.collection_id, uri],
+        env=surroundings(PYTHONPATH=""),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    saw = json.loads(ran.stdout)
+    calls = saw["generated"]
+    assert calls["made"]["retriever"]["feature_dependencies"][0]["output"] == FEATURE
+    assert calls["got"]["retriever_name"] == "official"
+    assert (calls["patched"]["retriever"]["version"], calls["patched"]["retriever"]["tags"]) == (2, ["b"])
+    assert (calls["listed"]["total"], calls["listed_get"]["total"]) == (1, 1)
+    assert calls["cloned"]["source_retriever_id"] == calls["made"]["retriever"]["retriever_id"]
+    assert calls["cloned"]["retriever"]["stages"] == calls["made"]["retriever"]["stages"]
+    for executed, detail in zip(calls["executed"], calls["details"], strict=True):
+        assert executed["documents"][0]["content"] == "pear"
+        assert (detail["status"], len(detail["documents"])) == ("completed", 2)
+        assert detail["stage_statistics"]["stages"]["search"]["output_count"] == 3
+    assert calls["explained"]["execution_plan"][0]["stage_name"] == "search"
+    assert calls["deleted"]["success"]
+    assert saw["ad_hoc"]["documents"][0]["content"] == "pear"
+    assert {"feature_search", "rerank", "mmr"} <= {stage["stage_id"] for stage in saw["stages"]}
+    assert saw["parameters"] == ["apple", "pear"]
+    short = saw["short"]
+    assert short["executed"]["results"][0]["content"] == "pear"
+    assert short["executed"]["warnings"][0].startswith("`settings`")
+    assert short["searched"]["documents"][0]["content"] == "pear"
+    assert [found["content"] for found in short["filtered"]["documents"]] == ["car"]

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
 from mixpeek.api.platform import Platform
-from mixpeek.batches import queries
+from mixpeek.batches import progress_queries
 from mixpeek.batches.models import Batch
 from mixpeek.db.pool import Connection
 from mixpeek.errors import MixpeekError
@@ -42,7 +42,7 @@ class Watching:
                 "batch_id": batch.batch_id,
                 "status": batch.status,
                 "error": batch.error,
-                "progress": queries.progress(connection, batch.batch_id),
+                "progress": progress_queries.progress(connection, batch.batch_id),
             }
 
     async def events(self, heartbeat_s: float = HEARTBEAT_S) -> AsyncIterator[bytes]:

@@ -19,11 +19,16 @@ from mixpeek.objects.store import ObjectStore
 from mixpeek.plugin_logs.followers import Followers
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
-from mixpeek.retrieval.service import Executor
+from mixpeek.retrieval.context import Outside, Tools
+from mixpeek.retrieval.embedding import VectorCache
+from mixpeek.retrieval.execution import Executor
+from mixpeek.retrieval.explaining import Timings
 from mixpeek.secrets.service import Vault
 from mixpeek.serving.replica import Answer
 from mixpeek.serving.replicas import Replicas
+from mixpeek.serving.routing import Wanted, wanted_from_uri
 from mixpeek.tenancy.service import Addresses, Keyring
+from mixpeek.upgrades.comparison import Comparison
 from mixpeek.webhooks.service import Webhooks
 from mixpeek.workflows.waiting import Waiters
 
@@ -49,11 +54,26 @@ class Platform:
     egress: EgressStatus
     metrics: Exposition
     loop: asyncio.AbstractEventLoop
+    outside: Outside
     task_waiters: Waiters = field(default_factory=Waiters)
+    query_vectors: VectorCache = field(default_factory=VectorCache)
+    timings: Timings = field(default_factory=Timings)
 
     @property
     def executor(self) -> Executor:
-        return Executor(self.database, self.documents, self.registry, self.predict)
+        tools = Tools(
+            find_version=self.registry.get,
+            predict=self.predict,
+            infer=self.infer,
+            reveal=self.vault.reveal,
+            outside=self.outside,
+            vectors=self.query_vectors,
+        )
+        return Executor(self.database, self.documents, tools, self.timings)
+
+    @property
+    def comparison(self) -> Comparison:
+        return Comparison(self.database, self.documents, self.registry, self.predict)
 
     @property
     def uploads(self) -> Uploads:
@@ -62,6 +82,20 @@ class Platform:
     def predict(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Any:
         """Return a plugin's result to a worker thread; hosts are spoken to on the server's loop."""
         return self.ask(version, inputs, parameters).decoded()
+
+    def infer(self, namespace_id: str, name: str, inputs: dict[str, Any], parameters: dict[str, Any]) -> Any:
+        """Return the result of whichever version a plugin's name, id or feature address leads to, to a worker thread.
+
+        Raises: NotFound: no such plugin. NotDeployed: nothing of it is live.
+        """
+
+        async def located() -> Answer:
+            wanted = wanted_from_uri(name) if name.startswith("mixpeek://") else Wanted(name)
+            route = self.replicas.table.by_name.get((namespace_id, name))
+            target = route.pick() if route else await self.replicas.locate(namespace_id, wanted)
+            return await self.replicas.ask_set(target, inputs, parameters, source="retriever")
+
+        return asyncio.run_coroutine_threadsafe(located(), self.loop).result().decoded()
 
     def ask(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Answer:
         """Ask a plugin from a worker thread, and return its answer with the version that gave it."""

@@ -30,6 +30,7 @@ class Job:
     manifest: Manifest
     parameters: dict[str, Any]
     spec: HostSpec
+    yields: bool = False  # it builds a generation, in which what other batches wrote meanwhile is newer
 
     @property
     def batch_rows(self) -> int:

@@ -28,6 +28,8 @@ class Batch:
     source_collection_ids: list[str]
     source_filters: dict[str, Any] | None
     tiers: list[dict[str, Any]]  # rows of `batch_tiers`, as JSON
+    fills: int | None  # the one generation it fills, of an upgrade's build or of a mirror; null: the live one
+    mirror_of: str | None  # the batch whose writes it repeats in another generation
 
     @property
     def dag_tiers(self) -> list[list[str]]:
@@ -35,7 +37,7 @@ class Batch:
         return [tier["collection_ids"] for tier in self.tiers]
 
     def wire(self) -> dict[str, Any]:
-        hidden = ("namespace_id", "snapshot", "bucket_ids", "tiers")
+        hidden = ("namespace_id", "snapshot", "bucket_ids", "tiers", "fills", "mirror_of")
         fields = {key: value for key, value in asdict(self).items() if key not in hidden}
         begun = [tier["tier_num"] for tier in self.tiers if tier["started_at"]]
         return {

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import psycopg
 
-from mixpeek.batches import queries
+from mixpeek.batches import progress_queries
 from mixpeek.db.pool import Database
 from mixpeek.errors import ServiceUnavailable
 
@@ -81,7 +81,7 @@ class Outages:
     def _tell(self, cause: str | None) -> None:
         try:
             with self._database.transaction() as connection:
-                queries.set_paused(connection, self._batch_id, cause)
+                progress_queries.set_paused(connection, self._batch_id, cause)
         except psycopg.Error as error:
             # While the database is away nobody could read it either.
             log.debug("the pause of batch %s could not be noted: %s", self._batch_id, error)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 
-from mixpeek.batches import queries
+from mixpeek.batches import chunk_queries, queries
 from mixpeek.batches.faults import FaultBudget
 from mixpeek.batches.halting import Halt, Halted
 from mixpeek.batches.job import Job, hosts_for
@@ -139,7 +139,7 @@ class _Run:
     def _read(self, number: int) -> tuple[Chunk, ChunkRows]:
         def read() -> tuple[Chunk, ChunkRows]:
             with self._database.transaction() as connection:
-                chunk = queries.get_chunk(connection, self._job.batch_id, self._job.index.collection_id, number)
+                chunk = chunk_queries.get_chunk(connection, self._job.batch_id, self._job.index.collection_id, number)
                 return chunk, rows_of_chunk(connection, self._documents, chunk, self._job.recipe)
 
         return self._outages.outlast(read)

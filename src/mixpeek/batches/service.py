@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mixpeek.batches import queries
+from mixpeek.batches import chunk_queries, outcome_queries, progress_queries, queries, tier_queries
 from mixpeek.batches.faults import TRANSIENT
 from mixpeek.batches.models import Batch, Tier
 from mixpeek.batches.planning import tiers_from
@@ -15,6 +15,7 @@ from mixpeek.batches.schemas import CreateBatch, RetryBatch
 from mixpeek.catalog import queries as catalog_queries
 from mixpeek.catalog.models import Bucket
 from mixpeek.collections import queries as collection_queries
+from mixpeek.collections.generations import cancel_build
 from mixpeek.collections.models import Collection
 from mixpeek.collections.schemas import Trigger
 from mixpeek.collections.service import get_collection
@@ -76,6 +77,33 @@ def trigger(connection: Connection, namespace: Namespace, collection: Collection
     }
 
 
+def build_generation(
+    connection: Connection, namespace: Namespace, collection: Collection, generation: int
+) -> tuple[str, str]:
+    """Fill a generation of a collection with all that its source holds, and nothing that others make of it.
+
+    Returns: the ids of the batch and of its task.
+    """
+    reads_buckets = collection.source["type"] == "bucket"
+    bucket_ids: list[str] = collection.source.get("bucket_ids" if reads_buckets else "inherited_bucket_ids", [])
+    batch_id = new_id("btch", 12)
+    task_id = _submit_task(connection, namespace, "api_collections_upgrade", batch_id)
+    _insert(
+        connection,
+        namespace,
+        [collection],
+        batch_id=batch_id,
+        type="BUCKET" if reads_buckets else "COLLECTION",
+        bucket_ids=bucket_ids,
+        source_collection_ids=collection.source.get("collection_ids", []),
+        snapshot=queries.highest_sequence(connection, bucket_ids),
+        status="PENDING",
+        task_id=task_id,
+        fills=generation,
+    )
+    return batch_id, task_id
+
+
 def _included(
     connection: Connection, namespace: Namespace, collection: Collection, kind: str, chosen: list[str] | None
 ) -> list[str]:
@@ -122,6 +150,13 @@ def _insert(
     }
     queries.insert_batch(connection, row)
     batch = _found(connection, batch_id)
+    if batch.fills is not None:
+        first = "bucket" if batch.type == "BUCKET" else "collection"
+        only = [collection.collection_id for collection in start]
+        tier_queries.replace_tiers(
+            connection, batch_id, [Tier(batch_id, 0, only, first, batch.source_collection_ids, "PENDING")]
+        )
+        return _found(connection, batch_id)
     _resolve_tiers(connection, batch, [collection.collection_id for collection in start])
     return _found(connection, batch_id)
 
@@ -136,7 +171,7 @@ def _resolve_tiers(connection: Connection, batch: Batch, start: list[str]) -> No
         before = [one for tier in tiers[:number] for one in tier]
         sources = [one for one in before if set(readers.get(one, ())) & set(collection_ids)]
         made.append(Tier(batch.batch_id, number, collection_ids, "collection", sources, "PENDING"))
-    queries.replace_tiers(connection, batch.batch_id, made)
+    tier_queries.replace_tiers(connection, batch.batch_id, made)
 
 
 def _found(connection: Connection, batch_id: str) -> Batch:
@@ -218,12 +253,13 @@ def cancel_batch(connection: Connection, namespace: Namespace, batch: Batch) -> 
     # A draft has none yet; the one made here finds the batch ended, and ends.
     task_id = locked.task_id or _submit_task(connection, namespace, "api_buckets_batches_process", batch.batch_id)
     if locked.status not in tasks.TERMINAL:
-        causes = queries.count_causes(connection, batch.batch_id)
+        causes = outcome_queries.count_causes(connection, batch.batch_id)
         queries.cancel_batch(connection, batch.batch_id, task_id, causes)
-        queries.close_tiers(connection, batch.batch_id, None, status="CANCELED")
-        for collection_id, generation in queries.list_generations(connection, batch.batch_id).items():
+        tier_queries.close_tiers(connection, batch.batch_id, None, status="CANCELED")
+        cancel_build(connection, batch.batch_id)
+        for collection_id, generation in tier_queries.list_generations(connection, batch.batch_id).items():
             collection_queries.drop_building(connection, collection_id, [generation])
-        counts = queries.totals(connection, batch.batch_id)
+        counts = progress_queries.totals(connection, batch.batch_id)
         outputs = {"batch_id": batch.batch_id, "documents_written": counts["written"], **counts, "causes": causes}
         tasks.update_task(connection, task_id, "CANCELED", outputs=outputs, progress={"progress": counts})
     return tasks.get_task(connection, namespace.organization_id, task_id)
@@ -246,9 +282,9 @@ def retry_batch(
         )
     collection_ids = collections_of_tiers(batch, body.tier_nums)
     causes = sorted(TRANSIENT) if body.retry_mode == "transient_only" else None
-    rows = queries.plan_retries(connection, batch_id, collection_ids, causes, body.max_retry_count)
-    queries.recount(connection, batch_id)
-    open_chunks = {c: len(queries.list_open_chunks(connection, batch_id, c)) for c in collection_ids}
+    rows = chunk_queries.plan_retries(connection, batch_id, collection_ids, causes, body.max_retry_count)
+    progress_queries.recount(connection, batch_id)
+    open_chunks = {c: len(chunk_queries.list_open_chunks(connection, batch_id, c)) for c in collection_ids}
     chunks = sum(open_chunks.values())
     answer = {
         "batch_id": batch_id,
@@ -262,8 +298,8 @@ def retry_batch(
     if not chunks:
         return answer
     first = min(number for number, tier in enumerate(batch.dag_tiers) if any(open_chunks.get(c) for c in tier))
-    queries.reopen_tiers(connection, batch_id, first)
-    queries.recount(connection, batch_id)
+    tier_queries.reopen_tiers(connection, batch_id, first)
+    progress_queries.recount(connection, batch_id)
     task_id = _submit_task(connection, namespace, "api_buckets_batches_process", batch_id)
     queries.restart_batch(connection, batch_id, task_id)
     return {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mixpeek.batches import queries
+from mixpeek.batches import chunk_queries, queries, tier_queries
 from mixpeek.batches.models import Batch, Chunk, Row, Tier
 from mixpeek.batches.planning import chunk_size
 from mixpeek.batches.rows import Recipe, row_from_document, rows_from_object
@@ -46,7 +46,7 @@ class Planner:
             plan = self._plan_objects if tier.source_type == "bucket" else self._plan_documents
             counts = plan(connection, batch, tier, target)
             found, taken = found + counts[0], taken + counts[1]
-        queries.begin_tier(connection, tier, found, taken)
+        tier_queries.begin_tier(connection, tier, found, taken)
 
     def _plan_objects(self, connection: Connection, batch: Batch, _: Tier, target: Target) -> tuple[int, int]:
         collection = target.collection
@@ -55,14 +55,14 @@ class Planner:
         size = chunk_size(found, self._hosts, self._most)
         filters = _filters(batch, collection, is_first=True)
         if not filters:
-            queries.plan_chunks(connection, batch, collection.collection_id, target.generation, size, buckets)
+            chunk_queries.plan_chunks(connection, batch, collection.collection_id, target.generation, size, buckets)
             return found, found
         chosen = [
             stored.object_id
             for stored in _all_objects(connection, batch, buckets)
             if all(matches(one, fields_of_object(stored)) for one in filters)
         ]
-        queries.insert_chunks(connection, _chunks(batch, target, chosen, size))
+        chunk_queries.insert_chunks(connection, _chunks(batch, target, chosen, size))
         return found, len(chosen)
 
     def _plan_documents(self, connection: Connection, batch: Batch, tier: Tier, target: Target) -> tuple[int, int]:
@@ -77,7 +77,7 @@ class Planner:
         size, chunks = chunk_size(taken, self._hosts, self._most), list[Chunk]()
         for index, ids in chosen:
             chunks += _chunks(batch, target, ids, size, index=index, first=len(chunks))
-        queries.insert_chunks(connection, chunks)
+        chunk_queries.insert_chunks(connection, chunks)
         return found, taken
 
     def _sources(
@@ -93,7 +93,7 @@ class Planner:
                     index = Index(source_id, source.live_generation)
                     yield index, queries.documents_of_collection(connection, source_id, index.generation)
                 continue
-            for generation, ids in queries.documents_of_batch(connection, batch.batch_id, source_id).items():
+            for generation, ids in chunk_queries.documents_of_batch(connection, batch.batch_id, source_id).items():
                 yield Index(source_id, generation), ids
 
     def _matching(self, connection: Connection, index: Index, ids: list[str], filters: list[Filter]) -> list[str]:

@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 
-from mixpeek.batches import queries
+from mixpeek.batches import chunk_queries, queries
+from mixpeek.batches.building import find_newer
 from mixpeek.batches.deletions import deleted_sources, without
 from mixpeek.batches.halting import Halted
 from mixpeek.batches.job import Job
@@ -44,18 +45,23 @@ class Storing:
         with self._database.transaction() as connection:
             if not queries.is_running(connection, job.batch_id, job.task_id):
                 raise Halted
-            before = queries.claim_chunk(connection, chunk)
+            before = chunk_queries.claim_chunk(connection, chunk)
             if before is None:
                 log.warning("chunk %s of %s was committed before", chunk.chunk, job.batch_id)
                 return
             # What was deleted since the chunk was read must not come back as a document.
             if self._documents.hold_off_deletions(connection, job.recipe.namespace_id) != self._deletions:
                 checked = without(checked, deleted_sources(connection, chunk))
-            sources = Sources(chunk.object_ids, chunk.document_ids)
+            newer = find_newer(connection, job, chunk)
+            checked = without(checked, newer)
+            sources = Sources(
+                [one for one in chunk.object_ids if one not in newer],
+                [one for one in chunk.document_ids if one not in newer],
+            )
             self._documents.keep_only(connection, job.index, computed.kept, sources)
             self._documents.upsert(connection, job.index, checked.documents)
             # The counts are every chunk's: taken last, they keep others waiting only for the end of the transaction.
-            counts = queries.commit_chunk(
+            counts = chunk_queries.commit_chunk(
                 connection, chunk, before, len(checked.documents), checked.outcomes, self._rate.rows_per_s
             )
             tasks.update_task(connection, job.task_id, "PROCESSING", progress={"progress": counts})

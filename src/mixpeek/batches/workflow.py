@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from mixpeek.batches import queries
+from mixpeek.batches import chunk_queries, mirror_queries, outcome_queries, progress_queries, queries, tier_queries
 from mixpeek.batches.deletions import count_deleted
 from mixpeek.batches.halting import Halted
 from mixpeek.batches.job import Job
@@ -24,10 +24,11 @@ from mixpeek.batches.service import RUN_BATCH
 from mixpeek.batches.sources import Planner, Target
 from mixpeek.batches.verdict import judge, judge_batch
 from mixpeek.batches.versions import follows_active, is_fix_of
-from mixpeek.collections.generations import next_version, open_generation, switch_generation
+from mixpeek.collections.generations import end_build, next_version, open_generation, switch_generation
 from mixpeek.collections.mappings import parse_mappings
 from mixpeek.collections.models import Collection
 from mixpeek.collections.queries import drop_building, find_collection, find_generation
+from mixpeek.collections.upgrade_queries import list_written, note_behind
 from mixpeek.db.pool import Connection, Database
 from mixpeek.deployments.failure import describe_failure
 from mixpeek.deployments.hosting import host_spec
@@ -91,7 +92,7 @@ class BatchWorkflow:
 
     def _tiers(self, batch_id: str) -> list[Tier]:
         with self._database.transaction() as connection:
-            return queries.list_tiers(connection, batch_id)
+            return tier_queries.list_tiers(connection, batch_id)
 
     def _plan(self, tier: Tier, task_id: str) -> None:
         with self._database.transaction() as connection:
@@ -103,17 +104,22 @@ class BatchWorkflow:
             # Also on a retry, whose first tiers may have been planned long ago.
             if not queries.begin_batch(connection, tier.batch_id, task_id):
                 raise Halted
-            if queries.is_planned(connection, tier):
+            if tier_queries.is_planned(connection, tier):
                 return
             targets = []
             for collection in found:
                 version = following.get(collection.collection_id)
-                generation = open_generation(connection, collection, version) if version else None
+                generation = open_generation(connection, collection, version) if version else batch.fills
                 targets.append(Target(collection, generation or collection.live_generation))
+            if tier.is_first and any(target.generation != target.collection.live_generation for target in targets):
+                # What came since the batch was asked for went to the live generation alone.
+                mirror_queries.renew_snapshot(connection, tier.batch_id)
+                batch = _get(connection, tier.batch_id)
             self._planner.plan(connection, batch, tier, targets)
-            _drop_empty(connection, batch, targets)
-            queries.recount(connection, tier.batch_id)
-            told = {"progress": queries.totals(connection, tier.batch_id), "tier": tier.tier_num}
+            if batch.fills is None:
+                _drop_empty(connection, batch, targets)
+            progress_queries.recount(connection, tier.batch_id)
+            told = {"progress": progress_queries.totals(connection, tier.batch_id), "tier": tier.tier_num}
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress=told)
 
     def _build_environments(self, batch_id: str, task_id: str) -> None:
@@ -122,7 +128,7 @@ class BatchWorkflow:
             batch = _get(connection, batch_id)
             found = _collections(connection, batch, batch.collection_ids)
             whole = _whole(connection, batch)
-            has = {c.collection_id: self._registry.get(connection, c.plugin_namespace, c.plugin_id) for c in found}
+            has = {c.collection_id: self._version_of(connection, c, batch.fills or c.live_generation) for c in found}
             tasks.update_task(connection, task_id, "IN_PROGRESS", progress={"phase": "building"})
         # Those of later tiers too: what cannot be had is found out before anything is run.
         follows = {c.collection_id: next_version(self._registry, c) for c in found if c.collection_id in whole}
@@ -136,16 +142,58 @@ class BatchWorkflow:
         with self._database.transaction() as connection:
             batch = _get(connection, batch_id)
             found = _collections(connection, batch, tier.collection_ids)
-            work = [(c, queries.list_open_chunks(connection, batch_id, c.collection_id)) for c in found]
+            for collection in found:
+                mirror_queries.follow_live(connection, batch_id, collection.collection_id)
+            work = [(c, chunk_queries.list_open_chunks(connection, batch_id, c.collection_id)) for c in found]
         for collection, chunks in work:
             if chunks:
                 job = self._outlasting(batch_id, partial(self._job, collection, chunks[0], task_id, batch))
                 self._runner.run(job, chunks)
+        if batch.fills is None:
+            for collection in found:
+                self._mirror(batch, collection, task_id)
+
+    def _mirror(self, batch: Batch, collection: Collection, task_id: str) -> None:
+        """Repeat what a batch wrote of a collection in each of its other generations that is written to.
+
+        They are asked for once all is written: one opened later is built from what is stored by then.
+        """
+        identifier = collection.collection_id
+        with self._database.transaction() as connection:
+            written = list_written(connection, identifier)
+            filled = mirror_queries.list_filled(connection, batch.batch_id, identifier)
+            others = [generation for generation in written if filled and generation not in filled]
+            mirrors = {g: mirror_queries.open_mirror(connection, batch, task_id, identifier, g) for g in others}
+        for generation, mirror_id in mirrors.items():
+            if mirror_id is None:
+                continue
+            error = None
+            try:
+                self._run_mirror(mirror_id, collection, task_id)
+            except Halted:
+                raise
+            except MixpeekError as fault:
+                error = f"batch {batch.batch_id} is not in generation {generation}: {describe_failure(fault)}"
+            with self._database.transaction() as connection:
+                mirror_queries.end_mirror(connection, mirror_id, error)
+                if error is not None:
+                    if generation == _get_collection(connection, batch, identifier).live_generation:
+                        raise PlatformError(error)
+                    note_behind(connection, identifier, error)
+
+    def _run_mirror(self, mirror_id: str, collection: Collection, task_id: str) -> None:
+        with self._database.transaction() as connection:
+            mirror = _get(connection, mirror_id)
+            chunks = chunk_queries.list_open_chunks(connection, mirror_id, collection.collection_id)
+        if chunks:
+            job = self._outlasting(mirror_id, partial(self._job, collection, chunks[0], task_id, mirror))
+            self._runner.run(job, chunks)
 
     def _job(self, collection: Collection, chunk: int, task_id: str, batch: Batch) -> Job:
         with self._database.transaction() as connection:
-            generation = queries.get_chunk(connection, batch.batch_id, collection.collection_id, chunk).generation
+            generation = chunk_queries.get_chunk(connection, batch.batch_id, collection.collection_id, chunk).generation
             made_by = self._version_of(connection, collection, generation)
+            state = (find_generation(connection, collection.collection_id, generation) or {}).get("state")
         version = self._fix_of(collection, made_by)
         extractor = collection.feature_extractor
         manifest = version.parsed_manifest
@@ -168,12 +216,13 @@ class BatchWorkflow:
             manifest=manifest,
             parameters=extractor["parameters"],
             spec=host_spec(self._registry, version, origin),
+            yields=batch.mirror_of is None and (batch.fills is not None or state == "building"),
         )
 
     def _fix_of(self, collection: Collection, made_by: PluginVersion) -> PluginVersion:
         """Return the version that a generation is filled by: the active fix of its own, where none is pinned."""
         extractor = collection.feature_extractor
-        if not follows_active(extractor):
+        if collection.is_upgrading or not follows_active(extractor):
             return made_by
         try:
             active = find_extractor(
@@ -195,30 +244,33 @@ class BatchWorkflow:
         """End a tier by counting, and the batch with the last or a failed one; tell whether another follows."""
         batch_id, collections = tier.batch_id, tier.collection_ids
         with self._database.transaction() as connection:
-            counts = queries.count_rows(connection, batch_id, collections)
-            stored = queries.count_stored(connection, batch_id, collections)
-            causes = queries.count_causes(connection, batch_id, collections)
-            first = queries.first_outcome(connection, batch_id, collections)
+            counts = chunk_queries.count_rows(connection, batch_id, collections)
+            stored = chunk_queries.count_stored(connection, batch_id, collections)
+            causes = outcome_queries.count_causes(connection, batch_id, collections)
+            first = outcome_queries.first_outcome(connection, batch_id, collections)
             message = f"row {first['document_id']}: {first['message']}" if first else None
             if stored < counts["written"] and count_deleted(connection, batch_id, collections):
                 stored = counts["written"]  # what users deleted meanwhile is not missed
             verdict = judge(counts["rows"], counts["written"], stored, causes, message)
             self._settle_generations(connection, tier, is_good=verdict.status != "FAILED")
-            queries.finish_tier(connection, tier, verdict.status, verdict.error, causes, counts["written"])
+            tier_queries.finish_tier(connection, tier, verdict.status, verdict.error, causes, counts["written"])
             batch = _get(connection, batch_id)
             if verdict.status != "FAILED" and tier.tier_num + 1 < len(batch.tiers):
                 return True
-            queries.close_tiers(connection, batch_id, None)
+            tier_queries.close_tiers(connection, batch_id, None)
             self._finish(connection, batch, task_id)
             return False
 
     def _settle_generations(self, connection: Connection, tier: Tier, *, is_good: bool) -> None:
         """Have the generations that a tier has built searched from now on, or drop them if it stored nothing."""
         batch = _get(connection, tier.batch_id)
-        built = queries.list_generations(connection, tier.batch_id)
+        if batch.fills is not None:
+            return  # that of an upgrade: its end is the batch's
+        built = tier_queries.list_generations(connection, tier.batch_id)
         for collection in _collections(connection, batch, tier.collection_ids):
             generation = built.get(collection.collection_id, collection.live_generation)
-            if generation == collection.live_generation:
+            state = find_generation(connection, collection.collection_id, generation)
+            if generation == collection.live_generation or state is None or state["state"] != "building":
                 continue
             # Another run may have put a later one in its place meanwhile.
             if not is_good or generation < collection.live_generation:
@@ -231,9 +283,15 @@ class BatchWorkflow:
     def _finish(self, connection: Connection, batch: Batch, task_id: str) -> None:
         batch_id = batch.batch_id
         verdict = judge_batch([(tier["status"], tier["error"]) for tier in batch.tiers])
-        counts, causes = queries.totals(connection, batch_id), queries.count_causes(connection, batch_id)
+        counts, causes = (
+            progress_queries.totals(connection, batch_id),
+            outcome_queries.count_causes(connection, batch_id),
+        )
         if not queries.finish_batch(connection, batch_id, task_id, verdict.status, verdict.error, causes):
             raise Halted
+        end_build(
+            connection, self._runner.documents, batch_id, verdict.error or "" if verdict.status == "FAILED" else None
+        )
         outputs = {"batch_id": batch_id, "documents_written": counts["written"], **counts, "causes": causes}
         tasks.update_task(
             connection, task_id, verdict.status, outputs=outputs, progress={"progress": counts}, error=verdict.error
@@ -241,13 +299,14 @@ class BatchWorkflow:
 
     def _fail(self, batch_id: str, task_id: str, message: str) -> None:
         with self._database.transaction() as connection:
-            causes = queries.count_causes(connection, batch_id)
+            causes = outcome_queries.count_causes(connection, batch_id)
             if not queries.finish_batch(connection, batch_id, task_id, "FAILED", message, causes):
                 return
-            queries.close_tiers(connection, batch_id, message)
-            for collection_id, generation in queries.list_generations(connection, batch_id).items():
+            tier_queries.close_tiers(connection, batch_id, message)
+            end_build(connection, self._runner.documents, batch_id, message)
+            for collection_id, generation in tier_queries.list_generations(connection, batch_id).items():
                 drop_building(connection, collection_id, [generation])
-            counts = queries.totals(connection, batch_id)
+            counts = progress_queries.totals(connection, batch_id)
             outputs = {"batch_id": batch_id, **counts, "causes": causes}
             told = {"progress": counts}
             tasks.update_task(connection, task_id, "FAILED", outputs=outputs, progress=told, error=message)
@@ -262,7 +321,7 @@ def _get(connection: Connection, batch_id: str) -> Batch:
 
 def _drop_empty(connection: Connection, batch: Batch, targets: list[Target]) -> None:
     """Drop the generations just opened that have nothing to be built from."""
-    built = queries.list_generations(connection, batch.batch_id)
+    built = tier_queries.list_generations(connection, batch.batch_id)
     for target in targets:
         if target.collection.collection_id not in built:
             drop_building(connection, target.collection.collection_id, [target.generation])
@@ -270,7 +329,7 @@ def _drop_empty(connection: Connection, batch: Batch, targets: list[Target]) -> 
 
 def _whole(connection: Connection, batch: Batch) -> set[str]:
     """Return the collections that a batch fills from all that their sources hold, so that it may build them anew."""
-    if batch.object_ids is not None or batch.source_filters:
+    if batch.object_ids is not None or batch.source_filters or batch.fills is not None:
         return set()
     found = {c.collection_id: c for c in _collections(connection, batch, batch.collection_ids)}
     tiers: list[list[str]] = [tier["collection_ids"] for tier in batch.tiers]
@@ -278,6 +337,10 @@ def _whole(connection: Connection, batch: Batch) -> set[str]:
     kind = "bucket_ids" if batch.type == "BUCKET" else "collection_ids"
     start = [one for one in tiers[0] if set(found[one].source[kind]) <= given]
     return covered_from(tiers, {one: c.source.get("collection_ids", []) for one, c in found.items()}, start)
+
+
+def _get_collection(connection: Connection, batch: Batch, identifier: str) -> Collection:
+    return _collections(connection, batch, [identifier])[0]
 
 
 def _collections(connection: Connection, batch: Batch, collection_ids: list[str]) -> list[Collection]:

@@ -24,6 +24,8 @@ from mixpeek.cli import (
     namespace,
     object,
     plugin,
+    retriever,
+    search,
     secret,
     serve,
     task,
@@ -50,10 +52,12 @@ app.add_typer(object.app, name="object")
 app.add_typer(collection.app, name="collection")
 app.add_typer(batch.app, name="batch")
 app.add_typer(documents.app, name="documents")
+app.add_typer(retriever.app, name="retriever")
 app.add_typer(task.app, name="task")
 app.add_typer(keys.app, name="keys")
 app.add_typer(secret.app, name="secret")
 app.add_typer(webhook.app, name="webhook")
+app.command("search")(search.search)
 app.command("infer")(infer.infer)
 app.command("serve")(serve.serve)
 app.command("config")(config.config)

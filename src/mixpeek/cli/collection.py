@@ -8,12 +8,16 @@ import typer
 
 from mixpeek.cli.listing import All, Column, Limit, page_size, show_facts, show_list
 from mixpeek.cli.session import Session, in_namespace
+from mixpeek.cli.upgrading import show_comparison, show_plan, show_upgrade
 from mixpeek.cli.values import object_from, pairs_from
 from mixpeek.errors import InvalidRequest
 
 app = typer.Typer(help="Create collections, and run their extractors.", no_args_is_help=True)
 
 CollectionName = Annotated[str, typer.Argument(metavar="COLLECTION", help="Collection, by ID or name.")]
+Force = Annotated[
+    str | None, typer.Option("--force", metavar="COLLECTION", help="Its name: go on although something is missing.")
+]
 
 _COLUMNS = (
     Column("ID", "collection_id"),
@@ -133,6 +137,109 @@ def trigger(
     show_end(output, batch)
 
 
+@app.command("upgrade")
+@in_namespace
+def upgrade(
+    session: Session,
+    *,
+    collection: CollectionName,
+    version: Annotated[
+        str | None, typer.Argument(help="Version of its extractor; without one, how its upgrade stands.")
+    ] = None,
+    start: Annotated[bool, typer.Option("--start", help="Begin; without it, only the plan is shown.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="With `--start`, stay until it is built.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, help="With `--wait`, seconds to wait at most.", show_default=False)
+    ] = None,
+) -> None:
+    """Show what another version of its extractor would change, or begin to build its documents beside the live ones.
+
+    Example: `mixpeek collection upgrade by_meaning 2.0.0 --start --wait`
+    """
+    client, output = session.client, session.output
+    if version is None:
+        found = client.collections.get_upgrade(collection)
+        output.document(found)
+        show_upgrade(output, collection, found)
+        return
+    plan = client.collections.upgrade(collection, version, start=start)
+    if not start:
+        output.document(plan)
+        show_plan(output, plan)
+        if plan.blockers:
+            raise typer.Exit(1)
+        output.say(f"Begin with `mixpeek collection upgrade {collection} {version} --start`")
+        return
+    begun: Any = plan.upgrade
+    if wait:
+        client.tasks.wait(begun["task_id"], timeout_s=timeout)
+        begun = client.collections.get_upgrade(collection)
+    output.document(begun)
+    show_upgrade(output, collection, begun)
+    if begun["state"] == "FAILED":
+        raise typer.Exit(1)
+
+
+@app.command("compare")
+@in_namespace
+def compare(
+    session: Session,
+    *,
+    collection: CollectionName,
+    queries: Annotated[
+        list[str] | None, typer.Option("--query", "-q", help="Text to ask both; may be repeated.")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, max=500, help="Without `--query`, so many stored documents.")] = 50,
+) -> None:
+    """Ask both generations of an upgrade the same queries, and show how their answers differ.
+
+    Example: `mixpeek collection compare by_meaning -q "late invoices"`
+    """
+    report = session.client.collections.compare(collection, queries=queries or None, sample=sample)
+    session.output.document(report)
+    show_comparison(session.output, report)
+
+
+@app.command("switch")
+@in_namespace
+def switch(session: Session, *, collection: CollectionName, force: Force = None) -> None:
+    """Have the new generation of an upgrade searched, from the next query on.
+
+    Example: `mixpeek collection switch by_meaning`
+    """
+    _show_turn(session, collection, session.client.collections.switch(collection, force=force))
+
+
+@app.command("rollback")
+@in_namespace
+def rollback(session: Session, *, collection: CollectionName, force: Force = None) -> None:
+    """Have the former generation searched again, with all that was written since the switch.
+
+    Example: `mixpeek collection rollback by_meaning`
+    """
+    _show_turn(session, collection, session.client.collections.rollback(collection, force=force))
+
+
+@app.command("cancel-upgrade")
+@in_namespace
+def cancel_upgrade(session: Session, *, collection: CollectionName) -> None:
+    """End an upgrade that was not switched; its generation is dropped.
+
+    Example: `mixpeek collection cancel-upgrade by_meaning`
+    """
+    _show_turn(session, collection, session.client.collections.cancel_upgrade(collection))
+
+
+@app.command("drop-generation")
+@in_namespace
+def drop_generation(session: Session, *, collection: CollectionName) -> None:
+    """Delete the generation that is not searched, which ends the upgrade; there is no way back.
+
+    Example: `mixpeek collection drop-generation by_meaning`
+    """
+    _show_turn(session, collection, session.client.collections.drop_generation(collection))
+
+
 @app.command("delete")
 @in_namespace
 def delete(session: Session, *, collection: CollectionName) -> None:
@@ -143,6 +250,11 @@ def delete(session: Session, *, collection: CollectionName) -> None:
     deleted = session.client.collections.delete(collection)
     session.output.document({"success": True, **deleted})
     session.output.show(f"{collection} is deleted")
+
+
+def _show_turn(session: Session, collection: str, upgrade: Any) -> None:
+    session.output.document(upgrade)
+    show_upgrade(session.output, collection, upgrade)
 
 
 def _source_from(buckets: list[str] | None, collections: list[str] | None) -> dict[str, Any]:

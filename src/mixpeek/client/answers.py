@@ -11,6 +11,12 @@ from mixpeek.client.addresses import origin
 from mixpeek.client.errors import ApiError
 from mixpeek.client.response import Response, response_from
 
+# What an error that a stream ended with would have had as its status.
+_STATUSES = {
+    "BadRequestError": 400, "ForbiddenError": 403, "NotFoundError": 404, "ConflictError": 409, "ValidationError": 422,
+    "InferenceServiceUnavailableError": 503,
+}  # fmt: skip
+
 
 def object_from(answer: httpx.Response) -> Response:
     """Return the JSON object of a successful answer; raise ApiError for anything else, such as a page of a proxy."""
@@ -49,6 +55,19 @@ def error_from(answer: httpx.Response) -> ApiError:
         hint=error.get("hint") or _hint_for(answer.status_code),
         request_id=request_id,
         details=details,
+    )
+
+
+def error_told(error: Mapping[str, Any]) -> ApiError:
+    """Return the error that a stream ended with."""
+    details = error.get("details")
+    return ApiError(
+        str(error.get("message")),
+        status=_STATUSES.get(str(error.get("type")), 500),
+        type=str(error.get("type")),
+        code=str(error.get("code")),
+        hint=error.get("hint"),
+        details=dict(details) if isinstance(details, dict) else {},
     )
 
 

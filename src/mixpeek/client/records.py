@@ -97,6 +97,67 @@ class Collection(Response):
     updated_at: str
 
 
+class Upgrade(Response):
+    """A generation of a collection built by another version, until one of the two generations is dropped."""
+
+    upgrade_id: str
+    collection_id: str
+    state: str
+    from_generation: int
+    to_generation: int
+    from_plugin_id: str
+    to_plugin_id: str
+    batch_id: str | None
+    task_id: str | None
+    error: str | None
+    behind: str | None
+    incomplete: str | None
+    failed_rows: int
+    causes: Response
+    progress: Response | None
+    comparison: Response | None
+    timeline: Sequence[Response]
+    created_at: str
+    updated_at: str
+
+
+class UpgradePlan(Response):
+    """What an upgrade would change; `upgrade` is null until one is started."""
+
+    collection_id: str
+    collection_name: str
+    from_plugin_id: str
+    to_plugin_id: str
+    objects: int
+    source_documents: int
+    documents: int
+    features: Sequence[Response]
+    fields: Response
+    retrievers: Sequence[Response]
+    readers: Sequence[str]
+    warnings: Sequence[str]
+    blockers: Sequence[str]
+    message: str
+    upgrade: Response | None
+
+
+class Comparison(Response):
+    """The two generations of an upgrade beside each other."""
+
+    upgrade_id: str
+    state: str
+    from_plugin_id: str
+    to_plugin_id: str
+    documents: Response
+    fields: Response
+    failed_rows: int
+    causes: Response
+    features: Sequence[Response]
+    queries: Response
+    compared_at: str
+    took_ms: float
+
+
 class Triggered(Response):
     """A batch over a collection's source that is queued."""
 

@@ -16,6 +16,14 @@ class Response(dict[str, Any]):
             raise AttributeError(f"the answer has no {name!r}; it has {', '.join(self) or 'nothing'}") from None
 
 
+def responses_from(content: bytes | str) -> list[Response]:
+    """Return the JSON objects of the list in `content`; raise ValueError if it holds anything else."""
+    values = json.loads(content, object_hook=Response)
+    if not isinstance(values, list) or not all(isinstance(value, Response) for value in values):
+        raise ValueError("the answer is not a list of JSON objects")
+    return values
+
+
 def response_from(content: bytes | str) -> Response:
     """Return the JSON object in `content`; raise ValueError if it holds anything else."""
     value = json.loads(content, object_hook=Response)

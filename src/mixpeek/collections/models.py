@@ -1,10 +1,13 @@
-"""A collection joined with its live generation."""
+"""A collection joined with its live generation, and an upgrade of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
+
+from mixpeek.collections.upgrade_states import State
+from mixpeek.contract.features import FeatureUri
 
 LATEST = "latest"
 
@@ -31,6 +34,18 @@ class Collection:
     code_hash: str
     features: list[dict[str, Any]]
     document_count: int
+    former_features: list[str]  # addresses that generations searched before had; they mean the live one's features
+    is_upgrading: bool  # two generations are kept, so that none is opened besides
+
+    def find_feature(self, wanted: FeatureUri) -> dict[str, Any] | None:
+        """Return the vector index that an address means: its own, or that of a generation searched before by name."""
+        for index in self.features:
+            if wanted.is_same(FeatureUri.parse(index["feature_uri"])):
+                return index
+        for former in map(FeatureUri.parse, self.former_features):
+            if wanted.is_same(former):
+                return next((index for index in self.features if index["name"] == former.feature), None)
+        return None
 
     def wire(self) -> dict[str, Any]:
         extractor = _extractor(self.feature_extractor, self.plugin_id)
@@ -67,3 +82,34 @@ def _extractor(asked: dict[str, Any], plugin_id: str | None = None) -> dict[str,
     version = asked["version"] or LATEST
     known = plugin_id or f"{asked['feature_extractor_name']}_{version.replace('.', '_')}"
     return {**asked, "version": version, "feature_extractor_id": known}
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """A generation made by another version, from the moment it is begun until one of the two is dropped."""
+
+    upgrade_id: str
+    namespace_id: str
+    collection_id: str
+    state: str
+    from_generation: int
+    to_generation: int
+    from_plugin_id: str
+    to_plugin_id: str
+    from_version: str | None
+    batch_id: str | None
+    task_id: str | None
+    error: str | None
+    behind: str | None
+    comparison: dict[str, Any] | None
+    timeline: list[dict[str, Any]]
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def at(self) -> State:
+        return State(self.state)
+
+    def wire(self) -> dict[str, Any]:
+        hidden = ("namespace_id", "from_version")
+        return {key: value for key, value in asdict(self).items() if key not in hidden}

@@ -17,7 +17,9 @@ COLLECTION = (
     " c.input_schema, c.output_schema, c.metadata, c.enabled, c.live_generation, c.created_at, c.updated_at,"
     " c.source_lineage, c.source_bucket_schemas, g.plugin_namespace, g.plugin_id, g.code_hash, g.features,"
     " (SELECT count(*) FROM document_keys k WHERE k.collection_id = c.collection_id"
-    "  AND k.generation = c.live_generation) AS document_count"
+    "  AND k.generation = c.live_generation) AS document_count,"
+    " c.former_features, EXISTS (SELECT FROM collection_upgrades u WHERE u.collection_id = c.collection_id"
+    "  AND u.state IN ('BUILDING', 'READY', 'LIVE', 'ROLLED_BACK')) AS is_upgrading"
     " FROM collections c JOIN collection_generations g"
     " ON g.collection_id = c.collection_id AND g.generation = c.live_generation"
 )
@@ -114,11 +116,11 @@ def list_readers(connection: Connection, namespace_id: str, bucket_id: str) -> l
 def list_dependents(
     connection: Connection, plugin_namespace: str, plugin_id: str, namespace_id: str | None = None
 ) -> list[dict[str, Any]]:
-    """Return the collections whose live generation was made by a plugin version, all or of one namespace."""
+    """Return the collections that keep a generation made by a plugin version, all or of one namespace."""
     return dict_rows(
         connection,
-        "SELECT c.collection_id, c.collection_name, c.namespace_id FROM collection_generations g JOIN collections c"
-        " ON c.collection_id = g.collection_id AND c.live_generation = g.generation"
+        "SELECT DISTINCT c.collection_id, c.collection_name, c.namespace_id FROM collection_generations g"
+        " JOIN collections c ON c.collection_id = g.collection_id AND g.state <> 'retired'"
         " WHERE g.plugin_namespace = %(owner)s AND g.plugin_id = %(plugin)s"
         " AND (%(ns)s::text IS NULL OR c.namespace_id = %(ns)s) ORDER BY c.collection_name",
         {"owner": plugin_namespace, "plugin": plugin_id, "ns": namespace_id},
@@ -126,12 +128,11 @@ def list_dependents(
 
 
 def is_used(connection: Connection, plugin_namespace: str, plugin_id: str) -> bool:
-    """Tell whether a plugin version made the live generation of any collection, whose retrievers then ask it."""
+    """Tell whether a plugin version made a generation that is searched, or may be after a switch or a rollback."""
     found = scalar(
         connection,
-        "SELECT EXISTS (SELECT FROM collection_generations g JOIN collections c"
-        " ON c.collection_id = g.collection_id AND c.live_generation = g.generation"
-        " WHERE g.plugin_namespace = %s AND g.plugin_id = %s)",
+        "SELECT EXISTS (SELECT FROM collection_generations WHERE plugin_namespace = %s AND plugin_id = %s"
+        " AND state IN ('ready', 'live', 'kept'))",
         [plugin_namespace, plugin_id],
     )
     return bool(found)
@@ -216,10 +217,10 @@ def insert_generation(connection: Connection, generation: dict[str, Any]) -> int
 
 
 def find_generation(connection: Connection, collection_id: str, generation: int) -> dict[str, Any] | None:
-    """Return which plugin version makes a generation, and whether it is building, live or retired."""
+    """Return which plugin version makes a generation, its features, and which of the states of the schema it is in."""
     found = dict_rows(
         connection,
-        "SELECT plugin_namespace, plugin_id, state FROM collection_generations"
+        "SELECT plugin_namespace, plugin_id, features, state FROM collection_generations"
         " WHERE collection_id = %s AND generation = %s",
         [collection_id, generation],
     )

@@ -27,6 +27,11 @@ class FeatureUri:
             raise ValueError(f"{text!r} is not a feature address; write mixpeek://extractor@version/feature")
         return cls(match["extractor"], match["version"], match["feature"])
 
+    def is_same(self, other: FeatureUri) -> bool:
+        """Tell whether another address means this feature; without a feature, this one means any of its extractor's."""
+        same = (self.extractor, self.version) == (other.extractor, other.version)
+        return same and self.feature in (None, other.feature)
+
     def __str__(self) -> str:
         base = f"mixpeek://{self.extractor}@{self.version}"
         return base if self.feature is None else f"{base}/{self.feature}"

@@ -64,9 +64,12 @@ def documents(place: Place, rows: Sequence[NewDocument], earlier: Mapping[str, E
     return b"".join(parts)
 
 
-def vectors(place: Place, rows: Sequence[NewDocument]) -> bytes | None:
-    """Return rows of (collection, generation, segment, document, feature, embedding); None where there are none."""
-    head = struct.pack("!h", 6) + _placed(place)
+def vectors(place: Place | int, rows: Sequence[NewDocument]) -> bytes | None:
+    """Return rows of (place, document, feature, embedding); None where there are none.
+
+    Args: place: what stands in front: the place of the shared table, or the segment of a table of its own.
+    """
+    head = struct.pack("!hii", 4, 4, place) if isinstance(place, int) else struct.pack("!h", 6) + _placed(place)
     parts = [_HEAD]
     for row in rows:
         raw_id = _field(row.document_id.encode())

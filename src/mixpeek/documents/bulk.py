@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mixpeek.db.pool import Connection
@@ -14,15 +14,32 @@ AT_ONCE = 1000
 
 
 def edit_matching(
-    store: DocumentStore, connection: Connection, index: Index, wanted: Filter, fields: dict[str, Any]
+    store: DocumentStore,
+    connection: Connection,
+    index: Index,
+    wanted: Filter,
+    fields: dict[str, Any],
+    others: Sequence[Index] = (),
 ) -> int:
-    """Set fields of all documents that pass a filter; return how many."""
-    return sum(len(store.edit(connection, index, ids, fields)) for ids in _pages(store, connection, index, wanted))
+    """Set fields of all documents that pass a filter, and of the same ones in `others`; return how many."""
+    count = 0
+    for ids in _pages(store, connection, index, wanted):
+        count += len(store.edit(connection, index, ids, fields))
+        for other in others:
+            store.edit(connection, other, ids, fields)
+    return count
 
 
-def delete_matching(store: DocumentStore, connection: Connection, index: Index, wanted: Filter) -> int:
-    """Delete all documents that pass a filter; return how many."""
-    return sum(len(store.delete(connection, index, ids)) for ids in _pages(store, connection, index, wanted))
+def delete_matching(
+    store: DocumentStore, connection: Connection, index: Index, wanted: Filter, others: Sequence[Index] = ()
+) -> int:
+    """Delete all documents that pass a filter, and the same ones in `others`; return how many."""
+    count = 0
+    for ids in _pages(store, connection, index, wanted):
+        count += len(store.delete(connection, index, ids))
+        for other in others:
+            store.delete(connection, other, ids)
+    return count
 
 
 def _pages(store: DocumentStore, connection: Connection, index: Index, wanted: Filter) -> Iterator[list[str]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mixpeek.db.listing import Found
     from mixpeek.db.pool import Connection
     from mixpeek.documents.schemas import Aggregate
+    from mixpeek.filters.model import Filter
     from mixpeek.filters.query import Position, Query
 
 Metric = Literal["cosine", "dot", "euclidean"]
@@ -95,7 +96,7 @@ class Stats:
 
 @dataclass(frozen=True)
 class Hit:
-    """A search result; `score` is higher the nearer: cosine and dot as they are, Euclidean as 1 / (1 + distance)."""
+    """A search result; `score` is higher the nearer: as it is, but for Euclidean: 1 / (1 + distance)."""
 
     document_id: str
     collection_id: str
@@ -137,8 +138,22 @@ class DocumentStore(Protocol):
         vector: Sequence[float],
         metric: Metric,
         k: int,
+        *,
+        where: Filter | None = None,
     ) -> list[Hit]:
-        """Return the `k` nearest documents over all `indexes`, best first, ties by document id."""
+        """Return the `k` nearest documents over all `indexes` that pass `where`, best first, ties by document id.
+
+        Args: where: over the fields of `documents.listing.SURFACE`.
+        """
+
+    def search_text(
+        self, connection: Connection, indexes: Sequence[Index], query: str, k: int, *, where: Filter | None = None
+    ) -> list[Hit]:
+        """Return the `k` documents that the words of `query` fit best by BM25, best first, ties by document id.
+
+        A document has at least one of the words, or another form of it; which text of it is read: `documents.terms`.
+        How much a word tells goes by all documents of the indexes, whether they pass `where` or not.
+        """
 
     def fetch(
         self, connection: Connection, indexes: Sequence[Index], document_ids: Sequence[str], *, vectors: bool = False
@@ -195,6 +210,12 @@ class DocumentStore(Protocol):
         """Set fields of documents, or with `replace` all their fields; return the ids of those that exist.
 
         A field set here stays when the document is made again, unless its extractor makes a field of that name.
+        """
+
+    def carry_over(self, connection: Connection, before: Index, generation: int) -> None:
+        """Give another generation what users made and set in the one before: no extractor makes that again.
+
+        A field that the extractor makes is the extractor's, as whenever a document is made anew.
         """
 
     def delete(self, connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace as changed
 from datetime import UTC, datetime
 from typing import Any
@@ -11,53 +12,88 @@ from psycopg.types.json import Jsonb
 
 from mixpeek.db.listing import Found
 from mixpeek.db.pool import Connection, dict_rows, scalar
-from mixpeek.documents import aggregation, binary_copy, listing, postgres_removal
+from mixpeek.db.time_limit import time_limit
+from mixpeek.documents import (
+    aggregation,
+    binary_copy,
+    carrying,
+    listing,
+    postgres_removal,
+    segment_queries,
+    text_index,
+    vector_rows,
+    vector_search,
+)
 from mixpeek.documents.editing import with_fields
 from mixpeek.documents.port import Document, Groups, Hit, Index, Metric, NewDocument, Sources, Stats
+from mixpeek.documents.postings import MOST_IN_BLOCK
 from mixpeek.documents.schemas import Aggregate
+from mixpeek.documents.segments import Limits
+from mixpeek.documents.vector_columns import Embedding
+from mixpeek.filters.model import Filter
 from mixpeek.filters.query import Query
-
-OPERATORS: dict[Metric, str] = {"cosine": "<=>", "dot": "<#>", "euclidean": "<->"}
-FIRST_SEGMENT = 1
 
 
 class PostgresDocuments:
-    """The shared tables of small collections, scanned exactly."""
+    """Payloads in one table; vectors in the one that small collections share, or in segments of their own."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
 
     def upsert(self, connection: Connection, index: Index, documents: Sequence[NewDocument]) -> None:
         """Replace by id: old rows go, new ones are copied in, all in the caller's transaction."""
         if not documents:
             return
-        key = [index.collection_id, index.generation, [document.document_id for document in documents]]
+        if len(documents) > MOST_IN_BLOCK:
+            self.upsert(connection, index, documents[:MOST_IN_BLOCK])
+            self.upsert(connection, index, documents[MOST_IN_BLOCK:])
+            return
+        ids = [document.document_id for document in documents]
+        key = [index.collection_id, index.generation, ids]
         now, earlier = datetime.now(UTC), dict[str, binary_copy.Earlier]()
+        segment_queries.share_lock(connection, index)
+        segment = segment_queries.open_segment(connection, index)
         # Ids that are new to the index have nothing to delete, and of most batches all are.
+        block = text_index.new_block(connection)
         new = connection.execute(
-            "INSERT INTO document_keys (collection_id, generation, document_id, segment)"
-            " SELECT %s, %s, unnest(%s::text[]), %s ON CONFLICT (collection_id, generation, document_id) DO NOTHING",
-            [*key, FIRST_SEGMENT],
+            "INSERT INTO document_keys (collection_id, generation, document_id, segment, text_block, text_place)"
+            " SELECT %s, %s, n.document_id, %s, %s, n.place - 1 FROM unnest(%s::text[]) WITH ORDINALITY n"
+            " (document_id, place) ON CONFLICT (collection_id, generation, document_id) DO NOTHING",
+            [index.collection_id, index.generation, segment.segment, block, ids],
         ).rowcount
         if new < len(documents):
             where = "collection_id = %s AND generation = %s AND document_id = ANY(%s)"
-            connection.execute(f"DELETE FROM document_vectors WHERE {where}", key)
+            vector_rows.remove(connection, index, ids)
             replaced = dict_rows(
                 connection, f"DELETE FROM documents WHERE {where} RETURNING document_id, created_at, edits", key
             )
             earlier = {row["document_id"]: binary_copy.Earlier(row["created_at"], row["edits"]) for row in replaced}
-            connection.execute(f"UPDATE document_keys SET segment = %s WHERE {where}", [FIRST_SEGMENT, *key])
-        place = (index.collection_id, index.generation, FIRST_SEGMENT)
-        with connection.cursor() as cursor:
-            with cursor.copy(
+            text_index.move_keys(connection, index, ids, block, segment.segment)
+        place = (index.collection_id, index.generation, segment.segment)
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(
                 "COPY documents (collection_id, generation, segment, document_id, batch_id, object_id, payload,"
                 " internal, edits, created_at, source_document_id, row_id, position) FROM STDIN (FORMAT BINARY)"
-            ) as copy:
-                copy.write(binary_copy.documents(place, documents, earlier, now))
-            vectors = binary_copy.vectors(place, documents)
-            if vectors is not None:
-                with cursor.copy(
-                    "COPY document_vectors (collection_id, generation, segment, document_id, feature, embedding)"
-                    " FROM STDIN (FORMAT BINARY)"
-                ) as copy:
-                    copy.write(vectors)
+            ) as copy,
+        ):
+            copy.write(binary_copy.documents(place, documents, earlier, now))
+        vector_rows.write(connection, index, segment, documents)
+        text_index.write_block(
+            connection,
+            index,
+            block,
+            {
+                row.document_id: {**earlier[row.document_id].edits, **row.payload}
+                if row.document_id in earlier
+                else row.payload
+                for row in documents
+            },
+        )
+        if len(documents) < text_index.SMALL:
+            text_index.merge_small(connection, index)
+        grown = new if segment.table_name is None else len(documents)
+        segment_queries.note_rows(connection, index, segment, grown, self._limits)
 
     def keep_only(self, connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources) -> int:
         return postgres_removal.keep_only(connection, index, kept, sources)
@@ -73,23 +109,20 @@ class PostgresDocuments:
         vector: Sequence[float],
         metric: Metric,
         k: int,
+        *,
+        where: Filter | None = None,
     ) -> list[Hit]:
-        """Scan every vector of the feature exactly; `vector` has the feature's dimension."""
-        rows = dict_rows(
-            connection,
-            f"SELECT document_id, collection_id, embedding {OPERATORS[metric]} %(vector)s::vector AS distance"
-            " FROM document_vectors WHERE feature = %(feature)s AND (collection_id, generation) IN"
-            " (SELECT unnest(%(collections)s::text[]), unnest(%(generations)s::int[]))"
-            " ORDER BY distance, document_id LIMIT %(k)s",
-            {
-                "vector": "[" + ",".join(map(repr, vector)) + "]",
-                "feature": feature,
-                "collections": [index.collection_id for index in indexes],
-                "generations": [index.generation for index in indexes],
-                "k": k,
-            },
+        """Scan fresh vectors exactly, and ask the indexes of the others; `vector` has the feature's dimension."""
+        return vector_search.search(
+            connection, indexes, Embedding(feature, len(vector), metric), vector, k, where=where
         )
-        return [Hit(r["document_id"], r["collection_id"], _score(r["distance"], metric)) for r in rows]
+
+    def search_text(
+        self, connection: Connection, indexes: Sequence[Index], query: str, k: int, *, where: Filter | None = None
+    ) -> list[Hit]:
+        """Rank by the postings of the query's words, whose blocks are written with the documents."""
+        with time_limit(connection) if where is not None else nullcontext():
+            return text_index.search(connection, indexes, query, k, where)
 
     def fetch(
         self, connection: Connection, indexes: Sequence[Index], document_ids: Sequence[str], *, vectors: bool = False
@@ -185,7 +218,17 @@ class PostgresDocuments:
                 " WHERE collection_id = %s AND generation = %s AND document_id = %s",
                 written,
             )
+        text_index.write_again(
+            connection,
+            index,
+            {row["document_id"]: payload.obj for row, (payload, *_) in zip(stored, written, strict=True)},
+        )
         return {row["document_id"] for row in stored}
+
+    def carry_over(self, connection: Connection, before: Index, generation: int) -> None:
+        after = changed(before, generation=generation)
+        self.upsert(connection, after, carrying.made_by_users(connection, before, after))
+        text_index.write_again(connection, after, carrying.repeat_edits(connection, before, after))
 
     def delete(self, connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:
         return postgres_removal.delete(connection, index, document_ids)
@@ -201,21 +244,4 @@ class PostgresDocuments:
     def _with_vectors(
         connection: Connection, indexes: Sequence[Index], rows: list[dict[str, Any]]
     ) -> dict[str, dict[str, list[float]]]:
-        found: dict[str, dict[str, list[float]]] = {}
-        for r in dict_rows(
-            connection,
-            "SELECT document_id, feature, embedding::real[] AS embedding FROM document_vectors v"
-            " JOIN (SELECT unnest(%s::text[]) AS collection_id, unnest(%s::int[]) AS generation) i"
-            " USING (collection_id, generation) WHERE document_id = ANY(%s)",
-            [[i.collection_id for i in indexes], [i.generation for i in indexes], [r["document_id"] for r in rows]],
-        ):
-            found.setdefault(r["document_id"], {})[r["feature"]] = r["embedding"]
-        return found
-
-
-def _score(distance: float, metric: Metric) -> float:
-    if metric == "cosine":
-        return 1.0 - distance
-    if metric == "dot":
-        return -distance  # pgvector's `<#>` is the negative inner product, so that smaller is nearer
-    return 1.0 / (1.0 + distance)
+        return vector_rows.read(connection, indexes, [row["document_id"] for row in rows])

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mixpeek.db.pool import Connection, dict_rows, scalar
+from mixpeek.documents import vector_rows
 from mixpeek.documents.port import Index, Sources
 
 OF_DOCUMENTS = "d.source_document_id = s.id"
 OF_OBJECTS = "d.object_id = s.id AND d.source_document_id IS NULL"
-# A document is removed by its key, from each of the tables that hold a part of it.
-_REST = ("document_vectors", "document_keys")
 
 
 def keep_only(connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources) -> int:
@@ -36,7 +35,7 @@ def keep_only(connection: Connection, index: Index, kept: Mapping[str, int | Non
         " AND document_id = ANY(%(extra)s) RETURNING collection_id, generation, document_id",
         {**place, "extra": extra},
     )
-    return _remove_rest(connection, gone)
+    return _remove_all(connection, gone)
 
 
 def _is_kept(document: Mapping[str, Any], kept: Mapping[str, int | None]) -> bool:
@@ -56,7 +55,7 @@ def delete(connection: Connection, index: Index, document_ids: Sequence[str]) ->
         " RETURNING collection_id, generation, document_id",
         [index.collection_id, index.generation, list(document_ids)],
     )
-    _remove_rest(connection, gone)
+    _remove_all(connection, gone)
     return {one["document_id"] for one in gone}
 
 
@@ -79,7 +78,7 @@ def delete_of_objects(
             "blobs": None if blob_ids is None else list(blob_ids),
         },
     )
-    return _remove_rest(connection, gone)
+    return _remove_all(connection, gone)
 
 
 def hold_off_batches(connection: Connection, namespace_id: str) -> None:
@@ -103,22 +102,29 @@ def hold_off_deletions(connection: Connection, namespace_id: str) -> int:
 
 def remove_made_of(connection: Connection, document_ids: Sequence[str]) -> int:
     """See `DocumentStore.remove_made_of`."""
-    return _remove_rest(connection, _delete_made_of(connection, document_ids))
+    return _remove_all(connection, _delete_made_of(connection, document_ids))
 
 
-def _remove_rest(connection: Connection, gone: list[dict[str, Any]]) -> int:
+def remove_rest(connection: Connection, gone: Sequence[Mapping[str, Any]]) -> None:
+    """Remove what there is beside the rows of documents, which are deleted already."""
+    by_index: dict[Index, list[str]] = {}
+    for one in gone:
+        by_index.setdefault(Index(one["collection_id"], one["generation"]), []).append(one["document_id"])
+    for index in sorted(by_index, key=lambda index: (index.collection_id, index.generation)):
+        vector_rows.remove(connection, index, by_index[index])
+        connection.execute(
+            "DELETE FROM document_keys WHERE collection_id = %s AND generation = %s AND document_id = ANY(%s)",
+            [index.collection_id, index.generation, by_index[index]],
+        )
+
+
+def _remove_all(connection: Connection, gone: list[dict[str, Any]]) -> int:
     """Remove the rest of documents whose rows are deleted, then all that was made of them; return how many."""
     removed = 0
     while gone:
         removed += len(gone)
-        keys = [[one[column] for one in gone] for column in ("collection_id", "generation", "document_id")]
-        for table in _REST:
-            connection.execute(
-                f"DELETE FROM {table} t USING unnest(%s::text[], %s::int[], %s::text[]) AS g (c, g, d)"
-                " WHERE t.collection_id = g.c AND t.generation = g.g AND t.document_id = g.d",
-                keys,
-            )
-        gone = _delete_made_of(connection, keys[2])
+        remove_rest(connection, gone)
+        gone = _delete_made_of(connection, [one["document_id"] for one in gone])
     return removed
 
 

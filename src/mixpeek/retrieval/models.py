@@ -1,20 +1,20 @@
-"""A retriever as a row, and what flows between the stages of an execution."""
+"""A retriever as a row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from mixpeek.collections.models import Collection
-from mixpeek.db.pool import Connection
-from mixpeek.documents.port import DocumentStore
-from mixpeek.registry.models import PluginVersion
+from mixpeek.contract.features import FeatureUri
+
+_NOT_SHOWN = frozenset({"namespace_id", "dependencies"})
 
 
 @dataclass(frozen=True)
 class Retriever:
+    """A named query recipe; `dependencies` are the collections that had each feature address when it was made."""
+
     retriever_id: str
     namespace_id: str
     retriever_name: str
@@ -22,37 +22,26 @@ class Retriever:
     collection_ids: list[str]
     stages: list[dict[str, Any]]
     input_schema: dict[str, Any]
+    budget_limits: dict[str, Any] | None
     tags: list[str]
+    visibility: str
+    display_config: dict[str, Any] | None
+    dependencies: dict[str, list[str]]
     version: int
     created_at: datetime
     updated_at: datetime
 
     def wire(self) -> dict[str, Any]:
-        return {key: value for key, value in asdict(self).items() if key != "namespace_id"}
+        shown = {key: value for key, value in asdict(self).items() if key not in _NOT_SHOWN}
+        return {**shown, "feature_dependencies": [_address(uri) for uri in self.dependencies]}
 
 
-@dataclass
-class Result:
-    """One document on its way through the stages."""
-
-    document_id: str
-    collection_id: str
-    score: float
-    features: dict[str, float] = field(default_factory=dict)
-
-
-# Asks the plugin behind a version for its realtime answer: (version, inputs, parameters) → reply.
-Predict = Callable[[PluginVersion, dict[str, Any], dict[str, Any]], Any]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a stage may use."""
-
-    connection: Connection
-    documents: DocumentStore
-    collections: list[Collection]
-    inputs: dict[str, Any]
-    find_version: Callable[[str, str], PluginVersion]
-    predict: Predict
-    warnings: list[str]
+def _address(uri: str) -> dict[str, Any]:
+    parsed = FeatureUri.parse(uri)
+    return {
+        "scheme": "mixpeek",
+        "extractor": parsed.extractor,
+        "version": parsed.version,
+        "output": parsed.feature,
+        "feature_uri": uri,
+    }

@@ -1,53 +1,52 @@
-"""SQL over retrievers."""
+"""SQL over retrievers, their versions, what they search, and scrolls under way."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from mixpeek.db.listing import Found, Listing, list_rows
-from mixpeek.db.pool import Connection, first_row
+from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, insert_new
 from mixpeek.filters.query import Query
 from mixpeek.filters.surface import Column, Surface
 from mixpeek.retrieval.models import Retriever
+from mixpeek.retrieval.targets import Target
 
 RETRIEVER = (
-    "SELECT retriever_id, namespace_id, retriever_name, description, collection_ids, stages, input_schema, tags,"
-    " version, created_at, updated_at FROM retrievers"
+    "SELECT retriever_id, namespace_id, retriever_name, description, collection_ids, stages, input_schema,"
+    " budget_limits, tags, visibility, display_config, dependencies, version, created_at, updated_at FROM retrievers"
 )
 LISTING = Listing(
     RETRIEVER,
     Surface(
         columns={
             **{name: Column(name) for name in ("retriever_id", "retriever_name", "description", "collection_ids")},
-            **{name: Column(name) for name in ("tags", "version")},
-            **{name: Column(name, "json") for name in ("stages", "input_schema")},
+            **{name: Column(name) for name in ("tags", "version", "visibility")},
+            **{name: Column(name, "json") for name in ("stages", "input_schema", "budget_limits", "display_config")},
             **{name: Column(name, "time") for name in ("created_at", "updated_at")},
         },
         searched=("retriever_id", "retriever_name", "description"),
     ),
     key=(("retriever_id", "text"),),
 )
+JSON = frozenset({"stages", "input_schema", "budget_limits", "display_config", "dependencies"})
 
 
 def insert_retriever(connection: Connection, retriever: dict[str, Any]) -> bool:
     """Insert a retriever; False when the namespace has one of this name."""
-    cursor = connection.execute(
-        "INSERT INTO retrievers (retriever_id, namespace_id, retriever_name, description, collection_ids, stages,"
-        " input_schema, tags) VALUES (%(retriever_id)s, %(namespace_id)s, %(retriever_name)s, %(description)s,"
-        " %(collection_ids)s, %(stages)s, %(input_schema)s, %(tags)s) ON CONFLICT DO NOTHING",
-        {**retriever, "stages": Jsonb(retriever["stages"]), "input_schema": Jsonb(retriever["input_schema"])},
-    )
-    return cursor.rowcount == 1
+    return insert_new(connection, "retrievers", retriever, JSON)
 
 
-def find_retriever(connection: Connection, namespace_id: str, identifier: str) -> Retriever | None:
+def find_retriever(
+    connection: Connection, namespace_id: str, identifier: str, *, lock: bool = False
+) -> Retriever | None:
     return first_row(
         connection,
         Retriever,
         f"{RETRIEVER} WHERE namespace_id = %s AND %s IN (retriever_id, retriever_name)"
-        " ORDER BY (retriever_id = %s) DESC LIMIT 1",
+        f" ORDER BY (retriever_id = %s) DESC LIMIT 1{' FOR UPDATE' if lock else ''}",
         [namespace_id, identifier, identifier],
     )
 
@@ -56,3 +55,87 @@ def list_retrievers(connection: Connection, namespace_id: str, query: Query) -> 
     return list_rows(
         connection, Retriever, LISTING, query, "namespace_id = %(namespace_id)s", {"namespace_id": namespace_id}
     )
+
+
+def update_retriever(connection: Connection, retriever_id: str, changed: dict[str, Any]) -> None:
+    """Change what may be changed, and keep what was before as a version of its own."""
+    connection.execute(
+        "INSERT INTO retriever_versions (retriever_id, version, retriever_name, description, tags, visibility,"
+        " display_config, created_at) SELECT retriever_id, version, retriever_name, description, tags, visibility,"
+        " display_config, updated_at FROM retrievers WHERE retriever_id = %s",
+        [retriever_id],
+    )
+    connection.execute(
+        "UPDATE retrievers SET retriever_name = %(retriever_name)s, description = %(description)s, tags = %(tags)s,"
+        " visibility = %(visibility)s, display_config = %(display_config)s, version = version + 1, updated_at = now()"
+        " WHERE retriever_id = %(retriever_id)s",
+        {
+            **changed,
+            "display_config": None if changed["display_config"] is None else Jsonb(changed["display_config"]),
+            "retriever_id": retriever_id,
+        },
+    )
+
+
+def delete_retriever(connection: Connection, retriever_id: str) -> None:
+    connection.execute("DELETE FROM retrievers WHERE retriever_id = %s", [retriever_id])
+
+
+def list_versions(connection: Connection, retriever_id: str) -> list[dict[str, Any]]:
+    """Return the versions before the current one, the latest first."""
+    return dict_rows(
+        connection,
+        "SELECT version, retriever_name, description, tags, visibility, display_config, created_at"
+        " FROM retriever_versions WHERE retriever_id = %s ORDER BY version DESC LIMIT 1000",
+        [retriever_id],
+    )
+
+
+def list_targets(connection: Connection, namespace_id: str, identifiers: Sequence[str]) -> list[Target]:
+    """Return the live generations of collections, by id or name, in the order they are named; absent ones are left out.
+
+    Unlike a collection's own row this counts no documents, as every search asks for it.
+    """
+    found = all_rows(
+        connection,
+        Target,
+        "SELECT c.collection_id, c.collection_name, c.live_generation AS generation, g.plugin_namespace, g.plugin_id,"
+        " g.code_hash, g.parameters, g.features, c.feature_extractor->>'feature_extractor_name' AS extractor,"
+        " c.former_features AS former"
+        " FROM collections c JOIN collection_generations g"
+        " ON g.collection_id = c.collection_id AND g.generation = c.live_generation"
+        " WHERE c.namespace_id = %(namespace)s"
+        " AND (c.collection_id = ANY(%(wanted)s) OR c.collection_name = ANY(%(wanted)s))",
+        {"namespace": namespace_id, "wanted": list(identifiers)},
+    )
+    by_name = {name: each for each in found for name in (each.collection_name,)}
+    by_name |= {each.collection_id: each for each in found}
+    return list({by_name[name].collection_id: by_name[name] for name in identifiers if name in by_name}.values())
+
+
+def insert_scroll(connection: Connection, scroll: dict[str, Any], ttl_s: int) -> None:
+    """Keep the results of an execution for a while, and forget those whose time is over."""
+    connection.execute("DELETE FROM retriever_scrolls WHERE expires_at < now()")
+    connection.execute(
+        "INSERT INTO retriever_scrolls (scroll_id, namespace_id, fingerprint, results, generations, expires_at)"
+        " VALUES (%(scroll_id)s, %(namespace_id)s, %(fingerprint)s, %(results)s, %(generations)s,"
+        " now() + make_interval(secs => %(ttl)s))",
+        {
+            **scroll,
+            "results": Jsonb(scroll["results"]),
+            "generations": Jsonb(scroll["generations"]),
+            "ttl": ttl_s,
+        },
+    )
+
+
+def find_scroll(connection: Connection, namespace_id: str, scroll_id: str, ttl_s: int) -> dict[str, Any] | None:
+    """Return the results of a scroll, which then lives on; None when its time is over."""
+    found = dict_rows(
+        connection,
+        "UPDATE retriever_scrolls SET expires_at = now() + make_interval(secs => %s)"
+        " WHERE scroll_id = %s AND namespace_id = %s AND expires_at >= now()"
+        " RETURNING fingerprint, results, generations",
+        [ttl_s, scroll_id, namespace_id],
+    )
+    return found[0] if found else None

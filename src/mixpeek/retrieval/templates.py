@@ -1,51 +1,169 @@
-"""`{{INPUT.query}}` and its kin in stage parameters, filled in from the inputs of an execution."""
+"""`{{INPUT.query}}` and its kin in stage parameters, filled in when a retriever is executed.
+
+Roots, in capitals or not: INPUT (also INPUTS), CONTEXT, STAGE, and where a stage works document by document DOC; SECRET
+where it calls out. A text that is one reference and nothing else keeps the type of what it refers to.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from mixpeek.errors import InvalidRequest
 
-# A parameter that is one reference and nothing else keeps the type of what it refers to.
-REFERENCE = re.compile(r"^\s*\{\{\s*(?:INPUT|INPUTS|input|inputs)\.(\w+)\s*\}\}\s*$")
+if TYPE_CHECKING:
+    import jinja2
+
+REFERENCE = re.compile(r"^\s*\{\{\s*(\w+)((?:\.\w+)+)\s*\}\}\s*$")
+MENTION = re.compile(r"\{\{[^{}]*?\b(\w+)\.(\w+)")
+# What is written so is not filled in, though it was surely meant to be.
+SINGLE_BRACES = re.compile(r"(?<!\{)\{\s*(?:INPUTS?|inputs?|DOC|doc)\.\w+\s*\}(?!\})")
+ROOTS = {
+    "input": "input", "inputs": "input", "doc": "doc", "context": "context", "stage": "stage",
+    "secret": "secret", "secrets": "secret",
+}  # fmt: skip
+_MOST_CHARACTERS = 1_000_000
 
 
-def render(value: Any, inputs: dict[str, Any]) -> Any:
+class ReferenceMissing(InvalidRequest):
+    """A template names what was not given."""
+
+    code = "retriever.reference_missing"
+
+
+def render(value: Any, inputs: Mapping[str, Any], **roots: Mapping[str, Any]) -> Any:
     """Return `value` with every template in it filled in.
 
-    Raises: InvalidRequest: a template names an input that was not given, or is not a valid template.
+    Args: roots: `doc`, `context`, `stage`, `secret`, where there are such.
+    Raises: ReferenceMissing: a template names what was not given. InvalidRequest: it is not a valid template.
     """
+    return _render(value, {"input": inputs, **roots})
+
+
+def _render(value: Any, roots: Mapping[str, Mapping[str, Any]]) -> Any:
     if isinstance(value, dict):
-        return {key: render(item, inputs) for key, item in value.items()}
+        return {key: _render(item, roots) for key, item in value.items()}
     if isinstance(value, list):
-        return [render(item, inputs) for item in value]
+        return [_render(item, roots) for item in value]
     if not isinstance(value, str) or "{{" not in value:
         return value
     reference = REFERENCE.match(value)
-    if reference is not None:
-        if reference[1] not in inputs:
-            raise _missing(reference[1], inputs)
-        return inputs[reference[1]]
-    return _render_text(value, inputs)
+    if reference is not None and reference[1].lower() in ROOTS:
+        return _looked_up(reference[1], reference[2][1:].split("."), roots)
+    return render_text(value, roots)
 
 
-def _render_text(text: str, inputs: dict[str, Any]) -> str:
+def render_text(text: str, roots: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a text with its templates filled in, as Jinja2 reads them."""
     import jinja2
     import jinja2.sandbox
 
-    environment = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.StrictUndefined)
-    roots = dict.fromkeys(("INPUT", "INPUTS", "input", "inputs"), inputs)
+    named = {
+        spelling: roots[root]
+        for name, root in ROOTS.items()
+        if root in roots
+        for spelling in (name, name.upper(), name.capitalize())
+    }
     try:
-        return environment.from_string(text).render(roots)
+        return _compiled(text).render(named)
     except jinja2.UndefinedError as error:
-        raise InvalidRequest(
-            f"{text!r} names an input that was not given: {error.message}", hint="Send it under `inputs`"
+        raise ReferenceMissing(
+            f"{_shown(text)} names what was not given: {error.message}", hint="Send it under `inputs`"
         ) from error
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise InvalidRequest(f"{_shown(text)} is not a valid template: {error}") from error
+
+
+def check_template(text: str) -> None:
+    """Raise InvalidRequest for a text that Jinja2 cannot read."""
+    import jinja2
+
+    try:
+        _compiled(text)
     except jinja2.TemplateError as error:
-        raise InvalidRequest(f"{text!r} is not a valid template: {error.message}") from error
+        raise InvalidRequest(f"{_shown(text)} is not a valid template: {error}") from error
 
 
-def _missing(name: str, inputs: dict[str, Any]) -> InvalidRequest:
-    given = ", ".join(sorted(inputs)) or "none"
-    return InvalidRequest(f"Input {name!r} was not given", hint=f"Send it under `inputs`; given: {given}", input=name)
+def texts_of(value: Any) -> Iterator[str]:
+    """Yield every text within a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from texts_of(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_of(item)
+
+
+def inputs_named(value: Any) -> set[str]:
+    """Return the inputs that templates within a JSON value name."""
+    return names_of("input", value)
+
+
+def names_of(root: str, value: Any) -> set[str]:
+    """Return what templates within a JSON value name of one root."""
+    mentions = (found for text in texts_of(value) if "{{" in text for found in MENTION.findall(text))
+    return {name for written, name in mentions if ROOTS.get(written.lower()) == root}
+
+
+def _looked_up(root: str, path: list[str], roots: Mapping[str, Mapping[str, Any]]) -> Any:
+    known = roots.get(ROOTS[root.lower()])
+    if known is None:
+        raise InvalidRequest(
+            f"{root} has no meaning in this parameter", hint=f"Here there are: {', '.join(sorted(roots)).upper()}"
+        )
+    value: Any = known
+    for step in path:
+        if not isinstance(value, Mapping) or step not in value:
+            raise _missing(root, step, known)
+        value = value[step]
+    return value
+
+
+def _missing(root: str, name: str, known: Mapping[str, Any]) -> ReferenceMissing:
+    if ROOTS[root.lower()] == "input":
+        given = ", ".join(sorted(map(str, known))) or "none"
+        return ReferenceMissing(
+            f"Input {name!r} was not given", hint=f"Send it under `inputs`; given: {given}", input=name
+        )
+    return ReferenceMissing(f"{root} has no {name!r}", hint="Write {{ … | default('') }} where it may be missing")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 200 else f"{text[:200]}…")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+    import jinja2.sandbox
+
+    class Templates(jinja2.sandbox.SandboxedEnvironment):
+        # A text of a gigabyte is a few characters long.
+        intercepted_binops = frozenset({"*", "**", "%"})
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            if operator == "**" or (operator == "%" and isinstance(left, str | bytes)):
+                raise jinja2.TemplateError(f"`{operator}` is not served in templates")
+            if operator == "*" and not all(isinstance(each, int | float) for each in (left, right)):
+                raise jinja2.TemplateError("`*` multiplies numbers only")
+            return super().call_binop(context, operator, left, right)
+
+    return Templates(undefined=jinja2.StrictUndefined, finalize=lambda value: "" if value is None else value)
+
+
+@cache
+def _compiled_of(text: str) -> jinja2.Template:
+    return _environment().from_string(text)
+
+
+def _compiled(text: str) -> jinja2.Template:
+    if len(text) > _MOST_CHARACTERS:
+        raise InvalidRequest("A template has a million characters at most")
+    # Only retrievers' own texts come here, not what their inputs hold; still their number has no bound.
+    if _compiled_of.cache_info().currsize > 500:
+        _compiled_of.cache_clear()
+    return _compiled_of(text)

@@ -33,6 +33,7 @@ from mixpeek.metrics.platform import PlatformReader  # noqa: E402
 from mixpeek.objects.signing import Signer  # noqa: E402
 from mixpeek.plugin_logs.followers import Followers  # noqa: E402
 from mixpeek.plugin_logs.writer import LogWriter  # noqa: E402
+from mixpeek.retrieval.outside import OutsideCaller  # noqa: E402
 from mixpeek.secrets.keys import key_source  # noqa: E402
 from mixpeek.secrets.service import Vault  # noqa: E402
 from mixpeek.server.datadir import DataDir  # noqa: E402
@@ -159,6 +160,7 @@ async def _build(
         egress=execution.grants.egress_status(sandbox.mode),
         metrics=Exposition(PlatformReader(database), unrouted),
         loop=loop,
+        outside=OutsideCaller(execution.grants.egress, loop),
     )
     return platform, logs
 

@@ -24,10 +24,12 @@ from mixpeek.catalog.retention import (  # noqa: E402
     clear_bucket_uploads,
     clear_unused_assets,
 )
+from mixpeek.collections.indexing import Indexing  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
 from mixpeek.deployments.rollout import Rollout  # noqa: E402
 from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
+from mixpeek.documents.segment_building import SegmentBuilder  # noqa: E402
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
 from mixpeek.execution.local import LocalExecution  # noqa: E402
 from mixpeek.model_store.retention import clear_models  # noqa: E402
@@ -70,6 +72,7 @@ def main() -> None:
     workflows = [
         Rollout(database, plugins, execution).workflow(),
         BatchWorkflow(database, plugins, runner, settings.chunk_rows).workflow(),
+        Indexing(database, SegmentBuilder(database)).workflow(),
     ]
     engine = WorkflowEngine(database, EXECUTOR_ID, workflows)
     engine.start()

@@ -97,11 +97,22 @@ class Replicas:
         source: Source = "test",
     ) -> Answer:
         """Return one version's answer to one request, wherever it is deployed; see `ReplicaSet.submit`."""
+        return await self.ask_set(self._set_for(version), inputs, parameters, urgent=urgent, source=source)
+
+    async def ask_set(
+        self,
+        asked: ReplicaSet,
+        inputs: dict[str, Any],
+        parameters: dict[str, Any],
+        *,
+        urgent: bool = False,
+        source: Source = "test",
+    ) -> Answer:
+        """Return the answer of a set, as `locate` found it, to one request."""
         try:
             body = json.dumps({"inputs": inputs, "parameters": parameters}, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             raise InvalidRequest(f"The inputs are not strict JSON: {error}") from error
-        asked = self._set_for(version)
         requests, began = asked.tally.requests(source), time.perf_counter()
         try:
             answer = await asked.submit(body, urgent=urgent)

@@ -36,6 +36,13 @@ TOLD = (
     "collection.updated",
     "collection.deleted",
     "collection.documents.written",
+    "collection.upgrade.building",
+    "collection.upgrade.ready",
+    "collection.upgrade.live",
+    "collection.upgrade.rolled_back",
+    "collection.upgrade.done",
+    "collection.upgrade.failed",
+    "collection.upgrade.canceled",
 )
 # Documented, about what this server does not have: a subscription is taken, and said to stay silent.
 SILENT = (

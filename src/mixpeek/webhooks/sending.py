@@ -6,13 +6,12 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import httpcore
 
+from mixpeek.execution.egress.backend import JudgedBackend
 from mixpeek.execution.egress.dial import Dialer
-from mixpeek.execution.egress.heads import Destination
 from mixpeek.execution.egress.policy import EgressPolicy, Refused
 from mixpeek.text import storable
 from mixpeek.webhooks.models import Outcome
@@ -33,7 +32,7 @@ class Sender:
             ssl_context=_trust(),
             max_connections=None,
             max_keepalive_connections=0,
-            network_backend=_Judged(self._dialer),
+            network_backend=JudgedBackend(self._dialer),
         )
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Outcome:
@@ -73,34 +72,6 @@ class Sender:
         """Close what is open."""
         self._dialer.close()
         await self._pool.aclose()
-
-
-class _Judged(httpcore.AsyncNetworkBackend):
-    """Resolves a name once, has its addresses judged, and connects to one that was; TLS still asks for the name."""
-
-    def __init__(self, dialer: Dialer) -> None:
-        self._dialer = dialer
-        self._inner = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the base class names it
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        chosen = await self._dialer.choose(Destination(host.strip("[]").lower().rstrip("."), port))
-        for place, address in enumerate(chosen, start=1):
-            try:
-                return await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if place == len(chosen):
-                    raise
-        raise httpcore.ConnectError("the name has no address")
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 def _trust() -> ssl.SSLContext:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from factories.waiting import until
-from mixpeek.batches import queries
+from mixpeek.batches import chunk_queries, outcome_queries, progress_queries, queries
 from mixpeek.batches.deletions import count_deleted
 from mixpeek.batches.job import Job
 from mixpeek.batches.rows import Recipe
@@ -178,8 +178,8 @@ def prepare(connection: Connection, namespace_id: str, rows: Sequence[tuple[str,
     )
     batch = queries.find_batch(connection, batch_id)
     assert batch is not None
-    queries.plan_chunks(connection, batch, collection_id, 1, size, [bucket_id])
-    queries.recount(connection, batch_id)
+    chunk_queries.plan_chunks(connection, batch, collection_id, 1, size, [bucket_id])
+    progress_queries.recount(connection, batch_id)
     assert queries.begin_batch(connection, batch_id, task_id)
     recipe = Recipe(collection_id, "twin_1_0_0", namespace_id, (), [{"source_path": "content"}], False)
     spec = HostSpec(plugin_dir=None, name="twin")  # type: ignore[arg-type]
@@ -213,7 +213,7 @@ def test_what_is_stored_and_reported_is_the_models(
     steps = [Step(at, "step", "cpu", condition, enabled) for at, (condition, enabled) in enumerate(conditions)]
     with database.transaction() as connection:
         job = prepare(connection, namespace_id, rows, size)
-        chunks = queries.list_open_chunks(connection, job.batch_id, job.index.collection_id)
+        chunks = chunk_queries.list_open_chunks(connection, job.batch_id, job.index.collection_id)
     runner = ChunkRunner(database, PostgresDocuments(), TwinExecution(steps), hosts)  # type: ignore[arg-type]
 
     runner.run(job, chunks)
@@ -226,9 +226,9 @@ def test_what_is_stored_and_reported_is_the_models(
             " (collection_id, generation, document_id) WHERE d.collection_id = %s GROUP BY d.document_id, d.payload",
             [job.index.collection_id],
         )
-        outcomes = queries.list_outcomes(connection, job.batch_id, 1000)
-        counts = queries.totals(connection, job.batch_id)
-        assert queries.list_open_chunks(connection, job.batch_id, job.index.collection_id) == []
+        outcomes = outcome_queries.list_outcomes(connection, job.batch_id, 1000)
+        counts = progress_queries.totals(connection, job.batch_id)
+        assert chunk_queries.list_open_chunks(connection, job.batch_id, job.index.collection_id) == []
     assert sorted(d["payload"]["content"] for d in documents) == sorted(stored)
     assert all(d["vectors"] == 1 for d in documents)
     assert sorted((o["outcome"], o["cause"]) for o in outcomes) == sorted(reported)
@@ -262,27 +262,27 @@ def test_a_retry_of_a_row_with_several_parts_counts_each_part_once(database: Dat
             [Step(0, "step", "cpu", RowCondition.ALWAYS, True)], partial(ExplodingTwin, is_repaired=is_repaired)
         )
         with database.transaction() as connection:
-            chunks = queries.list_open_chunks(connection, job.batch_id, job.index.collection_id)
+            chunks = chunk_queries.list_open_chunks(connection, job.batch_id, job.index.collection_id)
         ChunkRunner(database, PostgresDocuments(), twins, 1).run(job, chunks)  # type: ignore[arg-type]
         with database.transaction() as connection:
-            counts = queries.count_rows(connection, job.batch_id, collection_ids)
-            totals = queries.totals(connection, job.batch_id)
+            counts = chunk_queries.count_rows(connection, job.batch_id, collection_ids)
+            totals = progress_queries.totals(connection, job.batch_id)
             assert counts == {name: totals[name] for name in counts}
-            assert queries.count_stored(connection, job.batch_id, collection_ids) == counts["written"]
+            assert chunk_queries.count_stored(connection, job.batch_id, collection_ids) == counts["written"]
             return counts
 
     first = run(is_repaired=False)
     with database.transaction() as connection:
-        again = queries.plan_retries(connection, job.batch_id, collection_ids, None, 3)
-        queries.recount(connection, job.batch_id)
+        again = chunk_queries.plan_retries(connection, job.batch_id, collection_ids, None, 3)
+        progress_queries.recount(connection, job.batch_id)
     second = run(is_repaired=True)
 
     assert first == {"rows": 16, "written": 14, "skipped": 0, "failed": 2}
     assert again == 2
     assert second == {"rows": 16, "written": 16, "skipped": 0, "failed": 0}
     with database.transaction() as connection:
-        assert queries.count_causes(connection, job.batch_id) == {}
-        assert queries.plan_retries(connection, job.batch_id, collection_ids, None, 3) == 0
+        assert outcome_queries.count_causes(connection, job.batch_id) == {}
+        assert chunk_queries.plan_retries(connection, job.batch_id, collection_ids, None, 3) == 0
 
 
 def test_nothing_is_stored_or_told_of_what_is_deleted_while_it_runs(database: Database, namespace_id: str) -> None:
@@ -290,7 +290,7 @@ def test_nothing_is_stored_or_told_of_what_is_deleted_while_it_runs(database: Da
     documents = PostgresDocuments()
     with database.transaction() as connection:
         job = prepare(connection, namespace_id, rows, 3)
-        chunks = queries.list_open_chunks(connection, job.batch_id, job.index.collection_id)
+        chunks = chunk_queries.list_open_chunks(connection, job.batch_id, job.index.collection_id)
 
     def delete(object_id: str) -> None:
         with database.transaction() as connection:
@@ -302,9 +302,9 @@ def test_nothing_is_stored_or_told_of_what_is_deleted_while_it_runs(database: Da
 
     with database.transaction() as connection:
         stored = documents.list_page(connection, job.index, after="", limit=10)
-        counts = queries.count_rows(connection, job.batch_id, [job.index.collection_id])
+        counts = chunk_queries.count_rows(connection, job.batch_id, [job.index.collection_id])
         assert count_deleted(connection, job.batch_id, [job.index.collection_id]) == 2
-        assert queries.list_outcomes(connection, job.batch_id, 10) == []
+        assert outcome_queries.list_outcomes(connection, job.batch_id, 10) == []
     assert sorted(each.payload["content"] for each in stored) == ["good:0", "good:3", "good:4"]
     assert counts == {"rows": 3, "written": 3, "skipped": 0, "failed": 0}
 
@@ -313,7 +313,7 @@ def test_a_deletion_waits_for_what_is_being_stored_and_takes_it_along(database: 
     documents = PostgresDocuments()
     with database.transaction() as connection:
         job = prepare(connection, namespace_id, [("good", "text/plain")], 1)
-        [object_id] = queries.get_chunk(connection, job.batch_id, job.index.collection_id, 0).object_ids
+        [object_id] = chunk_queries.get_chunk(connection, job.batch_id, job.index.collection_id, 0).object_ids
     made = NewDocument("doc_late", job.batch_id, object_id, {}, {})
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 

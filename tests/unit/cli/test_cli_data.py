@@ -330,7 +330,7 @@ def test_documents_are_exported_to_a_file_or_to_stdout(data: Command, server: Lo
     assert pq.read_table(tmp_path / "d.parquet").to_pylist() == rows
 
 
-@pytest.mark.parametrize("group", ["bucket", "object", "collection", "batch", "documents", "task"])
+@pytest.mark.parametrize("group", ["bucket", "object", "collection", "batch", "documents", "retriever", "task"])
 def test_every_command_about_data_shows_an_example_of_itself(group: str) -> None:
     commands = root.typer.main.get_command(root.app).commands[group].commands  # type: ignore[attr-defined]
 

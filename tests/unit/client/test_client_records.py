@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from mixpeek.api.schemas import batches, buckets, collections, documents, namespaces, tasks
+from mixpeek.api.schemas import batches, buckets, collections, documents, namespaces, tasks, upgrades
 from mixpeek.client import records
 
 DOCUMENTED: list[tuple[type[Any], type[BaseModel]]] = [
@@ -19,6 +19,9 @@ DOCUMENTED: list[tuple[type[Any], type[BaseModel]]] = [
     (records.Upload, buckets.BucketUploadOpened),
     (records.Collection, collections.Collection),
     (records.Triggered, collections.CollectionTriggered),
+    (records.Upgrade, upgrades.Upgrade),
+    (records.UpgradePlan, upgrades.UpgradePlan),
+    (records.Comparison, upgrades.ComparisonReport),
     (records.Batch, batches.BatchWithProgress),
     (records.FailedDocument, batches.FailedDocument),
     (records.FailedDocuments, batches.FailedDocuments),

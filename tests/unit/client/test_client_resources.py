@@ -220,6 +220,21 @@ CASES: list[tuple[Callable[[Mixpeek], Any], str, dict[str, str], Any]] = [
     ),
     (lambda c: c.retrievers.get("ret_1"), "GET /v1/retrievers/ret_1", {}, None),
     (lambda c: c.retrievers.list(), "POST /v1/retrievers/list", {}, {}),
+    (lambda c: c.retrievers.update("ret_1", tags=["a"]), "PATCH /v1/retrievers/ret_1", {}, {"tags": ["a"]}),
+    (
+        lambda c: c.retrievers.clone("ret_1", "other", stages=STAGES),
+        "POST /v1/retrievers/ret_1/clone",
+        {},
+        {"retriever_name": "other", "stages": STAGES},
+    ),
+    (lambda c: c.retrievers.delete("ret_1"), "DELETE /v1/retrievers/ret_1", {}, None),
+    (lambda c: c.retrievers.versions("ret_1"), "GET /v1/retrievers/ret_1/versions", {}, None),
+    (
+        lambda c: c.retrievers.explain("ret_1", {"query": "sorting"}),
+        "POST /v1/retrievers/ret_1/execute/explain",
+        {},
+        {"inputs": {"query": "sorting"}},
+    ),
     (
         lambda c: c.retrievers.execute("ret_1", inputs={"query": "sorting"}),
         "POST /v1/retrievers/ret_1/execute",

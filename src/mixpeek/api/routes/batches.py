@@ -25,7 +25,7 @@ from mixpeek.api.schemas.batches import (
 )
 from mixpeek.api.schemas.collections import CollectionTriggered
 from mixpeek.api.schemas.tasks import Task
-from mixpeek.batches import models, queries, service
+from mixpeek.batches import models, outcome_queries, progress_queries, queries, service
 from mixpeek.batches.diagnostics import diagnose
 from mixpeek.batches.schemas import AddObjects, CreateBatch, RetryBatch, SubmitBatch, TriggerBucket
 from mixpeek.catalog.service import get_bucket
@@ -115,7 +115,7 @@ def get_batch(
     """Return a batch with its counts so far, how fast it goes, and why it waits if it does."""
     with platform.database.transaction() as connection:
         batch = _get(connection, namespace, bucket_identifier, batch_id)
-        return {**batch.wire(), "progress": queries.progress(connection, batch_id)}
+        return {**batch.wire(), "progress": progress_queries.progress(connection, batch_id)}
 
 
 @router.get("/{batch_id}/events", response_class=Response, **answers(None, also={"text/event-stream": EVENTS}))
@@ -226,10 +226,10 @@ def list_failed_documents(
         chosen = service.collections_of_tiers(batch, None if tier_num is None else [tier_num])
         if collection_id is not None:
             chosen = [identifier for identifier in chosen if identifier == collection_id]
-        rows = queries.list_outcomes(
+        rows = outcome_queries.list_outcomes(
             connection, batch_id, limit, after=(after[0], after[2]), offset=offset, collection_ids=chosen
         )
-        causes = queries.count_causes(connection, batch_id, chosen)
+        causes = outcome_queries.count_causes(connection, batch_id, chosen)
     last = f"{rows[-1]['collection_id']}/{rows[-1]['document_id']}" if rows else None
     return {
         "batch_id": batch_id,
@@ -274,8 +274,8 @@ def diagnose_batch(
         batch = queries.find_batch(connection, batch_id)
         if batch is None or batch.namespace_id != namespace.namespace_id:
             raise NotFound("batch", batch_id)
-        counts = queries.progress(connection, batch_id)
-        return diagnose(batch, counts, queries.count_causes(connection, batch_id))
+        counts = progress_queries.progress(connection, batch_id)
+        return diagnose(batch, counts, outcome_queries.count_causes(connection, batch_id))
 
 
 def _get(connection: Connection, namespace: Namespace, bucket_identifier: str, batch_id: str) -> models.Batch:

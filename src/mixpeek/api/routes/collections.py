@@ -14,11 +14,14 @@ from mixpeek.api.schemas.collections import (
     CollectionCloned,
     CollectionDeleted,
     CollectionPage,
+    CollectionSegments,
     CollectionTriggered,
 )
 from mixpeek.batches import service as batches
 from mixpeek.collections import queries, service
 from mixpeek.collections.schemas import CloneCollection, CreateCollection, Trigger, UpdateCollection
+from mixpeek.documents import segment_queries
+from mixpeek.documents.port import Index
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 
@@ -47,6 +50,16 @@ def get_collection(platform: PlatformDep, namespace: HeaderNamespace, collection
     """Return a collection with what it can be searched by."""
     with platform.database.transaction() as connection:
         return service.get_collection(connection, namespace.namespace_id, collection_identifier).wire()
+
+
+@router.get("/{collection_identifier}/segments", **answers(CollectionSegments))
+def list_segments(platform: PlatformDep, namespace: HeaderNamespace, collection_identifier: str) -> dict[str, Any]:
+    """Return how a collection's vectors are divided, and which of them are indexed; a small one has one segment."""
+    with platform.database.transaction() as connection:
+        collection = service.get_collection(connection, namespace.namespace_id, collection_identifier)
+        index = Index(collection.collection_id, collection.live_generation)
+        found = segment_queries.describe_segments(connection, index)
+    return {"collection_id": index.collection_id, "generation": index.generation, "segments": found}
 
 
 @router.patch("/{collection_identifier}", **answers(Collection, 409))

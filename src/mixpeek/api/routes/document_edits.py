@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from fastapi import APIRouter
@@ -15,6 +16,7 @@ from mixpeek.api.schemas.documents import Document, DocumentDeleted, DocumentsDe
 from mixpeek.audit.queries import record_change
 from mixpeek.collections.models import Collection
 from mixpeek.collections.service import get_collection
+from mixpeek.collections.upgrade_queries import list_written
 from mixpeek.db.pool import Connection, new_id
 from mixpeek.documents.bulk import delete_matching, edit_matching
 from mixpeek.documents.editing import LINEAGE, check_fields
@@ -28,7 +30,7 @@ from mixpeek.tenancy.models import Namespace
 router = APIRouter(prefix="/v1/collections/{collection_identifier}/documents", tags=["documents"])
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Place:
     """The collection whose documents a request changes, within the request's transaction."""
 
@@ -43,6 +45,27 @@ class _Place:
     @property
     def index(self) -> Index:
         return index_of(self.collection)
+
+    @cached_property
+    def others(self) -> list[Index]:
+        """The generations beside the live one that are written to as well: those of an upgrade."""
+        identifier = self.collection.collection_id
+        written = list_written(self.connection, identifier) if self.collection.is_upgrading else []
+        return [Index(identifier, each) for each in written if each != self.collection.live_generation]
+
+    def edit(self, document_ids: list[str], fields: dict[str, Any], *, replace: bool = False) -> set[str]:
+        """Set fields of documents in every generation; return the ids of those that the live one has."""
+        store = self.platform.documents
+        for index in self.others:
+            store.edit(self.connection, index, document_ids, fields, replace=replace)
+        return store.edit(self.connection, self.index, document_ids, fields, replace=replace)
+
+    def delete(self, document_ids: list[str]) -> set[str]:
+        """Delete documents from every generation; return the ids of those that the live one had."""
+        store = self.platform.documents
+        for index in self.others:
+            store.delete(self.connection, index, document_ids)
+        return store.delete(self.connection, self.index, document_ids)
 
     def check(self, fields: dict[str, Any]) -> None:
         check_fields(fields, {feature["name"] for feature in self.collection.features})
@@ -79,7 +102,8 @@ def create_document(
         }
         check_fields({"lineage": internal["lineage"]}, ())
         # Of no batch and no object: what a batch made is counted by its objects.
-        platform.documents.upsert(connection, place.index, [NewDocument(document_id, "", "", fields, internal)])
+        for index in (place.index, *place.others):
+            platform.documents.upsert(connection, index, [NewDocument(document_id, "", "", fields, internal)])
         place.record("create", document_id, fields=sorted(fields))
         return find_document(platform, connection, collection, document_id).wire()
 
@@ -93,7 +117,7 @@ def update_documents_by_filter(
     with platform.database.transaction() as connection:
         place = _Place.of(platform, connection, namespace, collection_identifier)
         place.check(body.update_data)
-        count = edit_matching(platform.documents, connection, place.index, wanted, body.update_data)
+        count = edit_matching(platform.documents, connection, place.index, wanted, body.update_data, place.others)
         place.record("update_documents", None, count=count, fields=sorted(body.update_data), filters=body.filters)
     return {"updated_count": count, "message": f"{count} documents updated"}
 
@@ -109,13 +133,13 @@ def update_documents(
         for update in body.updates or ():
             place.check(update.update_data)
         for update in body.updates or ():
-            found = platform.documents.edit(connection, place.index, [update.document_id], update.update_data)
+            found = place.edit([update.document_id], update.update_data)
             results.append(_result(update.document_id, found))
         count = sum(result["success"] for result in results)
         if body.update_data is not None:
             place.check(body.update_data)
             wanted = parse_filter(body.filters, case_sensitive=False)
-            count = edit_matching(platform.documents, connection, place.index, wanted, body.update_data)
+            count = edit_matching(platform.documents, connection, place.index, wanted, body.update_data, place.others)
         place.record("update_documents", None, count=count, filters=body.filters)
     failed = len(results) - count if results else 0
     return {"updated_count": count, "failed_count": failed, "results": results, "message": f"{count} documents updated"}
@@ -134,9 +158,9 @@ def delete_documents(
         place = _Place.of(platform, connection, namespace, collection_identifier)
         if body.document_ids is None:
             results = []
-            count = delete_matching(platform.documents, connection, place.index, wanted)
+            count = delete_matching(platform.documents, connection, place.index, wanted, place.others)
         else:
-            gone = platform.documents.delete(connection, place.index, body.document_ids)
+            gone = place.delete(body.document_ids)
             results = [_result(document_id, gone) for document_id in dict.fromkeys(body.document_ids)]
             count = len(gone)
         place.record("delete_documents", None, count=count, filters=body.filters)
@@ -180,7 +204,7 @@ def delete_document(
     """
     with platform.database.transaction() as connection:
         place = _Place.of(platform, connection, namespace, collection_identifier)
-        if not platform.documents.delete(connection, place.index, [document_id]):
+        if not place.delete([document_id]):
             raise NotFound("document", document_id)
         place.record("delete", document_id)
     return {"success": True, "document_id": document_id, "message": "Deleted"}
@@ -193,7 +217,7 @@ def _set(
     with platform.database.transaction() as connection:
         place = _Place.of(platform, connection, namespace, identifier)
         place.check(fields)
-        if not platform.documents.edit(connection, place.index, [document_id], fields, replace=replace):
+        if not place.edit([document_id], fields, replace=replace):
             raise NotFound("document", document_id)
         place.record("replace" if replace else "update", document_id, fields=sorted(fields))
         return find_document(platform, connection, place.collection, document_id).wire()

@@ -125,3 +125,25 @@ class CollectionTriggered(Answer):
     document_count: int = Field(description="Documents it begins with, before filters.")
     total_tiers: int
     message: str
+
+
+class Segment(Answer):
+    """Some of a collection's vectors, which a search scans or asks the index of."""
+
+    segment: int
+    state: Literal["open", "sealed", "indexed"] = Field(
+        description="open: takes new documents; sealed: takes no more and is to be indexed. Both are scanned."
+    )
+    rows: int = Field(description="Documents written to it; once it is indexed, those that are left at that time.")
+    is_shared: bool = Field(description="Whether it is in the table that small collections share, and never indexed.")
+    created_at: datetime
+    indexed_at: datetime | None
+    task_id: str | None = Field(description="The task that indexed it.")
+
+
+class CollectionSegments(Answer):
+    """The segments of a collection's live generation, in the order they were made."""
+
+    collection_id: str
+    generation: int
+    segments: list[Segment]

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mixpeek.client.addresses import segment
-from mixpeek.client.records import Collection, Page, Triggered
+from mixpeek.client.records import Collection, Comparison, Page, Triggered, Upgrade, UpgradePlan
 from mixpeek.client.response import Response
 from mixpeek.client.sync.resource import Resource, walk
 
@@ -71,3 +71,47 @@ class Collections(Resource):
         Args: fields: `include_buckets`, `include_collections`, `source_filters`.
         """
         return self._ask(Triggered, "POST", f"/collections/{segment(collection_id)}/trigger", body=fields)
+
+    def upgrade(self, collection_id: str, version: str, *, start: bool = False) -> UpgradePlan:
+        """Return what making a collection with another version of its extractor would change; `start` begins it.
+
+        Begun, the answer's `upgrade` names the task that builds the documents beside those that are searched.
+        """
+        path = f"/collections/{segment(collection_id)}/upgrade"
+        return self._ask(UpgradePlan, "POST", path, body={"version": version, "start": start})
+
+    def get_upgrade(self, collection_id: str) -> Upgrade:
+        """Return how the newest upgrade of a collection stands."""
+        return self._ask(Upgrade, "GET", f"/collections/{segment(collection_id)}/upgrade")
+
+    def compare(self, collection_id: str, *, queries: Sequence[str] | None = None, sample: int = 50) -> Comparison:
+        """Ask both generations of an upgrade the same queries, and return how their answers differ.
+
+        Args:
+            queries: texts to ask; without, the inputs of `sample` stored documents.
+        """
+        body = {"queries": None if queries is None else list(queries), "sample": sample}
+        return self._ask(Comparison, "POST", f"/collections/{segment(collection_id)}/upgrade/compare", body=body)
+
+    def switch(self, collection_id: str, *, force: str | None = None) -> Upgrade:
+        """Have the new generation of an upgrade searched.
+
+        Args:
+            force: the collection's name, to switch although the new generation is not complete.
+        """
+        return self._turn(collection_id, "switch", {"force": force})
+
+    def rollback(self, collection_id: str, *, force: str | None = None) -> Upgrade:
+        """Have the former generation searched again, with all that was written since the switch."""
+        return self._turn(collection_id, "rollback", {"force": force})
+
+    def cancel_upgrade(self, collection_id: str) -> Upgrade:
+        """End an upgrade that was not switched; its generation is dropped."""
+        return self._turn(collection_id, "cancel")
+
+    def drop_generation(self, collection_id: str) -> Upgrade:
+        """Delete the generation that is not searched, which ends the upgrade."""
+        return self._turn(collection_id, "drop")
+
+    def _turn(self, collection_id: str, verb: str, body: Mapping[str, Any] | None = None) -> Upgrade:
+        return self._ask(Upgrade, "POST", f"/collections/{segment(collection_id)}/upgrade/{verb}", body=body)

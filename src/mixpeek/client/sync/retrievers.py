@@ -1,15 +1,19 @@
 # Made from mixpeek/client/aio/retrievers.py by `make client`; change that one.
-"""`client.retrievers`: named queries."""
+"""`client.retrievers`: named queries, and searches without one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from mixpeek.client.addresses import segment
+from mixpeek.client.answers import error_told
 from mixpeek.client.records import Page
-from mixpeek.client.response import Response
+from mixpeek.client.response import Response, response_from, responses_from
 from mixpeek.client.sync.resource import Resource, walk, without_none
+
+# A stage may take its time; more than a plugin is given to answer it hardly does.
+_SILENCE_S = 120.0
 
 
 class Retrievers(Resource):
@@ -48,6 +52,24 @@ class Retrievers(Resource):
         """Yield retrievers from all pages, `limit` at most."""
         return walk(lambda cursor: self.list(limit=page_size, cursor=cursor, **filters), limit)
 
+    def update(self, retriever_id: str, **fields: Any) -> Response:
+        """Change a retriever's `retriever_name`, `description`, `tags` or `display_config`; its stages never change."""
+        return self._transport.request("PATCH", f"/retrievers/{segment(retriever_id)}", body=fields)
+
+    def clone(self, retriever_id: str, retriever_name: str, **fields: Any) -> Response:
+        """Create a retriever like this one, with `stages` or whatever else is given in place of its own."""
+        return self._transport.request(
+            "POST", f"/retrievers/{segment(retriever_id)}/clone", body={"retriever_name": retriever_name, **fields}
+        )
+
+    def delete(self, retriever_id: str) -> Response:
+        """Delete a retriever; what it searches stays."""
+        return self._transport.request("DELETE", f"/retrievers/{segment(retriever_id)}")
+
+    def versions(self, retriever_id: str) -> Response:
+        """Return what a retriever was called and described as: `results`, the current version first."""
+        return self._transport.request("GET", f"/retrievers/{segment(retriever_id)}/versions")
+
     def execute(
         self,
         retriever_id: str,
@@ -55,11 +77,98 @@ class Retrievers(Resource):
         *,
         pagination: Mapping[str, Any] | None = None,
         return_vectors: bool = False,
+        return_presigned_urls: bool = False,
     ) -> Response:
         """Run a retriever; `documents` come best first, each with its `score`."""
         return self._transport.request(
             "POST",
             f"/retrievers/{segment(retriever_id)}/execute",
             body=without_none(inputs=dict(inputs), pagination=pagination),
-            query={"return_vectors": return_vectors or None},
+            query={"return_vectors": return_vectors or None, "return_presigned_urls": return_presigned_urls or None},
+            repeatable=True,
         )
+
+    def stream(self, retriever_id: str, inputs: Mapping[str, Any]) -> Iterator[Response]:
+        """Yield what happens when a retriever runs: its `event_type`, and with the last one the whole answer.
+
+        Raises: ApiError: the execution failed, after the events of what went well.
+        """
+        with self._transport.stream(
+            f"/retrievers/{segment(retriever_id)}/execute",
+            method="POST",
+            body={"inputs": dict(inputs), "stream": True},
+            silence_s=_SILENCE_S,
+        ) as sent:
+            for event in sent:
+                if event is None:
+                    continue
+                body = response_from(event.data)
+                if event.kind == "execution_error":
+                    raise error_told(body["error"])
+                yield body
+
+    def explain(self, retriever_id: str, inputs: Mapping[str, Any] | None = None) -> Response:
+        """Return what running a retriever would do, and what its stages took so far."""
+        return self._transport.request(
+            "POST",
+            f"/retrievers/{segment(retriever_id)}/execute/explain",
+            body={"inputs": dict(inputs or {})},
+            repeatable=True,
+        )
+
+    def execute_ad_hoc(
+        self,
+        stages: Sequence[Mapping[str, Any]],
+        inputs: Mapping[str, Any],
+        *,
+        collection_identifiers: Sequence[str] = (),
+        input_schema: Mapping[str, Any] | None = None,
+        pagination: Mapping[str, Any] | None = None,
+        return_vectors: bool = False,
+    ) -> Response:
+        """Run stages that are not kept."""
+        return self._transport.request(
+            "POST",
+            "/retrievers/execute",
+            body=without_none(
+                collection_identifiers=list(collection_identifiers),
+                input_schema=dict(input_schema or {}),
+                stages=list(stages),
+                inputs=dict(inputs),
+                pagination=pagination,
+            ),
+            query={"return_vectors": return_vectors or None},
+            repeatable=True,
+        )
+
+    def search(
+        self,
+        query: str,
+        collections: Sequence[str],
+        *,
+        limit: int = 10,
+        mode: Literal["hybrid", "vector", "text"] = "hybrid",
+        filters: Mapping[str, Any] | None = None,
+        return_vectors: bool = False,
+    ) -> Response:
+        """Search collections for words: by meaning, by the words themselves, or both fused."""
+        features = {"hybrid": ("*", "*/text"), "vector": ("*",), "text": ("*/text",)}[mode]
+        fetched = max(limit, 100)
+        searches = [{"feature_uri": each, "query": "{{INPUT.query}}", "top_k": fetched} for each in features]
+        config: dict[str, Any] = {
+            "stage_id": "feature_search",
+            "parameters": {"searches": searches, "final_top_k": limit},
+        }
+        if filters:
+            config["pre_filters"] = dict(filters)
+        return self.execute_ad_hoc(
+            [{"stage_name": "search", "config": config}],
+            {"query": query},
+            collection_identifiers=collections,
+            input_schema={"query": {"type": "text", "required": True}},
+            return_vectors=return_vectors,
+        )
+
+    def stages(self) -> Sequence[Response]:
+        """Return the stages there are, each with the schema of its parameters."""
+        return responses_from(self._transport.get_bytes("/retrievers/stages", "application/json"))

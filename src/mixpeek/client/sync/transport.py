@@ -83,7 +83,14 @@ class Transport:
 
     @contextmanager
     def stream(
-        self, path: str, *, query: Mapping[str, Any], headers: Mapping[str, str], silence_s: float
+        self,
+        path: str,
+        *,
+        silence_s: float,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+        body: Mapping[str, Any] | None = None,
     ) -> Iterator[Iterator[Event | None]]:
         """Yield the events of the stream that `/v1{path}` answers with, and None for each sign of life between them.
 
@@ -91,10 +98,12 @@ class Transport:
         `silence_s`; also while the events are read.
         """
         url = f"{self.base_url}/v1{path}"
-        sent = {**self._headers(None), **headers, "Accept": "text/event-stream"}
+        sent = {**self._headers(None), **(headers or {}), "Accept": "text/event-stream"}
         timeout = httpx.Timeout(silence_s, connect=10.0)
         with _reachable(url):
-            with self._http.stream("GET", url, headers=sent, params=_given(query), timeout=timeout) as answer:
+            with self._http.stream(
+                method, url, headers=sent, params=_given(query or {}), timeout=timeout, json=body
+            ) as answer:
                 if not answer.is_success:
                     answer.read()
                     raise error_from(answer)

@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from mixpeek.retrieval.stages import (
+    aggregate,
+    api_call,
+    attribute_filter,
+    deduplicate,
+    document_enrich,
+    feature_search,
+    group_by,
+    json_transform,
+    limit,
+    mmr,
+    rerank,
+    sample,
+    score_normalize,
+    sort_attribute,
+    sort_relevance,
+)
+from mixpeek.retrieval.stages.kind import StageKind
 
-from mixpeek.retrieval.models import Context, Result
-from mixpeek.retrieval.stages import feature_search
-from mixpeek.wire import WireModel
-
-
-@dataclass(frozen=True)
-class StageKind:
-    """What a stage takes and does."""
-
-    stage_id: str
-    category: str
-    description: str
-    parameters: type[WireModel]
-    check: Callable[..., None]
-    run: Callable[..., list[Result]]
-
-
-STAGES = {
-    "feature_search": StageKind(
-        "feature_search",
-        "filter",
-        "Search the vectors of one or several features, fused",
-        feature_search.Parameters,
-        feature_search.check,
-        feature_search.run,
+STAGES: dict[str, StageKind] = {
+    module.KIND.stage_id: module.KIND
+    for module in (
+        feature_search,
+        attribute_filter,
+        sort_relevance,
+        sort_attribute,
+        rerank,
+        mmr,
+        score_normalize,
+        limit,
+        sample,
+        deduplicate,
+        group_by,
+        aggregate,
+        json_transform,
+        api_call,
+        document_enrich,
     )
 }
 
-__all__ = ["STAGES", "Context", "Result", "StageKind"]
+__all__ = ["STAGES", "StageKind"]

@@ -1,0 +1,59 @@
+"""How the vectors of a feature are compared and indexed by pgvector. Pure.
+
+An index of `vector` holds up to 2,000 dimensions; above that, vectors are indexed with half the precision, and the
+nearest by that are compared exactly. A column holds vectors of every feature, so an index is of some of its rows, cast
+to their dimension, and a search says the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mixpeek.documents.port import Metric
+
+OPERATORS: dict[Metric, str] = {"cosine": "<=>", "dot": "<#>", "euclidean": "<->"}
+_CLASSES: dict[Metric, str] = {"cosine": "cosine_ops", "dot": "ip_ops", "euclidean": "l2_ops"}
+MOST_DIMENSIONS = 2000
+MOST_HALF_DIMENSIONS = 4000
+# Of HNSW; with these, recall@10 on 100,000 vectors of 384 dimensions is above 0.98 at the `ef_search` of the searches.
+BUILD = "m = 16, ef_construction = 64"
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """One feature of an index: vectors of so many dimensions, compared by a metric."""
+
+    name: str
+    dimensions: int
+    metric: Metric
+
+    @property
+    def type(self) -> str:
+        return f"{'vector' if self.dimensions <= MOST_DIMENSIONS else 'halfvec'}({self.dimensions})"
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the distance that is ordered by is that of the vectors themselves."""
+        return self.dimensions <= MOST_DIMENSIONS
+
+    @property
+    def condition(self) -> str:
+        """Written out, as an index of some rows is used only where the statement says the same at its planning."""
+        quoted = self.name.replace("'", "''").replace("%", "%%")
+        return f"feature = '{quoted}'"
+
+    def order(self, vector: str) -> str:
+        """Return the distance from a vector, as an expression the index answers to."""
+        kind = self.type
+        return f"(embedding::{kind}) {OPERATORS[self.metric]} {vector}::{kind}"
+
+    def index(self, name: str, table: str, *, concurrently: bool) -> str | None:
+        """Return the statement that makes the index; None for more dimensions than can be indexed."""
+        if self.dimensions > MOST_HALF_DIMENSIONS:
+            return None
+        kind = self.type
+        return (
+            f"CREATE INDEX {'CONCURRENTLY ' if concurrently else ''}{name} ON {table}"
+            f" USING hnsw ((embedding::{kind}) {kind.partition('(')[0]}_{_CLASSES[self.metric]}) WITH ({BUILD})"
+            f" WHERE {self.condition.replace('%%', '%')}"
+        )

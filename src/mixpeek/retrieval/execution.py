@@ -1,0 +1,408 @@
+"""Executing retrievers: stage after stage, each measured, over the live generations as they were at the beginning."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+from pydantic import ValidationError
+
+from mixpeek.db.pool import Database, new_id
+from mixpeek.db.time_limit import FilterTimedOut
+from mixpeek.documents.port import DocumentStore
+from mixpeek.errors import InvalidRequest, MixpeekError, NotFound
+from mixpeek.retrieval import queries
+from mixpeek.retrieval.context import Context, OverBudget, Reading, Tools
+from mixpeek.retrieval.explaining import Timings
+from mixpeek.retrieval.models import Retriever
+from mixpeek.retrieval.narrowing import narrow, read_filter
+from mixpeek.retrieval.pagination import (
+    Shown,
+    fingerprint_of,
+    page_of,
+    results_from_rows,
+    rows_from_results,
+)
+from mixpeek.retrieval.recipes import check_inputs, check_recipe, read_parameters
+from mixpeek.retrieval.results import Flow, Result, Scan
+from mixpeek.retrieval.schemas import Execute, ExecuteAdHoc, ExecuteOptions
+from mixpeek.retrieval.service import get_retriever, get_targets
+from mixpeek.retrieval.stages import STAGES
+from mixpeek.retrieval.targets import Bound
+from mixpeek.retrieval.templates import render
+from mixpeek.retrieval.wrong_shapes import kind_named
+
+Event = dict[str, Any]
+Shape = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is executed: a retriever that is kept, or one that came with the request."""
+
+    stages: list[dict[str, Any]]
+    input_schema: dict[str, Any]
+    collection_ids: list[str]
+    max_time_ms: int | None
+    bound: Bound = None
+    retriever_id: str | None = None
+    retriever_name: str | None = None
+
+
+def recipe_of(retriever: Retriever) -> Recipe:
+    """Return a kept retriever as it is executed."""
+    limits = retriever.budget_limits or {}
+    return Recipe(
+        retriever.stages,
+        retriever.input_schema,
+        retriever.collection_ids,
+        limits.get("max_time_ms"),
+        # One that was made before this was kept is bound to whatever has the feature.
+        retriever.dependencies or None,
+        retriever.retriever_id,
+        retriever.retriever_name,
+    )
+
+
+class Executor:
+    """Executes retrievers with what one process has at hand."""
+
+    def __init__(self, database: Database, documents: DocumentStore, tools: Tools, timings: Timings) -> None:
+        self._database = database
+        self._documents = documents
+        self._tools = tools
+        self._timings = timings
+
+    def prepare(
+        self, namespace_id: str, identifier: str, body: Execute, *, vectors: bool = False, shape: Shape | None = None
+    ) -> Execution:
+        """Return the execution of a kept retriever, ready to run; raise NotFound or InvalidRequest."""
+        reading = Reading(self._database)
+        with _closed_on_error(reading):
+            recipe = recipe_of(get_retriever(reading.connection, namespace_id, identifier))
+            warnings = body.ignored()
+            targets = queries.list_targets(reading.connection, namespace_id, recipe.collection_ids)
+            gone = set(recipe.collection_ids) - {target.collection_id for target in targets}
+            if gone and not targets:
+                raise NotFound(
+                    "collection", min(gone), hint="The retriever's collections are gone; clone it with others"
+                )
+            warnings += [f"Collection {each} is gone; it was not searched" for each in sorted(gone)]
+            return self._execution(namespace_id, recipe, reading, targets, body, warnings, vectors, shape, 0)
+
+    def prepare_ad_hoc(
+        self,
+        namespace_id: str,
+        body: ExecuteAdHoc,
+        *,
+        vectors: bool = False,
+        shape: Shape | None = None,
+        depth: int = 0,
+    ) -> Execution:
+        """Return the execution of a recipe that is not kept; raise NotFound or InvalidRequest."""
+        reading = Reading(self._database)
+        with _closed_on_error(reading):
+            targets = get_targets(reading.connection, namespace_id, body.collection_identifiers)
+            recipe = Recipe(
+                check_recipe(body, targets),
+                {name: declared.model_dump() for name, declared in body.input_schema.items()},
+                [target.collection_id for target in targets],
+                body.budget_limits.max_time_ms if body.budget_limits else None,
+            )
+            return self._execution(namespace_id, recipe, reading, targets, body, [], vectors, shape, depth)
+
+    def _execution(
+        self,
+        namespace_id: str,
+        recipe: Recipe,
+        reading: Reading,
+        targets: list[Any],
+        options: ExecuteOptions,
+        warnings: list[str],
+        vectors: bool,
+        shape: Shape | None,
+        depth: int,
+    ) -> Execution:
+        began = time.perf_counter()
+        execution_id = new_id("exec")
+        reading.deadline = began + recipe.max_time_ms / 1000 if recipe.max_time_ms is not None else None
+        reading.limit()
+
+        def nested(named: Any, inputs: dict[str, Any], below: int) -> list[dict[str, Any]]:
+            reading.release()
+            return self._nested(namespace_id, named, inputs, below)
+
+        context = Context(
+            namespace_id=namespace_id,
+            about={"namespace_id": namespace_id, "retriever_id": recipe.retriever_id, "execution_id": execution_id},
+            reading=reading,
+            store=self._documents,
+            tools=self._tools,
+            targets=targets,
+            bound=recipe.bound,
+            inputs=check_inputs(recipe.input_schema, options.inputs),
+            nested=nested,
+            deadline=reading.deadline,
+            depth=depth,
+            warnings=warnings,
+        )
+        return Execution(recipe, context, options, self._timings, began, vectors, shape or (lambda document: document))
+
+    def _nested(self, namespace_id: str, named: Any, inputs: dict[str, Any], depth: int) -> list[dict[str, Any]]:
+        if isinstance(named, str):
+            reading = Reading(self._database)
+            with reading:
+                kept = recipe_of(get_retriever(reading.connection, namespace_id, named))
+            definition = {
+                "stages": kept.stages,
+                "input_schema": kept.input_schema,
+                "collection_identifiers": kept.collection_ids,
+            }
+        else:
+            definition = dict(named)
+        try:
+            body = ExecuteAdHoc.model_validate({**definition, "inputs": inputs})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise InvalidRequest(f"retriever_config.{place}: {first['msg']}") from error
+        answer = self.prepare_ad_hoc(namespace_id, body, depth=depth).run()
+        documents: list[dict[str, Any]] = answer["documents"]
+        return documents
+
+
+@dataclass
+class Execution:
+    """One run of a recipe, prepared: its inputs are checked and its collections found."""
+
+    recipe: Recipe
+    context: Context
+    options: ExecuteOptions
+    timings: Timings
+    began: float
+    vectors: bool
+    shape: Shape
+
+    def run(self) -> dict[str, Any]:
+        """Run to the end and return the documented answer."""
+        answer: dict[str, Any] = {}
+        with self.context.reading:
+            for event in self._events():
+                answer = event
+        return answer["execution"]  # type: ignore[no-any-return]
+
+    def stream(self) -> Iterator[Event]:
+        """Yield an event when a stage begins and ends, and one with the answer; an error is the last event."""
+        self.context.reading.release()  # whoever reads the stream may take their time to begin
+        try:
+            with self.context.reading:
+                for event in self._events():
+                    if event["event_type"] == "execution_complete":
+                        yield {"event_type": "execution_complete", **event["execution"]}
+                    else:
+                        yield event
+        except MixpeekError as error:
+            yield {
+                "event_type": "execution_error",
+                "execution_id": self.context.about["execution_id"],
+                "status": "failed",
+                "error": error.wire(),
+                "stage_statistics": {"stages": self.context.statistics},
+            }
+
+    def _events(self) -> Iterator[Event]:
+        context, wanted = self.context, self.options.pagination
+        stages = self.recipe.stages
+        fingerprint = fingerprint_of([self.recipe.retriever_id, stages], context.inputs)
+        if wanted is not None and wanted.method == "scroll" and wanted.scroll_id is not None:
+            yield {"event_type": "execution_complete", "execution": self._answer(self._scrolled(fingerprint))}
+            return
+        flow: Flow = Scan()
+        for place, stage in enumerate(stages):
+            about = {
+                "execution_id": context.about["execution_id"],
+                "stage_name": stage["stage_name"],
+                "stage_index": place,
+                "total_stages": len(stages),
+            }
+            yield {"event_type": "stage_start", **about}
+            try:
+                flow = self._stage(stage, flow, is_last=place == len(stages) - 1)
+            except MixpeekError as error:
+                error.details.setdefault("stage", stage["stage_name"])
+                yield {"event_type": "stage_error", **about, "error": error.wire()}
+                raise
+            yield {
+                "event_type": "stage_complete",
+                **about,
+                "statistics": context.statistics[stage["stage_name"]],
+            }
+        results = context.results_of(flow) if isinstance(flow, Scan) else flow
+        if wanted is not None and wanted.method == "scroll":
+            shown = self._opened_scroll(results, fingerprint)
+        else:
+            shown = page_of(results, wanted, fingerprint)
+        yield {"event_type": "execution_complete", "execution": self._answer(shown)}
+
+    def _stage(self, stage: dict[str, Any], flow: Flow, *, is_last: bool) -> Flow:
+        context, config = self.context, stage["config"]
+        began, hits = time.perf_counter(), context.cache_hits
+        context.stage_name, context.metadata = stage["stage_name"], {}
+        context.check_time()
+        before = len(flow) if isinstance(flow, list) else 0
+        where = f"stage {stage['stage_name']!r}: parameters"
+        kind = kind_named(config["stage_id"])
+        try:
+            filled = self._filled(stage, where)
+            flow = narrow(context, flow, read_filter(config.get("pre_filters"), context.inputs))
+            flow = kind.run(read_parameters(kind, filled, where), context, flow)
+            flow = narrow(context, flow, read_filter(config.get("post_filters"), context.inputs))
+            if is_last and isinstance(flow, Scan):
+                flow = context.results_of(flow)
+                context.metadata["left_to_store"] = True
+            context.check_time()
+        except psycopg.errors.QueryCanceled as error:
+            if context.deadline is not None:
+                raise OverBudget(stage=stage["stage_name"]) from error
+            raise FilterTimedOut(f"Stage {stage['stage_name']!r} took the database too long") from error
+        after = len(flow) if isinstance(flow, list) else 0
+        if isinstance(flow, Scan):
+            context.metadata["left_to_store"] = True
+        duration_ms = (time.perf_counter() - began) * 1000
+        context.statistics[stage["stage_name"]] = {
+            "input_count": before,
+            "output_count": after,
+            "duration_ms": duration_ms,
+            "efficiency": after / before if before else 0,
+            "cache_hit": context.cache_hits > hits,
+            "error": None,
+            "metadata": context.metadata,
+        }
+        self.timings.note(self.recipe.retriever_id, stage["stage_name"], duration_ms, before, after)
+        return flow
+
+    def _filled(self, stage: dict[str, Any], where: str) -> dict[str, Any]:
+        """Return a stage's parameters with their templates filled in, but for those that each document fills."""
+        context, config = self.context, stage["config"]
+        kind = STAGES[config["stage_id"]]
+        raw = config.get("parameters") or {}
+        roots = {"context": context.about, "stage": context.statistics}
+        if kind.stage_id == "feature_search":
+            raw = {**raw, "searches": [self._with_query(search) for search in raw.get("searches") or ()]}
+        filled = {
+            name: value if name in kind.per_document else render(value, context.inputs, **roots)
+            for name, value in raw.items()
+        }
+        if not isinstance(filled, dict):
+            raise InvalidRequest(f"{where} are no object")
+        return filled
+
+    def _with_query(self, search: dict[str, Any]) -> dict[str, Any]:
+        """Return a search whose query is empty where it names an input that was not given and may be left out."""
+        if search.get("on_empty") not in ("skip", "random"):
+            return search
+        try:
+            # Filled in once: an input is never read as a template.
+            render(search.get("query"), self.context.inputs)
+        except InvalidRequest:
+            return {**search, "query": {"input_mode": "text", "value": ""}}
+        return search
+
+    def _answer(self, shown: Shown) -> dict[str, Any]:
+        context = self.context
+        loaded = context.load([each for each in shown.results if not each.bare], vectors=self.vectors)
+        known = {id(each) for each in loaded}
+        documents = [self.shape(each.wire()) for each in shown.results if each.bare or id(each) in known]
+        elapsed = (time.perf_counter() - self.began) * 1000
+        left = [name for name, each in context.statistics.items() if each["metadata"].get("left_to_store")]
+        return {
+            "execution_id": context.about["execution_id"],
+            "retriever_id": self.recipe.retriever_id,
+            "status": "completed",
+            "documents": documents,
+            "results": documents,
+            "warnings": context.warnings,
+            "pagination": shown.wire,
+            "facets": context.facets or None,
+            "groups": context.groups,
+            "aggregations": context.aggregations or None,
+            "stage_statistics": {"stages": context.statistics, "total_time_ms": elapsed, "credits_used": 0},
+            "budget": {"credits_used": 0, "credits_remaining": None, "time_used_ms": elapsed},
+            "error": None,
+            "optimization_applied": bool(left),
+            "optimization_summary": {"left_to_store": left} if left else None,
+        }
+
+    def _opened_scroll(self, results: list[Result], fingerprint: str) -> Shown:
+        """Return the first page of a scroll, and keep the rest if there is more."""
+        wanted = self.options.pagination
+        assert wanted is not None
+        shown = page_of(results, replace_method(wanted), fingerprint)
+        if not shown.wire["has_next"]:
+            return Shown(shown.results, {**shown.wire, "method": "scroll"})
+        scroll_id = new_id("scroll", 24)
+        queries.insert_scroll(
+            self.context.reading.connection,
+            {
+                "scroll_id": scroll_id,
+                "namespace_id": self.context.namespace_id,
+                "fingerprint": fingerprint,
+                "results": rows_from_results(results),
+                "generations": {target.collection_id: target.generation for target in self.context.targets},
+            },
+            wanted.scroll_ttl,
+        )
+        return Shown(shown.results, {**shown.wire, "method": "scroll", "scroll_id": f"{scroll_id}:{wanted.size}"})
+
+    def _scrolled(self, fingerprint: str) -> Shown:
+        """Return the next page of a scroll, from the generations that it began with."""
+        wanted, context = self.options.pagination, self.context
+        assert wanted is not None
+        assert wanted.scroll_id is not None
+        scroll_id, _, place = wanted.scroll_id.partition(":")
+        found = queries.find_scroll(context.reading.connection, context.namespace_id, scroll_id, wanted.scroll_ttl)
+        if found is None or found["fingerprint"] != fingerprint or not place.isdigit():
+            raise InvalidRequest(
+                "There is no such scroll for this retriever and these inputs, or its time is over",
+                hint='Begin anew: "pagination": {"method": "scroll", "limit": 100}',
+            )
+        # What was found is shown as it was, even if a collection has been switched to another generation meanwhile.
+        context.targets = [
+            replace(target, generation=found["generations"].get(target.collection_id, target.generation))
+            for target in context.targets
+        ]
+        results, start, size = results_from_rows(found["results"]), int(place), wanted.size
+        shown, end = results[start : start + size], start + size
+        first = page_of(results, replace_method(wanted), fingerprint)
+        has_next = end < len(results)
+        wire = {
+            **first.wire,
+            "method": "scroll",
+            "page": start // size + 1 if start % size == 0 else None,
+            "has_next": has_next,
+            "next_cursor": None,
+            "scroll_id": f"{scroll_id}:{end}" if has_next else None,
+        }
+        return Shown(shown, wire)
+
+
+def replace_method(wanted: Any) -> Any:
+    """Return a wish for the first page of a scroll's size."""
+    return wanted.model_copy(update={"method": "offset", "offset": 0, "page_number": 1})
+
+
+class _closed_on_error:  # noqa: N801 - reads as what it does
+    """Gives a reading's connection back if what is prepared with it fails."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *raised: Any) -> None:
+        if raised[0] is not None:
+            self._reading.__exit__(*raised)
