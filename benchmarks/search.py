@@ -112,7 +112,7 @@ class Background:
 def bare_search(store: Store, dimensions: int) -> tuple[psycopg.Connection[Any], Callable[[Vectors], Any]]:
     connection = psycopg.connect(store.database.url)
     [layout] = segment_queries.layouts(connection, [store.index])
-    connection.execute("SET hnsw.ef_search = 100; SET max_parallel_workers_per_gather = 0")
+    connection.execute("SET hnsw.ef_search = 200; SET max_parallel_workers_per_gather = 0")
     connection.commit()
     kind = f"vector({dimensions})"
 

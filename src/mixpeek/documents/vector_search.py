@@ -23,7 +23,7 @@ from mixpeek.filters.model import Filter
 from mixpeek.filters.sql import Fragment, compile_filter
 
 # How many candidates HNSW keeps, at the least; at most it takes this many.
-LEAST_CANDIDATES, MOST_CANDIDATES = 100, 1000
+LEAST_CANDIDATES, MOST_CANDIDATES = 200, 1000
 # A filter is tried on so many documents. If it lets enough of them pass, the nearest vectors are looked up until enough
 # pass, four times as many as it should take at most; a rarer one is evaluated over all documents first.
 SAMPLE, WORTH_LOOKING, CAUTION = 400, 1000, 4
