@@ -24,7 +24,7 @@ from mixpeek.api.examples import EXAMPLES
 from mixpeek.api.schemas.base import ErrorEnvelope
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-ENDED = ("COMPLETED", "COMPLETED_WITH_ERRORS", "FAILED")
+ENDED = ("COMPLETED", "COMPLETED_WITH_ERRORS", "FAILED", "CANCELED")
 # The vector of the text `bad` is missing, so its row fails.
 BATCH = "batch[FEATURE] = [None if t == 'bad' else v for t, v in zip(batch['data'], column_of(batch['data']))]"
 
@@ -81,6 +81,7 @@ def walk(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
             _share(walk, zip_of(shared), shared.name)
             collection = _fill(walk)
             _search(walk, collection)
+            _upgrade(walk, collection)
             _delete(walk, collection)
             yield walk
 
@@ -343,6 +344,21 @@ def _steer_batches(walk: Walk, batches: str, ended: str, objects: list[str]) -> 
     walk("GET", f"{batches}/{ended}/logs")
     assert walk("POST", f"{batches}/{ended}/retry", json={"retry_mode": "all"})["rows_to_retry"] == 0
     walk("GET", f"/v1/analytics/performance/batches/{ended}/diagnostics")
+
+
+def _upgrade(walk: Walk, collection: str) -> None:
+    upgrade = f"/v1/collections/{collection}/upgrade"
+    walk("GET", f"/v1/collections/{collection}/segments")
+    begun = walk("POST", upgrade, json={"version": "1.1.0", "start": True})["upgrade"]
+    walk.until_ended(f"/v1/tasks/{begun['task_id']}", *ENDED)
+    walk("GET", upgrade)
+    walk("POST", f"{upgrade}/compare", json={"queries": ["hello"]})
+    for way in ("switch", "rollback"):
+        walk("POST", f"{upgrade}/{way}", json={"force": "words"})  # one row fails in both
+    walk("POST", f"{upgrade}/drop")
+    begun = walk("POST", upgrade, json={"version": "1.1.0", "start": True})["upgrade"]
+    walk("POST", f"{upgrade}/cancel")
+    walk.until_ended(f"/v1/tasks/{begun['task_id']}", *ENDED)
 
 
 def _delete(walk: Walk, collection: str) -> None:

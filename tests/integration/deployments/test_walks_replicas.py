@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from factories.rollout_walks import ApiProcess, Platform
+from factories.waiting import until
 from mixpeek.collections.queries import is_used
 from mixpeek.db import processes
 from mixpeek.db.pool import Connection, scalar
@@ -106,7 +107,8 @@ def test_a_killed_process_counts_no_more_and_what_it_had_running_goes_with_it(
     assert states(platform, deployment_id) == {api.process_id: "READY", other.process_id: "READY"}
 
     other.kill()
-    assert states(platform, deployment_id) == {api.process_id: "READY"}
+    # The database ends its session a moment after the connection.
+    until(lambda: states(platform, deployment_id) == {api.process_id: "READY"}, what="the other counts no more")
 
     with platform.database.transaction() as connection:
         processes.retire(connection, other.process_id)
