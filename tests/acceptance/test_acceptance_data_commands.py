@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def test_a_batch_is_followed_listed_canceled_and_carried_on(
     assert [told[0]["status"] != "COMPLETED", told[-1]["status"]] == [True, "COMPLETED"]
     assert len({each["progress"]["written"] for each in told}) > 2, "it was told of on the way, not at its end only"
     assert [each["batch_id"] for each in listed] == [batch]
-    assert "counting" in logs.out
+    assert re.search(r"chunk \d+, steps\[0\] \w+: .*counting", logs.out), logs.out
     assert (cancelled.code, cancelled.out) == (0, f"{other} CANCELED\n")
     assert "CANCELED" in shown.out
     assert (failed.code, "No row failed" in failed.err) == (0, True)

@@ -53,11 +53,13 @@ class Slot:
         self._steps: Sequence[Step] = ()
         self._slowest_s: float | None = None
         self._is_warm = False
+        self._chunk: int | None = None
         halt.on_throw(self.close)
 
     def compute(self, chunk: Chunk, found: ChunkRows) -> Computed:
         """Run a chunk's rows; raise BatchStopped, or Halted."""
         self.ready_host()
+        self._chunk = chunk.chunk
         complete, incomplete = split_incomplete(found.rows, self._job.recipe)
         taken, skipped = split_by_steps(complete, self._steps)
         settled = settle(taken, self._call, self._budget, self._halt.wait)
@@ -66,7 +68,7 @@ class Slot:
 
     def clear_up(self, computed: Computed) -> Computed:
         """Run the suspects of a chunk, one by one, each with all the time a call may take."""
-        checked = computed.checked
+        checked, self._chunk = computed.checked, computed.chunk.chunk
         for suspect in computed.suspects:
             checked += self._check(settle([suspect], self._call, self._budget, self._halt.wait, alone=True))
         return Computed(computed.chunk, computed.all_ids, checked)
@@ -114,6 +116,7 @@ class Slot:
                 call_s=job.call_s,
                 alone=alone,
                 explodes=job.manifest.explodes,
+                chunk=self._chunk,
                 timeout_s=run_limit_s(job, len(rows), self._steps, None if alone else self._slowest_s),
             )
         except PluginError:

@@ -56,6 +56,8 @@ def show_line(output: Output, line: Mapping[str, Any]) -> None:
     moment = str(line["at"])[:23].replace("T", " ")
     logger = f"{line['logger']}: " if line.get("logger") else ""
     said = "mixpeek: " if line.get("stream") == "platform" else logger
+    if line.get("chunk") is not None:
+        said = f"chunk {line['chunk']}{', ' + line['step'] if line.get('step') else ''}: {said}"
     level = str(line.get("level") or "info")
     style = _STYLES.get(level, "")
     output.show(f"{moment} {line.get('source') or '':<8} {level:<8} {said}{first}", style)

@@ -96,11 +96,12 @@ class BlockingHost:
         call_s: float,
         alone: bool = False,
         explodes: bool = False,
+        chunk: int | None = None,
         timeout_s: float,
     ) -> PartialRun:
         """Run all enabled steps over a table, rows that fail left out; see `Host.run_isolated`."""
         isolate = {"call_s": call_s, "alone": alone}
-        asked = {"batch_rows": batch_rows, "explodes": explodes, "isolate": isolate}
+        asked = {"batch_rows": batch_rows, "explodes": explodes, "isolate": isolate, "chunk": chunk}
         reply = self._host.run_stream(to_stream(table), None, asked, timeout_s=timeout_s)
         return partial_run_from(_wait(reply, self._loop), table, explodes=explodes, cover=self._host.cover)
 

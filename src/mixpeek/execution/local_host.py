@@ -192,12 +192,13 @@ class LocalHost:
         call_s: float,
         alone: bool = False,
         explodes: bool = False,
+        chunk: int | None = None,
         timeout_s: float,
     ) -> PartialRun:
         """Run all enabled steps over a table, rows that fail left out; see `Host.run_isolated`."""
         body = await asyncio.to_thread(to_stream, table)
         isolate = {"call_s": call_s, "alone": alone}
-        asked = {"batch_rows": batch_rows, "explodes": explodes, "isolate": isolate}
+        asked = {"batch_rows": batch_rows, "explodes": explodes, "isolate": isolate, "chunk": chunk}
         answer = await self.run_stream(body, None, asked, timeout_s=timeout_s)
         read = partial(partial_run_from, explodes=explodes, cover=self.cover)
         return await asyncio.to_thread(read, answer, table)

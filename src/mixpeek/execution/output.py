@@ -6,6 +6,7 @@ Whatever a host prints is untrusted: a line that is not exactly a record is plai
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ MAX_TEXT = 8_000
 _SAID_OF_THE_REST = 100
 _MAX_NAME = 200
 _KEYS = {"level", "logger", "message", "exception"}
+_PLACE, _MOST_PLACE_BYTES = SEPARATOR + b'{"chunk"', 2_000
 
 
 class OutputLines:
@@ -28,6 +30,8 @@ class OutputLines:
         self._allowance = allowance or Allowance()
         self._pending = bytearray()
         self._length = 0
+        self._chunk: int | None = None
+        self._step: str | None = None
         self.dropped = 0
 
     def feed(self, data: bytes) -> list[LogLine]:
@@ -75,7 +79,13 @@ class OutputLines:
         if self.dropped:
             lines += self.tell_dropped()
         self._allowance.spend(len(raw))
-        lines.append(line_from(raw, length))
+        place = _place_from(raw)
+        if place is not None:
+            self._chunk, self._step = place
+            return
+        line = line_from(raw, length)
+        is_placed = self._chunk is not None or self._step is not None
+        lines.append(replace(line, chunk=self._chunk, step=self._step) if is_placed else line)
 
     def _forget(self) -> None:
         self._pending.clear()
@@ -118,7 +128,8 @@ def readable(output: bytes) -> str:
     """Return output as text, each record in it as `LEVEL logger: message` with its traceback below."""
     if SEPARATOR not in output:
         return output.decode(errors="replace")
-    return b"\n".join(_readable(line) for line in output.split(b"\n")).decode(errors="replace")
+    lines = [_readable(line) for line in output.split(b"\n") if _place_from(line) is None]
+    return b"\n".join(lines).decode(errors="replace")
 
 
 def storable(text: str) -> str:
@@ -145,6 +156,21 @@ def _readable(line: bytes) -> bytes:
     if record.get("exception"):
         text += f"\n{record['exception']}"
     return before + (b"\n" if before else b"") + text.encode(errors="backslashreplace")
+
+
+def _place_from(raw: bytes) -> tuple[int | None, str | None] | None:
+    """Return the chunk and the step that a line says the lines after it belong to; None for any other line."""
+    if not raw.startswith(_PLACE) or len(raw) > _MOST_PLACE_BYTES:
+        return None
+    try:
+        value = json.loads(raw[1:])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict) or value.keys() != {"chunk", "step"}:
+        return None
+    chunk, step = value["chunk"], value["step"]
+    is_number = chunk is None or (type(chunk) is int and 0 <= chunk < 2**31)
+    return (chunk, None if step is None else storable(step)) if is_number and isinstance(step, str | None) else None
 
 
 def _record_from(raw: bytes) -> dict[str, Any] | None:

@@ -79,6 +79,8 @@ class LogLine:
     message: str
     logger: str | None = None
     exception: str | None = None
+    chunk: int | None = None
+    step: str | None = None
 
 
 class LogSink(Protocol):
@@ -231,6 +233,7 @@ class Host(Protocol):
         call_s: float,
         alone: bool = False,
         explodes: bool = False,
+        chunk: int | None = None,
         timeout_s: float,
     ) -> PartialRun:
         """Run all enabled steps as `run` does, but a row that fails, alone, leaves the others be.
@@ -239,6 +242,7 @@ class Host(Protocol):
             explodes: as in `run`; a row one of whose parts fails, fails whole.
             call_s: what one call of a processor may take. One that takes far longer than those before it is interrupted
                 earlier, and its rows are tried in smaller calls; `alone` gives each call all of its time.
+            chunk: which chunk of a batch the rows are of: what the host says meanwhile is kept with it.
         """
 
     async def predict(

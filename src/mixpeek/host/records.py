@@ -37,6 +37,35 @@ def install() -> RecordHandler:
     return handler
 
 
+class Place:
+    """Tells the reader of this host's output which chunk and which step all that follows belongs to."""
+
+    def __init__(self, fd: int = _STDERR) -> None:
+        self._fd = fd
+        self._chunk: int | None = None
+        self._told: tuple[int | None, str | None] = (None, None)
+
+    def enter_chunk(self, chunk: int | None) -> None:
+        """Begin with the rows of a chunk; None where they belong to none."""
+        self._chunk = chunk
+        self._tell(None)
+
+    def enter_step(self, step: str | None) -> None:
+        """Go on to a step of the pipeline, named as in errors."""
+        if self._chunk is not None:
+            self._tell(step)
+
+    def _tell(self, step: str | None) -> None:
+        if self._told != (self._chunk, step):
+            self._told = (self._chunk, step)
+            line = SEPARATOR + json.dumps({"chunk": self._chunk, "step": step and step[:_MAX_NAME]}).encode() + b"\n"
+            while line:
+                line = line[os.write(self._fd, line) :]
+
+
+place = Place()
+
+
 class RecordHandler(logging.Handler):
     """Writes records as lines, within an allowance; what goes beyond it is counted and told."""
 

@@ -20,6 +20,7 @@ from mixpeek.host.arrow import Sendable, sendable, to_arrow
 from mixpeek.host.failures import TIMED_OUT, UNTRIED, Failure, failure_from, invalid, own_frames
 from mixpeek.host.isolation import Isolated, isolate, slices
 from mixpeek.host.patience import CallInterrupted, Patience
+from mixpeek.host.records import place
 
 if TYPE_CHECKING:
     from mixpeek.host.loader import PluginPackage
@@ -141,6 +142,7 @@ def run_frame(
             continue
         splits = explodes and not step.takes_all
         size = None if step.takes_all else batch_rows
+        place.enter_step(step.label)
         done = _call_in_slices(package, step, ran.frame, rows, size, patience, explodes=splits)
         failed = {int(ran.places[row]): failure for row, failure in reversed(done.faults)}
         if failed:

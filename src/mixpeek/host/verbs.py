@@ -15,6 +15,7 @@ from mixpeek.host.failures import invalid
 from mixpeek.host.loader import PluginPackage
 from mixpeek.host.patience import Patience
 from mixpeek.host.realtime import Handler, find_handler
+from mixpeek.host.records import place
 from mixpeek.host.steps import Pipeline, Step, build_steps, warm
 
 Answer = tuple[Any, bytes]
@@ -60,6 +61,7 @@ class Plugin:
         wanted = request.get("isolate")
         patience = None if wanted is None else Patience(float(wanted["call_s"]), alone=bool(wanted["alone"]))
         explodes = request.get("explodes") is True
+        place.enter_chunk(request.get("chunk"))
         vectors, most = self._vector_columns(), request.get("batch_rows")
         return run_table(self._package, steps, body, vectors, most, patience, explodes=explodes)
 

@@ -29,6 +29,8 @@ class KeptLine:
     exception: str | None
     at: datetime
     size_bytes: int
+    chunk: int | None = None
+    step: str | None = None
 
     def wire(self) -> dict[str, Any]:
         """Return the line as it is sent."""

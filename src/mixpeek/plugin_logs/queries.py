@@ -12,7 +12,10 @@ from mixpeek.plugin_logs.models import MOST_BYTES, KeptLine, LogFilter
 
 CHANNEL = "mixpeek_plugin_logs"
 _LOCK = 0x706C6F67
-_COLUMNS = "id, deployment_id, batch_id, host_id, source, stream, level, logger, message, exception, at, size_bytes"
+_COLUMNS = (
+    "id, deployment_id, batch_id, host_id, source, stream, level, logger, message, exception, at, size_bytes,"
+    " chunk, step"
+)
 _WANTED = (
     " FROM plugin_logs WHERE namespace_id = %(namespace_id)s AND plugin_id = %(plugin_id)s"
     " AND level >= %(level)s"
@@ -42,7 +45,7 @@ def insert_lines(connection: Connection, lines: Sequence[Line]) -> None:
     known = {(row["namespace_id"], row["plugin_id"]) for row in rows}
     copied = (
         "COPY plugin_logs (namespace_id, plugin_id, deployment_id, batch_id, host_id, source, stream, level, logger,"
-        " message, exception, at, size_bytes) FROM STDIN"
+        " message, exception, at, size_bytes, chunk, step) FROM STDIN"
     )
     with connection.cursor() as cursor, cursor.copy(copied) as copy:
         for origin, host_id, line in lines:
@@ -189,4 +192,6 @@ def _row(origin: LogOrigin, host_id: str, line: LogLine) -> tuple[Any, ...]:
         line.exception,
         line.at,
         size_of(line),
+        line.chunk,
+        line.step,
     )

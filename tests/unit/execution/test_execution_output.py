@@ -75,6 +75,34 @@ def test_what_is_not_exactly_a_record_is_plain_text(broken: bytes) -> None:
     assert lines[0].message.startswith("\x1e")
 
 
+def place(chunk: object, step: object, **more: object) -> bytes:
+    return SEPARATOR + json.dumps({"chunk": chunk, "step": step, **more}).encode() + b"\n"
+
+
+def test_lines_belong_to_the_chunk_and_the_step_that_were_told_last() -> None:
+    told = place(3, "steps[0] A"), record(), place(4, None), place(None, None)
+    output = b"before\nhalf" + told[0] + b"in\n" + told[1] + told[2] + b"next\n" + told[3] + b"after"
+
+    lines = lines_of(output)
+
+    assert [(line.message, line.chunk, line.step) for line in lines] == [
+        ("before", None, None), ("half", None, None), ("in", 3, "steps[0] A"), ("m", 3, "steps[0] A"),
+        ("next", 4, None), ("after", None, None),
+    ]  # fmt: skip
+    assert readable(output) == "before\nhalf\nin\nWARNING words: m\nnext\nafter"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [place(-1, None), place(True, None), place(1, 2), place("1", None), place(1, None, more=1), place(2**31, None)],
+)
+def test_what_is_not_exactly_a_place_is_plain_text(broken: bytes) -> None:
+    [line, after] = lines_of(broken + b"after\n")
+
+    assert (line.stream, line.message) == ("output", broken.decode().rstrip("\n"))
+    assert (after.chunk, after.step) == (None, None)
+
+
 def test_a_long_line_is_cut_and_says_by_how_much() -> None:
     lines = lines_of(*[b"x" * 50_000] * 40, b"\nshort\n")
 

@@ -152,6 +152,8 @@ class BatchLogLine(Answer):
     logger: str | None
     message: str
     exception: str | None
+    chunk: int | None = Field(description="Whose rows the host was running.")
+    step: str | None = Field(description="As errors name it: `steps[0] Embedder`; null outside of a step.")
     at: datetime
 
 

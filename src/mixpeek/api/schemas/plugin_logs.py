@@ -29,6 +29,8 @@ class PluginLogLine(Answer):
     )
     deployment_id: str | None
     batch_id: str | None
+    chunk: int | None = Field(description="Of a batch: whose rows the host was running.")
+    step: str | None = Field(description="Of a batch, as errors name it: `steps[0] Embedder`.")
     host_id: str = Field(description="Tells the hosts apart that wrote the lines.")
 
 
