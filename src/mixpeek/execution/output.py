@@ -128,7 +128,13 @@ def readable(output: bytes) -> str:
     """Return output as text, each record in it as `LEVEL logger: message` with its traceback below."""
     if SEPARATOR not in output:
         return output.decode(errors="replace")
-    lines = [_readable(line) for line in output.split(b"\n") if _place_from(line) is None]
+    lines = []
+    for line in output.split(b"\n"):
+        before, separator, raw = line.partition(SEPARATOR)
+        if _place_from(separator + raw) is None:
+            lines.append(_readable(line))
+        elif before:
+            lines.append(before)
     return b"\n".join(lines).decode(errors="replace")
 
 
