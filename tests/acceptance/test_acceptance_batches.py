@@ -18,6 +18,7 @@ from factories.plugins import write_plugin
 from factories.servers import API_KEY, Server
 from factories.waiting import until
 from mixpeek import Mixpeek
+from mixpeek.batches.workflow import CONCURRENT_BATCHES
 from mixpeek.db.embedded import EmbeddedPostgres
 
 WORDS = """
@@ -84,6 +85,30 @@ def test_a_cancelled_batch_ends_at_once_and_keeps_what_was_committed(steered: Mi
     assert retried["chunks_to_run"] == batch["progress"]["chunks"] - batch["progress"]["chunks_committed"]
     assert steered.tasks.wait(retried["task_id"], timeout_s=60, poll_s=0.1).status == "COMPLETED"
     assert len(all_documents(steered, collection)) == 240
+
+
+def test_a_batch_cancelled_before_it_began_is_run_whole_by_a_retry(steered: Mixpeek, raw: httpx.Client) -> None:
+    slow_id = bucket_with(steered, [f"slow {place}" for place in range(240)])
+    bucket_id = bucket_with(steered, ["one", "two"])
+    # As many as run at once, so that the next one waits.
+    ahead = [collection_of(steered, slow_id, "steered_words").collection_id for _ in range(CONCURRENT_BATCHES)]
+    running = [steered.collections.trigger(each).batch_id for each in ahead]
+    for batch_id in running:
+        path = f"/buckets/{slow_id}/batches/{batch_id}"
+        until(lambda path=path: progress_of(raw, path)["chunks_committed"] >= 1, what="it runs")
+    collection = collection_of(steered, bucket_id, "steered_words")
+    path = f"/buckets/{bucket_id}/batches/{steered.collections.trigger(collection.collection_id).batch_id}"
+
+    raw.post(f"{path}/cancel").raise_for_status()
+    tiers = raw.get(path).json()["tier_tasks"]
+    retried = raw.post(f"{path}/retry", json={"retry_mode": "all"}).raise_for_status().json()
+    for batch_id in running:
+        raw.post(f"/buckets/{slow_id}/batches/{batch_id}/cancel").raise_for_status()
+
+    assert [tier["status"] for tier in tiers] == ["SKIPPED"]
+    assert (retried["status"], retried["chunks_to_run"]) == ("PENDING", 0)
+    assert steered.tasks.wait(retried["task_id"], timeout_s=60).status == "COMPLETED"
+    assert len(all_documents(steered, collection)) == 2
 
 
 def has_no_host() -> bool:

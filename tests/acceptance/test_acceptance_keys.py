@@ -27,7 +27,9 @@ from mixpeek.api.app import ROUTERS
 from mixpeek.db.embedded import EmbeddedPostgres
 
 # Reached without a key: whether the server lives, and URLs that carry their own signature.
-PUBLIC = {"GET /v1/health", "GET /v1/health/liveness", "PUT /v1/blobs/{token}", "GET /v1/blobs/{token}"}
+# What stages there are is the same for everybody; the official client asks for it without its key.
+STAGES = {"GET /v1/retrievers/stages", "GET /v1/namespaces/{namespace_id}/retrievers/stages"}
+PUBLIC = {"GET /v1/health", "GET /v1/health/liveness", "PUT /v1/blobs/{token}", "GET /v1/blobs/{token}", *STAGES}
 # Answered for a key of another namespace, with what that key may see.
 FOR_ANY_KEY = {
     "GET /v1/namespaces",

@@ -268,7 +268,7 @@ def cancel_batch(connection: Connection, namespace: Namespace, batch: Batch) -> 
 def retry_batch(
     connection: Connection, namespace: Namespace, bucket: Bucket, batch_id: str, body: RetryBatch
 ) -> dict[str, Any]:
-    """Run what failed again: its failed rows, and the chunks that a batch which was stopped never came to.
+    """Run what failed again: its failed rows, and the chunks and tiers that a batch which was stopped never came to.
 
     Tiers after the first one with anything to run are run whole, from what is stored by then.
 
@@ -295,10 +295,13 @@ def retry_batch(
         "chunks_to_run": chunks,
         "message": "Nothing is left to retry",
     }
-    if not chunks:
+    unplanned = None if batch.snapshot is None else first_unplanned(batch)  # without one, it was never submitted
+    if unplanned is not None and not set(batch.dag_tiers[unplanned]) <= set(collection_ids):
+        unplanned = None
+    if not chunks and unplanned is None:
         return answer
-    first = min(number for number, tier in enumerate(batch.dag_tiers) if any(open_chunks.get(c) for c in tier))
-    tier_queries.reopen_tiers(connection, batch_id, first)
+    begun = [number for number, tier in enumerate(batch.dag_tiers) if any(open_chunks.get(c) for c in tier)]
+    tier_queries.reopen_tiers(connection, batch_id, begun[0] if begun else None, unplanned)
     progress_queries.recount(connection, batch_id)
     task_id = _submit_task(connection, namespace, "api_buckets_batches_process", batch_id)
     queries.restart_batch(connection, batch_id, task_id)
@@ -306,7 +309,8 @@ def retry_batch(
         **answer,
         "task_id": task_id,
         "status": "PENDING",
-        "message": f"{rows} failed rows are run again; poll GET /v1/tasks/{task_id}",
+        "message": f"{f'{rows} failed rows are run again' if begun else 'The batch goes on'};"
+        f" poll GET /v1/tasks/{task_id}",
     }
 
 
@@ -319,6 +323,16 @@ def delete_batch(connection: Connection, namespace: Namespace, bucket: Bucket, b
     if batch.status not in (*tasks.TERMINAL, "DRAFT"):
         raise Conflict(f"Batch {batch_id} is {batch.status}", hint="Cancel it first, or wait until it has ended")
     queries.delete_batch(connection, batch_id)
+
+
+def first_unplanned(batch: Batch) -> int | None:
+    """Return the tier that a batch was about to plan when it was stopped; None if it was within one, or one failed."""
+    for tier in batch.tiers:
+        if tier["started_at"] is None:
+            return int(tier["tier_num"])
+        if tier["status"] not in ("COMPLETED", "COMPLETED_WITH_ERRORS"):
+            return None
+    return None
 
 
 def collections_of_tiers(batch: Batch, tier_nums: list[int] | None) -> list[str]:

@@ -84,22 +84,26 @@ def close_tiers(connection: Connection, batch_id: str, error: str | None, *, sta
     )
 
 
-def reopen_tiers(connection: Connection, batch_id: str, first: int) -> None:
-    """Have a batch that has ended go on at a tier; those after it are planned anew, from what is stored by then."""
-    connection.execute(
-        "UPDATE batch_tiers SET status = 'IN_PROGRESS', error = NULL, completed_at = NULL,"
-        " started_at = COALESCE(started_at, now()) WHERE batch_id = %s AND tier_num = %s",
-        [batch_id, first],
-    )
-    later = {"batch": batch_id, "first": first}
+def reopen_tiers(connection: Connection, batch_id: str, begun: int | None, unplanned: int | None) -> None:
+    """Have a batch that has ended go on within a tier, or with one that was never planned.
+
+    Tiers after it are planned anew, from what is stored by then.
+    """
+    if begun is not None:
+        connection.execute(
+            "UPDATE batch_tiers SET status = 'IN_PROGRESS', error = NULL, completed_at = NULL,"
+            " started_at = COALESCE(started_at, now()) WHERE batch_id = %s AND tier_num = %s",
+            [batch_id, begun],
+        )
+    later = {"batch": batch_id, "first": unplanned if begun is None else begun + 1}
     for table in ("batch_chunks", "row_outcomes"):
         connection.execute(
             f"DELETE FROM {table} WHERE batch_id = %(batch)s AND collection_id IN (SELECT unnest(collection_ids)"
-            "  FROM batch_tiers WHERE batch_id = %(batch)s AND tier_num > %(first)s)",
+            "  FROM batch_tiers WHERE batch_id = %(batch)s AND tier_num >= %(first)s)",
             later,
         )
     connection.execute(
         "UPDATE batch_tiers SET status = 'PENDING', error = NULL, started_at = NULL, completed_at = NULL"
-        " WHERE batch_id = %(batch)s AND tier_num > %(first)s",
+        " WHERE batch_id = %(batch)s AND tier_num >= %(first)s",
         later,
     )
