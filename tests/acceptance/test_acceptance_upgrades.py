@@ -168,6 +168,9 @@ def test_a_switch_is_refused_until_the_build_is_complete_and_an_upgrade_can_be_c
     assert author.tasks.get(canceled.task_id).status == "CANCELED"
     assert notes.build().state == "READY"
     assert author.collections.cancel_upgrade(notes.id).state == "CANCELED"
+    with pytest.raises(ApiError, match="a generation that is gone") as refused:
+        author.batches.retry(notes.bucket_id, canceled.batch_id)
+    assert refused.value.status == 409
     assert notes.makers() == {OLD}
 
 

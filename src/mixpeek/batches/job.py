@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixpeek.batches.rows import Recipe
+from mixpeek.collections.mappings import parse_mappings
+from mixpeek.collections.models import Collection
 from mixpeek.contract.manifest import Manifest
 from mixpeek.documents.port import Index
 from mixpeek.execution.port import CALL_TIMEOUT_S, HostSpec, Step
 from mixpeek.host.patience import LEAST_SUSPECT_S, SUSPICION
+from mixpeek.registry.models import PluginVersion
 
 # As in the host: so many calls may be interrupted in one run.
 INTERRUPTIONS = 8
@@ -41,6 +44,24 @@ class Job:
     def call_s(self) -> float:
         """How long one call of a processor may take."""
         return self.manifest.compute_profile.timeout_s or CALL_TIMEOUT_S
+
+
+def recipe_of(collection: Collection, version: PluginVersion, began_at: str | None = None) -> Recipe:
+    """Return what decides the rows of a collection that a version makes.
+
+    Args: began_at: ISO 8601, of the batch that runs them.
+    """
+    extractor = collection.feature_extractor
+    return Recipe(
+        collection_id=collection.collection_id,
+        extractor_id=version.plugin_id,
+        namespace_id=collection.namespace_id,
+        input_mappings=parse_mappings(extractor["input_mappings"] or version.parsed_manifest.input_mappings),
+        field_passthrough=extractor["field_passthrough"],
+        include_all_source_fields=extractor["include_all_source_fields"],
+        source_fields=collection.input_schema.get("properties", {}),
+        began_at=began_at,
+    )
 
 
 def hosts_for(job: Job, most: int) -> int:

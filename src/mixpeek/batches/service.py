@@ -280,6 +280,11 @@ def retry_batch(
             f"Batch {batch_id} is {batch.status}; what failed is known once it has ended",
             hint="Submit it" if batch.status == "DRAFT" else f"Poll GET /v1/tasks/{batch.task_id}",
         )
+    filled = batch.fills
+    if filled is not None and collection_queries.find_generation(connection, batch.collection_ids[0], filled) is None:
+        raise Conflict(
+            f"Batch {batch_id} filled a generation that is gone", hint="Begin the upgrade of the collection again"
+        )
     collection_ids = collections_of_tiers(batch, body.tier_nums)
     causes = sorted(TRANSIENT) if body.retry_mode == "transient_only" else None
     rows = chunk_queries.plan_retries(connection, batch_id, collection_ids, causes, body.max_retry_count)

@@ -14,18 +14,16 @@ from typing import Any, TypeVar
 from mixpeek.batches import chunk_queries, mirror_queries, outcome_queries, progress_queries, queries, tier_queries
 from mixpeek.batches.deletions import count_deleted
 from mixpeek.batches.halting import Halted
-from mixpeek.batches.job import Job
+from mixpeek.batches.job import Job, recipe_of
 from mixpeek.batches.models import Batch, Tier
 from mixpeek.batches.outages import Outages
 from mixpeek.batches.planning import covered_from
-from mixpeek.batches.rows import Recipe
 from mixpeek.batches.runner import ChunkRunner
 from mixpeek.batches.service import RUN_BATCH
 from mixpeek.batches.sources import Planner, Target
 from mixpeek.batches.verdict import judge, judge_batch
 from mixpeek.batches.versions import follows_active, is_fix_of
 from mixpeek.collections.generations import end_build, next_version, open_generation, switch_generation
-from mixpeek.collections.mappings import parse_mappings
 from mixpeek.collections.models import Collection
 from mixpeek.collections.queries import drop_building, find_collection, find_generation
 from mixpeek.collections.upgrade_queries import list_written, note_behind
@@ -202,16 +200,7 @@ class BatchWorkflow:
         return Job(
             task_id=task_id,
             batch_id=batch.batch_id,
-            recipe=Recipe(
-                collection_id=collection.collection_id,
-                extractor_id=version.plugin_id,
-                namespace_id=collection.namespace_id,
-                input_mappings=parse_mappings(extractor["input_mappings"] or manifest.input_mappings),
-                field_passthrough=extractor["field_passthrough"],
-                include_all_source_fields=extractor["include_all_source_fields"],
-                source_fields=collection.input_schema.get("properties", {}),
-                began_at=batch.created_at.isoformat(),
-            ),
+            recipe=recipe_of(collection, version, batch.created_at.isoformat()),
             index=Index(collection.collection_id, generation),
             manifest=manifest,
             parameters=extractor["parameters"],
@@ -283,15 +272,12 @@ class BatchWorkflow:
     def _finish(self, connection: Connection, batch: Batch, task_id: str) -> None:
         batch_id = batch.batch_id
         verdict = judge_batch([(tier["status"], tier["error"]) for tier in batch.tiers])
-        counts, causes = (
-            progress_queries.totals(connection, batch_id),
-            outcome_queries.count_causes(connection, batch_id),
-        )
+        counts = progress_queries.totals(connection, batch_id)
+        causes = outcome_queries.count_causes(connection, batch_id)
         if not queries.finish_batch(connection, batch_id, task_id, verdict.status, verdict.error, causes):
             raise Halted
-        end_build(
-            connection, self._runner.documents, batch_id, verdict.error or "" if verdict.status == "FAILED" else None
-        )
+        error = verdict.error or "" if verdict.status == "FAILED" else None
+        end_build(connection, self._runner.documents, batch_id, error)
         outputs = {"batch_id": batch_id, "documents_written": counts["written"], **counts, "causes": causes}
         tasks.update_task(
             connection, task_id, verdict.status, outputs=outputs, progress={"progress": counts}, error=verdict.error

@@ -68,7 +68,7 @@ def embed(
     context.reading.release()  # a plugin may take its time; others need the connection
     inputs = text_inputs(value, version) if mode == "text" else content_inputs(value, version)
     reply = context.tools.predict(version, inputs, target.parameters)
-    vector = _vector_of(reply, version, feature)
+    vector = vector_of(reply, version, feature)
     if remember:
         context.tools.vectors.put(key, vector)
     return vector
@@ -91,7 +91,8 @@ def _only_input(version: PluginVersion) -> list[str]:
     return names if len(names) == 1 else []
 
 
-def _vector_of(reply: Any, version: PluginVersion, name: str) -> list[float]:
+def vector_of(reply: Any, version: PluginVersion, name: str) -> list[float]:
+    """Return a feature's vector from a version's realtime answer; raise PluginReplyInvalid if it holds none."""
     embeddings = version.parsed_manifest.embeddings
     feature = next(each for each in embeddings if each.feature_name == name)
     vector = vector_from_reply(reply, feature, only_feature=len(embeddings) == 1)

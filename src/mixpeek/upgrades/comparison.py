@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mixpeek.batches import outcome_queries
-from mixpeek.batches.rows import TEXT, Recipe, row_from_document, rows_from_object
+from mixpeek.batches.job import recipe_of
+from mixpeek.batches.rows import TEXT, row_from_document, rows_from_object
 from mixpeek.catalog.queries import find_objects
 from mixpeek.collections import queries as collection_queries
 from mixpeek.collections import upgrade_queries
-from mixpeek.collections.mappings import parse_mappings
 from mixpeek.collections.models import Collection, Upgrade
 from mixpeek.collections.service import get_collection
 from mixpeek.collections.upgrade_states import OPEN
@@ -25,9 +25,9 @@ from mixpeek.contract.columns import DATA, MIME_TYPE
 from mixpeek.db.pool import Connection, Database
 from mixpeek.documents.port import Document, DocumentStore, Index
 from mixpeek.errors import Conflict, InvalidRequest, PluginError
-from mixpeek.examination.vectors import fault_of_vector, vector_from_reply
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
+from mixpeek.retrieval.embedding import text_inputs, vector_of
 from mixpeek.upgrades.ranking import overlap, rank_correlation, spread
 from mixpeek.upgrades.schemas import CompareGenerations
 from mixpeek.upgrades.service import get_upgrade
@@ -219,27 +219,5 @@ class Comparison:
         return [hit.document_id for hit in hits if hit.document_id != query.document_id][:DEEP]
 
     def _embed(self, name: str, collection: Collection, version: PluginVersion, text: str) -> list[float]:
-        properties = version.parsed_manifest.input_schema.get("properties", {})
-        words = [key for key, schema in properties.items() if schema.get("type") == "string"]
-        inputs = {"text": text, **({words[0]: text} if len(words) == 1 else {})}
-        reply = self._predict(version, inputs, collection.feature_extractor["parameters"])
-        feature = next(f for f in version.parsed_manifest.embeddings if f.feature_name == name)
-        vector = vector_from_reply(reply, feature, only_feature=len(version.parsed_manifest.embeddings) == 1)
-        fault = fault_of_vector(vector, feature)
-        if fault or vector is None:
-            raise PluginError(f"{version.plugin_id} could not embed the query: {fault}")
-        return vector
-
-
-def recipe_of(collection: Collection, version: PluginVersion) -> Recipe:
-    """Return what decides a collection's rows."""
-    extractor = collection.feature_extractor
-    return Recipe(
-        collection_id=collection.collection_id,
-        extractor_id=version.plugin_id,
-        namespace_id=collection.namespace_id,
-        input_mappings=parse_mappings(extractor["input_mappings"] or version.parsed_manifest.input_mappings),
-        field_passthrough=extractor["field_passthrough"],
-        include_all_source_fields=extractor["include_all_source_fields"],
-        source_fields=collection.input_schema.get("properties", {}),
-    )
+        reply = self._predict(version, text_inputs(text, version), collection.feature_extractor["parameters"])
+        return vector_of(reply, version, name)
