@@ -14,8 +14,6 @@ from pathlib import Path
 
 import psutil
 
-_PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
-
 
 def end_in_order_when_told() -> None:
     """Have SIGTERM end this process as an exception does: contexts are left, and no stopped process stays behind."""
@@ -65,11 +63,12 @@ def end(pid: int, within_s: float = 20) -> None:
     psutil.wait_procs(alive, 5)
 
 
-def pss_mb(processes: list[psutil.Process]) -> float:
-    """Return the memory of processes in MB (10^6 bytes), what they share counted once (PSS)."""
+def pss_mb(processes: list[psutil.Process], part: str = "Pss") -> float:
+    """Return the memory of processes in MB (10^6 bytes), what they share counted once, or a part, as `Pss_Shmem`."""
+    line = re.compile(rf"^{part}:\s+(\d+) kB", re.MULTILINE)
     kilobytes = 0
     for process in processes:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            found = _PSS.search(Path(f"/proc/{process.pid}/smaps_rollup").read_text())
+            found = line.search(Path(f"/proc/{process.pid}/smaps_rollup").read_text())
             kilobytes += int(found[1]) if found else 0
     return kilobytes * 1024 / 1e6

@@ -10,6 +10,7 @@ import contextlib  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
+import sys  # noqa: E402
 import threading  # noqa: E402
 from datetime import UTC, datetime, timedelta  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -55,8 +56,18 @@ HEARTBEAT_S = 2.0
 NICENESS = 10
 
 
+class _NoPandas:
+    """An import hook. Arrow loads pandas wherever it finds it: 32 MB and half a second, and only hosts use frames."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Refuse pandas; leave every other module to the next hook."""
+        if name == "pandas":
+            raise ModuleNotFoundError("No module named 'pandas' in the worker", name=name)
+
+
 def main() -> None:
     settings, data_dir, process_id = begin("worker")
+    sys.meta_path.insert(0, _NoPandas())
     _stand_back()
     tracing.begin("mixpeek-worker")
     stopping = threading.Event()
