@@ -28,6 +28,19 @@ STORED = (
     " JOIN documents d"
     " ON d.collection_id = h.collection_id AND d.generation = h.generation AND d.source_document_id = h.id"
 )
+# Chunks `c` that one task of a batch has committed, of some of its collections.
+_OF_TASK: LiteralString = f"{CHOSEN} AND c.committed_at >= (SELECT created_at FROM tasks WHERE task_id = %(task)s)"
+# Each of their sources, and how a document `d`, stored or removed, is known to be made of what they held of it.
+_HELD_BY_TASK: LiteralString = (
+    " SELECT c.collection_id, c.generation, c.row_ids, c.deletions, s.id FROM batch_chunks c"
+    f" CROSS JOIN LATERAL unnest(c.{{ids}}) s (id) WHERE {_OF_TASK} AND c.source_collection_id IS {{kind}}"
+)
+_MADE_OF_HELD: LiteralString = (
+    "d.collection_id = h.collection_id AND d.generation = h.generation"
+    " AND (h.row_ids IS NULL OR COALESCE(d.row_id, d.document_id) = ANY(h.row_ids))"
+    " AND NOT EXISTS (SELECT FROM row_outcomes o WHERE o.batch_id = %(batch)s AND o.collection_id = d.collection_id"
+    "  AND o.document_id = d.document_id)"
+)
 
 
 def plan_chunks(
@@ -169,11 +182,14 @@ def commit_chunk(
     written: int,
     outcomes: Sequence[Outcome],
     rows_per_s: float | None = None,
+    deletions: int = 0,
 ) -> dict[str, Any]:
     """Record a claimed chunk as done with the outcome of every row that was not written; return the batch's counts.
 
     A row of an exploding extractor counts once for each of its parts, a retry for what it changed. From here to the end
     of the transaction no other chunk of the batch can be recorded.
+
+    Args: deletions: how often documents were deleted in the namespace before, none of which happens meanwhile.
     """
     key = {"batch": chunk.batch_id, "collection": chunk.collection_id, "chunk": chunk.chunk}
     skipped = sum(1 for outcome in outcomes if outcome.outcome == "skipped")
@@ -183,8 +199,9 @@ def commit_chunk(
     # In one statement: whoever hears of the commit, as webhooks do, reads its counts.
     connection.execute(
         "UPDATE batch_chunks SET committed_at = now(), rows = %(rows)s, written = %(written)s, skipped = %(skipped)s,"
-        " failed = %(failed)s WHERE batch_id = %(batch)s AND collection_id = %(collection)s AND chunk = %(chunk)s",
-        {**key, **counts},
+        " failed = %(failed)s, stored = %(stored)s, deletions = %(deletions)s"
+        " WHERE batch_id = %(batch)s AND collection_id = %(collection)s AND chunk = %(chunk)s",
+        {**key, **counts, "stored": written, "deletions": deletions},
     )
     with connection.cursor() as many:
         many.executemany(
@@ -238,7 +255,38 @@ def count_rows(connection: Connection, batch_id: str, collection_ids: list[str])
     )[0]
 
 
-def count_stored(connection: Connection, batch_id: str, collection_ids: list[str]) -> int:
-    """Count the documents that collections have of this batch's sources, whichever batch wrote them last."""
-    chosen = {"batch": batch_id, "collections": collection_ids}
-    return int(scalar(connection, f"SELECT count(*) FROM ({STORED}) stored", chosen))
+def count_missing(connection: Connection, batch_id: str, task_id: str, collection_ids: list[str]) -> int:
+    """Count the documents that chunks of one task wrote and that are neither stored nor removed by right since.
+
+    They are looked for by the sources and rows that the chunks held, whichever batch wrote them last; what a row that
+    failed left from an earlier batch is not taken for one.
+    """
+    chosen = {"batch": batch_id, "task": task_id, "collections": collection_ids}
+    found = dict_rows(
+        connection,
+        "SELECT (SELECT COALESCE(sum(stored), 0) FROM batch_chunks c WHERE " + _OF_TASK + ") AS written,"
+        f" (SELECT count(*) FROM ({_HELD_BY_TASK.format(ids='object_ids', kind='NULL')}) h JOIN documents d"
+        f"  ON d.object_id = h.id AND {_MADE_OF_HELD})"
+        f" + (SELECT count(*) FROM ({_HELD_BY_TASK.format(ids='document_ids', kind='NOT NULL')}) h JOIN documents d"
+        f"  ON d.source_document_id = h.id AND {_MADE_OF_HELD}) AS stored",
+        chosen,
+    )[0]
+    missing = int(found["written"]) - int(found["stored"])
+    return missing and max(0, missing - _count_removed(connection, chosen))
+
+
+def _count_removed(connection: Connection, chosen: dict[str, Any]) -> int:
+    """Count the documents of a task's chunks that were removed since by users, or by other batches, and are gone."""
+    held = f"{_HELD_BY_TASK.format(ids='object_ids', kind='NULL')} UNION ALL" + _HELD_BY_TASK.format(
+        ids="document_ids", kind="NOT NULL"
+    )
+    found = scalar(
+        connection,
+        "SELECT count(*) FROM (SELECT DISTINCT d.collection_id, d.generation, d.document_id FROM document_removals d"
+        f" JOIN ({held}) h ON d.source_id = h.id AND {_MADE_OF_HELD} WHERE d.collection_id = ANY(%(collections)s)"
+        "  AND (d.number > h.deletions OR (d.number = 0 AND d.batch_id = %(batch)s))) d"
+        " WHERE NOT EXISTS (SELECT FROM documents s WHERE s.collection_id = d.collection_id"
+        "  AND s.generation = d.generation AND s.document_id = d.document_id)",
+        chosen,
+    )
+    return int(found)

@@ -6,6 +6,7 @@ from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
+from mixpeek.batches.deletions import unwatch, watch
 from mixpeek.batches.models import Batch
 from mixpeek.batches.progress_queries import note_end
 from mixpeek.catalog.models import StoredObject
@@ -70,6 +71,7 @@ def start_batch(connection: Connection, batch_id: str, task_id: str, snapshot: i
         "UPDATE batches SET status = 'PENDING', task_id = %s, snapshot = %s, updated_at = now() WHERE batch_id = %s",
         [task_id, snapshot, batch_id],
     )
+    watch(connection, batch_id)
 
 
 def restart_batch(connection: Connection, batch_id: str, task_id: str) -> None:
@@ -82,6 +84,7 @@ def restart_batch(connection: Connection, batch_id: str, task_id: str) -> None:
         "UPDATE batch_progress SET finished_at = NULL, rows_per_s = NULL, updated_at = now() WHERE batch_id = %s",
         [batch_id],
     )
+    watch(connection, batch_id)
 
 
 def add_objects(connection: Connection, batch_id: str, object_ids: list[str]) -> None:
@@ -178,6 +181,7 @@ def finish_batch(
     )
     if cursor.rowcount == 1:
         note_end(connection, batch_id)
+        unwatch(connection, batch_id)
     return cursor.rowcount == 1
 
 
@@ -190,6 +194,7 @@ def cancel_batch(connection: Connection, batch_id: str, task_id: str, error_summ
     )
     connection.execute("UPDATE batches SET status = 'MIRRORED' WHERE mirror_of = %s", [batch_id])
     note_end(connection, batch_id)
+    unwatch(connection, batch_id)
 
 
 def delete_batch(connection: Connection, batch_id: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mixpeek.batches import chunk_queries, outcome_queries, progress_queries, queries, tier_queries
+from mixpeek.batches.deletions import watch
 from mixpeek.batches.faults import TRANSIENT
 from mixpeek.batches.models import Batch, Tier
 from mixpeek.batches.planning import tiers_from
@@ -156,8 +157,10 @@ def _insert(
         tier_queries.replace_tiers(
             connection, batch_id, [Tier(batch_id, 0, only, first, batch.source_collection_ids, "PENDING")]
         )
-        return _found(connection, batch_id)
-    _resolve_tiers(connection, batch, [collection.collection_id for collection in start])
+    else:
+        _resolve_tiers(connection, batch, [collection.collection_id for collection in start])
+    if batch.status != "DRAFT":
+        watch(connection, batch_id)
     return _found(connection, batch_id)
 
 

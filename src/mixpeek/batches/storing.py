@@ -8,7 +8,7 @@ import time
 
 from mixpeek.batches import chunk_queries, queries
 from mixpeek.batches.building import find_newer
-from mixpeek.batches.deletions import deleted_sources, without
+from mixpeek.batches.deletions import deleted_documents, deleted_sources, without, without_documents
 from mixpeek.batches.halting import Halted
 from mixpeek.batches.job import Job
 from mixpeek.batches.outages import Outages
@@ -50,19 +50,23 @@ class Storing:
                 log.warning("chunk %s of %s was committed before", chunk.chunk, job.batch_id)
                 return
             # What was deleted since the chunk was read must not come back as a document.
-            if self._documents.hold_off_deletions(connection, job.recipe.namespace_id) != self._deletions:
+            deletions = self._documents.hold_off_deletions(connection, job.recipe.namespace_id)
+            if deletions != self._deletions:
                 checked = without(checked, deleted_sources(connection, chunk))
+            if deletions:
+                ids = [document.document_id for document in checked.documents]
+                checked = without_documents(checked, deleted_documents(connection, job.index, job.batch_id, ids))
             newer = find_newer(connection, job, chunk)
             checked = without(checked, newer)
             sources = Sources(
                 [one for one in chunk.object_ids if one not in newer],
                 [one for one in chunk.document_ids if one not in newer],
             )
-            self._documents.keep_only(connection, job.index, computed.kept, sources)
+            self._documents.keep_only(connection, job.index, computed.kept, sources, job.batch_id)
             self._documents.upsert(connection, job.index, checked.documents)
             # The counts are every chunk's: taken last, they keep others waiting only for the end of the transaction.
             counts = chunk_queries.commit_chunk(
-                connection, chunk, before, len(checked.documents), checked.outcomes, self._rate.rows_per_s
+                connection, chunk, before, len(checked.documents), checked.outcomes, self._rate.rows_per_s, deletions
             )
             tasks.update_task(connection, job.task_id, "PROCESSING", progress={"progress": counts})
 

@@ -25,15 +25,15 @@ def judge_batch(tiers: Sequence[tuple[str, str | None]]) -> Verdict:
     return Verdict(worst, "; ".join(words) or None)
 
 
-def judge(rows: int, written: int, stored: int, causes: dict[str, int], first_message: str | None) -> Verdict:
+def judge(rows: int, written: int, missing: int, causes: dict[str, int], first_message: str | None) -> Verdict:
     """Return COMPLETED only when every row is stored; a batch that stores nothing of what it had is FAILED.
 
     Args:
-        rows: rows that were run. written: rows the ledger says were written. stored: documents the store has for
-            the batch's objects.
+        rows: rows that were run. written: rows the ledger says were written. missing: documents that were written and
+            are not stored, although nobody deleted them.
     """
-    if stored < written:
-        return Verdict("FAILED", f"{written} documents were written but {stored} are stored; run the batch again")
+    if missing:
+        return Verdict("FAILED", f"{missing} of {written} documents that were written are missing; run the batch again")
     if rows == 0:
         return Verdict("COMPLETED", None)
     if written == rows:

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from mixpeek.batches import chunk_queries, mirror_queries, outcome_queries, progress_queries, queries, tier_queries
-from mixpeek.batches.deletions import count_deleted
 from mixpeek.batches.halting import Halted
 from mixpeek.batches.job import Job, recipe_of
 from mixpeek.batches.models import Batch, Tier
@@ -234,13 +233,11 @@ class BatchWorkflow:
         batch_id, collections = tier.batch_id, tier.collection_ids
         with self._database.transaction() as connection:
             counts = chunk_queries.count_rows(connection, batch_id, collections)
-            stored = chunk_queries.count_stored(connection, batch_id, collections)
+            missing = chunk_queries.count_missing(connection, batch_id, task_id, collections)
             causes = outcome_queries.count_causes(connection, batch_id, collections)
             first = outcome_queries.first_outcome(connection, batch_id, collections)
             message = f"row {first['document_id']}: {first['message']}" if first else None
-            if stored < counts["written"] and count_deleted(connection, batch_id, collections):
-                stored = counts["written"]  # what users deleted meanwhile is not missed
-            verdict = judge(counts["rows"], counts["written"], stored, causes, message)
+            verdict = judge(counts["rows"], counts["written"], missing, causes, message)
             self._settle_generations(connection, tier, is_good=verdict.status != "FAILED")
             tier_queries.finish_tier(connection, tier, verdict.status, verdict.error, causes, counts["written"])
             batch = _get(connection, batch_id)
@@ -266,7 +263,7 @@ class BatchWorkflow:
                 drop_building(connection, collection.collection_id, [generation])
                 continue
             version = self._version_of(connection, collection, generation)
-            vanished = switch_generation(connection, collection, generation, version)
+            vanished = switch_generation(connection, self._runner.documents, collection, generation, version)
             self._runner.documents.remove_made_of(connection, vanished)
 
     def _finish(self, connection: Connection, batch: Batch, task_id: str) -> None:

@@ -44,12 +44,16 @@ def open_generation(connection: Connection, collection: Collection, version: Plu
 
 
 def switch_generation(
-    connection: Connection, collection: Collection, generation: int, version: PluginVersion
+    connection: Connection, documents: DocumentStore, collection: Collection, generation: int, version: PluginVersion
 ) -> list[str]:
-    """Have a collection searched by another generation; return the ids of the documents that only the former had."""
+    """Have a collection searched by another generation, with all that users made and set in the former one.
+
+    Returns: the ids of the documents that only the former has.
+    """
     wanted = FeatureExtractor.model_validate(collection.feature_extractor)
     schema = output_schema(version, wanted, collection.input_schema.get("properties", {}))
     before = collection.live_generation
+    documents.carry_over(connection, Index(collection.collection_id, before), generation)
     queries.switch_generation(connection, collection.collection_id, before, generation, schema)
     return queries.list_vanished(connection, collection.collection_id, before, generation)
 

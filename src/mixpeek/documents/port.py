@@ -117,7 +117,9 @@ class DocumentStore(Protocol):
     def upsert(self, connection: Connection, index: Index, documents: Sequence[NewDocument]) -> None:
         """Write documents, replacing those of the same id; each id exists once afterwards."""
 
-    def keep_only(self, connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources) -> int:
+    def keep_only(
+        self, connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources, batch_id: str = ""
+    ) -> int:
         """Remove what earlier runs made of these sources and this one does not make any more; return how many.
 
         What other collections made of a removed document goes with it.
@@ -125,6 +127,7 @@ class DocumentStore(Protocol):
         Args:
             kept: the rows that the sources have now, by the id of their (first) document, with the number of parts
                 of each; None keeps all there are.
+            batch_id: the batch that made them.
         """
 
     def remove_made_of(self, connection: Connection, document_ids: Sequence[str]) -> int:
@@ -221,7 +224,8 @@ class DocumentStore(Protocol):
     def delete(self, connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:
         """Delete documents with their vectors; return the ids of those that existed.
 
-        What other collections made of them goes with them.
+        What other collections made of them goes with them. A batch that was begun before stores none of them later,
+        whether they were there already or not.
         """
 
     def hold_off_deletions(self, connection: Connection, namespace_id: str) -> int:

@@ -95,8 +95,10 @@ class PostgresDocuments:
         grown = new if segment.table_name is None else len(documents)
         segment_queries.note_rows(connection, index, segment, grown, self._limits)
 
-    def keep_only(self, connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources) -> int:
-        return postgres_removal.keep_only(connection, index, kept, sources)
+    def keep_only(
+        self, connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources, batch_id: str = ""
+    ) -> int:
+        return postgres_removal.keep_only(connection, index, kept, sources, batch_id)
 
     def remove_made_of(self, connection: Connection, document_ids: Sequence[str]) -> int:
         return postgres_removal.remove_made_of(connection, document_ids)

@@ -36,6 +36,8 @@ NOT_AUDITED = {
     "document_keys": "where documents are kept",
     "documents": "made by batches, which are recorded with their counts and outcomes",
     "document_vectors": "as documents",
+    "document_watches": "which batches run, which are recorded",
+    "document_removals": "what was deleted while they do, which is recorded",
     "document_deletions": "counts of deletions, which are recorded",
     "asset_checks": "files that may be removed, found again from what refers to them",
     "batch_chunks": "as documents",

@@ -48,9 +48,9 @@ class _Place:
 
     @cached_property
     def others(self) -> list[Index]:
-        """The generations beside the live one that are written to as well: those of an upgrade."""
+        """The generations beside the live one that are written to as well; none begins before the transaction ends."""
         identifier = self.collection.collection_id
-        written = list_written(self.connection, identifier) if self.collection.is_upgrading else []
+        written = list_written(self.connection, identifier)
         return [Index(identifier, each) for each in written if each != self.collection.live_generation]
 
     def edit(self, document_ids: list[str], fields: dict[str, Any], *, replace: bool = False) -> set[str]:
