@@ -143,7 +143,7 @@ def test_a_draft_takes_objects_and_can_be_cancelled_and_deleted(steered: Mixpeek
     assert raw.get(f"{batches}/{draft['batch_id']}").status_code == 404
 
 
-def test_objects_deleted_while_a_batch_runs_are_gone_and_no_fault_of_it(steered: Mixpeek, raw: httpx.Client) -> None:
+def test_what_is_deleted_while_a_batch_runs_is_gone_and_no_fault_of_it(steered: Mixpeek, raw: httpx.Client) -> None:
     bucket_id = bucket_with(steered, [f"slow {place}" for place in range(160)])
     collection = collection_of(steered, bucket_id, "steered_words")
     objects = {each["blobs"][0]["data"]: each["object_id"] for each in steered.objects.iterate(bucket_id)}
@@ -155,10 +155,34 @@ def test_objects_deleted_while_a_batch_runs_are_gone_and_no_fault_of_it(steered:
 
     for text in ("slow 0", "slow 159"):
         raw.delete(f"/buckets/{bucket_id}/objects/{objects.pop(text)}").raise_for_status()
+    unwanted = all_documents(steered, collection)[0]
+    steered.documents.delete(collection.collection_id, unwanted["document_id"])
+    objects.pop(unwanted["content"])
     task = steered.tasks.wait(triggered.task_id, timeout_s=60)
 
     assert (task.status, task.error) == ("COMPLETED", None)
     assert {each["content"] for each in all_documents(steered, collection)} == set(objects)
+
+
+def test_a_document_that_vanishes_by_itself_fails_the_batch_that_stored_it(
+    steered: Mixpeek, raw: httpx.Client, server: Server
+) -> None:
+    bucket_id = bucket_with(steered, [f"slow {place}" for place in range(64)])
+    collection = collection_of(steered, bucket_id, "steered_words")
+    triggered = steered.collections.trigger(collection.collection_id)
+    until(lambda: len(all_documents(steered, collection)) >= 2, what="a chunk is committed")
+    deleted, lost = (one["document_id"] for one in all_documents(steered, collection)[:2])
+
+    steered.documents.delete(collection.collection_id, deleted)
+    with psycopg.connect(EmbeddedPostgres(server.data_dir).url) as connection:
+        for table in ("documents", "document_keys"):
+            connection.execute(f"DELETE FROM {table} WHERE document_id = %s", [lost])  # type: ignore[arg-type]
+    task = steered.tasks.wait(triggered.task_id, timeout_s=60, poll_s=0.1)
+
+    assert task.status == "FAILED"
+    assert task.error == "1 of 64 documents that were written are missing; run the batch again"
+    again = steered.tasks.wait(steered.collections.trigger(collection.collection_id).task_id, timeout_s=60)
+    assert (again.status, len(all_documents(steered, collection))) == ("COMPLETED", 64)
 
 
 def test_a_row_that_hangs_fails_alone_with_the_plugins_line(steered: Mixpeek, raw: httpx.Client) -> None:

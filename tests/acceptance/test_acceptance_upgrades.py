@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
-from factories.platform import all_documents, bucket_with, collection_of, publish, retriever_over, run_batch
+from factories.platform import all_documents, bucket_with, collection_of, publish, retriever_over, run_batch, unique
 from factories.plugins import write_plugin
 from factories.servers import Server
 from factories.waiting import until
@@ -191,6 +192,9 @@ def test_a_switch_can_be_forced_by_name_and_the_build_goes_on(author: Mixpeek) -
 def test_a_batch_of_some_objects_loses_nothing_while_a_whole_run_switches(author: Mixpeek) -> None:
     author.plugins.deploy(OLD, batch_only=True)
     notes = Notes(author, version=None)
+    edited = all_documents(author, notes.collection)[0]["document_id"]
+    author.documents.update(notes.id, edited, stars=5)
+    by_hand = author.documents.create(notes.id, content="made by hand")["document_id"]
     assert author.plugins.wait(OLD, timeout_s=60, poll_s=0.1).status in ("DEPLOYED", "NOT_DEPLOYED")
     author.plugins.deploy(NEW, batch_only=True)
     try:
@@ -200,11 +204,56 @@ def test_a_batch_of_some_objects_loses_nothing_while_a_whole_run_switches(author
         added = {f"added meanwhile {n}" for n in range(5)}
 
         assert ends == ["COMPLETED"] * 6
-        assert notes.texts() == {*TEXTS, *added}
-        assert {maker_of(one) for one in all_documents(author, notes.collection)} == {NEW}
+        assert notes.texts() == {*TEXTS, *added, "made by hand"}
+        made = [one for one in all_documents(author, notes.collection) if one["document_id"] != by_hand]
+        assert {maker_of(one) for one in made} == {NEW}
+        assert author.documents.get(notes.id, edited)["stars"] == 5
     finally:
         author.plugins.deploy(OLD)
         author.plugins.wait(OLD, timeout_s=60, poll_s=0.1)
+
+
+def test_a_collection_that_reads_another_and_the_one_it_reads_are_upgraded_one_by_one(author: Mixpeek) -> None:
+    notes = Notes(author)
+    source = {"type": "collection", "collection_id": notes.id}
+    recipe = {"feature_extractor_name": "grown_words", "version": "1.0.0", "input_mappings": {"text": "content"}}
+    reader = author.collections.create(unique("reader"), source, {**recipe, "field_passthrough": ["content"]})
+    assert run_batch(author, reader).status == "COMPLETED"
+
+    def seen() -> tuple[set[str], set[str]]:
+        found = all_documents(author, reader)
+        assert len({one["document_id"] for one in found}) == len(found)
+        return {maker_of(one) for one in found}, {one["content"] for one in found}
+
+    def upgraded(collection_id: str) -> Any:
+        task_id = author.collections.upgrade(collection_id, "2.0.0", start=True).upgrade["task_id"]
+        assert author.tasks.wait(task_id, timeout_s=60, poll_s=0.1).status == "COMPLETED"
+        return author.collections.switch(collection_id)
+
+    task_id = author.collections.upgrade(reader.collection_id, "2.0.0", start=True).upgrade["task_id"]
+    added = notes.add("written while the reader is built")
+    unwanted = next(one for one in all_documents(author, notes.collection) if one["content"] == TEXTS[0])
+    author.documents.delete(notes.id, unwanted["document_id"])
+    built = author.tasks.wait(task_id, timeout_s=60, poll_s=0.1)
+    report = author.collections.compare(reader.collection_id, sample=5)
+    before_switch = seen()
+    author.collections.switch(reader.collection_id)
+    after_switch = seen()
+    plan = author.collections.upgrade(notes.id, "2.0.0")
+    upgraded(notes.id)
+    author.collections.drop_generation(notes.id)
+    after_source = seen()
+    again = run_batch(author, notes.collection)
+
+    texts = {*TEXTS[1:], "written while the reader is built"}
+    assert (added.status, built.status, again.status) == ("COMPLETED", "COMPLETED", "COMPLETED")
+    assert report.documents["only_before"] == report.documents["only_after"] == 0
+    assert before_switch == ({OLD}, texts)
+    assert after_switch == after_source == ({NEW}, texts)
+    assert plan.readers == [reader.collection_name]
+    assert seen() == ({NEW}, {*texts, TEXTS[0]}), "a later batch over the same objects makes it again"
+    assert author.collections.rollback(reader.collection_id).state == "ROLLED_BACK"
+    assert seen() == ({OLD}, {*texts, TEXTS[0]})
 
 
 @contextmanager
@@ -272,6 +321,54 @@ def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
         server.discard()
 
 
+def committed(client: Mixpeek, task_id: str, chunks: int) -> bool:
+    progress = client.tasks.get(task_id)["additional_data"].get("progress", {})
+    return bool(progress.get("chunks_committed", 0) >= chunks)
+
+
+def test_what_is_deleted_at_any_stage_of_an_upgrade_is_gone_from_both_generations(
+    fragile: tuple[Server, Mixpeek],
+) -> None:
+    _, client = fragile
+    notes = Notes(client, [f"note {n}" for n in range(100)])
+    documents = {one["content"]: one["document_id"] for one in all_documents(client, notes.collection)}
+    objects = {one["blobs"][0]["data"]: one["object_id"] for one in client.objects.iterate(notes.bucket_id)}
+    left = set(documents)
+    stages = iter(range(0, 50, 4))
+
+    def delete() -> None:
+        """Delete documents and objects among the first and among the last that the build comes to."""
+        first = next(stages)
+        for place in (first, 99 - first):
+            client.documents.delete(notes.id, documents[f"note {place}"])
+        for place in (first + 1, 98 - first):
+            client.objects.delete(notes.bucket_id, objects[f"note {place}"])
+        client.documents.delete_many(notes.id, [documents[f"note {first + 2}"], documents[f"note {97 - first}"]])
+        for place in range(first, first + 3):
+            left.difference_update({f"note {place}", f"note {99 - place}"})
+
+    task_id = client.collections.upgrade(notes.id, "2.0.0", start=True).upgrade["task_id"]
+    delete()
+    for chunks in (1, 4):
+        until(partial(committed, client, task_id, chunks), what=f"{chunks} chunks are built", within_s=60)
+        delete()
+    client.tasks.wait(task_id, timeout_s=60, poll_s=0.1)
+    delete()
+    built, before_switch = client.collections.get_upgrade(notes.id), (notes.texts(), set(left))
+    client.collections.switch(notes.id)
+    after_switch = (notes.texts(), set(left))
+    delete()
+    client.collections.rollback(notes.id)
+    after_rollback = (notes.texts(), set(left))
+    delete()
+    client.collections.switch(notes.id)
+
+    assert (built.state, built.incomplete) == ("READY", None)
+    for stored, expected in (before_switch, after_switch, after_rollback, (notes.texts(), left)):
+        assert stored == expected
+    assert len(left) == 100 - 6 * 6
+
+
 def test_an_upgrade_survives_kill_9_at_every_step(fragile: tuple[Server, Mixpeek]) -> None:
     server, client = fragile
     notes = Notes(client, [f"note {n}" for n in range(150)])
@@ -282,15 +379,11 @@ def test_an_upgrade_survives_kill_9_at_every_step(fragile: tuple[Server, Mixpeek
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
 
-    def committed(task_id: str, chunks: int) -> bool:
-        progress = client.tasks.get(task_id)["additional_data"].get("progress", {})
-        return bool(progress.get("chunks_committed", 0) >= chunks)
-
     task_id = client.collections.upgrade(notes.id, "2.0.0", start=True).upgrade["task_id"]
     killed(lambda: client.tasks.get(task_id).status != "PENDING", "the build is planned")
-    killed(lambda: committed(task_id, 2), "two chunks are built")
+    killed(lambda: committed(client, task_id, 2), "two chunks are built")
     written = notes.add("written while building", wait=False)
-    killed(lambda: committed(written, 1), "the batch is written and not yet repeated")
+    killed(lambda: committed(client, written, 1), "the batch is written and not yet repeated")
     ends = [client.tasks.wait(one, timeout_s=90, poll_s=0.1).status for one in (task_id, written)]
     server.kill()
     server.start()
