@@ -36,7 +36,7 @@ from harness.ours import Platform, running_platform, tree_of  # noqa: E402
 from harness.processes import pss_mb  # noqa: E402
 
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
-from mixpeek.execution.port import HostSpec  # noqa: E402
+from mixpeek.execution.port import HostSpec, Isolation  # noqa: E402, Isolation
 
 PROCESSES, FRAME_ROWS = 2, 4096
 BATCH = {"cheap": CHEAP_BATCH, "minilm": MINILM_BATCH}
@@ -167,7 +167,7 @@ def hosts_alone(plugin: Path, name: str, texts: Sequence[str]) -> tuple[float, f
         def run(at: int) -> int:
             part = texts[at : at + frame_rows]
             table = pa.table({"document_id": [str(at + n) for n in range(len(part))], "data": part, "text": part})
-            return host.run_isolated(table, batch_rows=BATCH[name], call_s=60, timeout_s=600).table.num_rows
+            return host.run_isolated(table, Isolation(BATCH[name], call_s=60), timeout_s=600).table.num_rows
 
         run(0)
         ready.wait()

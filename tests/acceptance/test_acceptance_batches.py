@@ -33,6 +33,7 @@ WORDS = """
             raise ConnectionError("nobody answers")
         if text.startswith("slow"):
             time.sleep(0.02)
+            self.progress.update.remote(1)
     print("did", len(batch), "rows")
     batch[FEATURE] = column_of(batch["data"])
 """
@@ -302,6 +303,12 @@ def test_a_batch_is_followed_to_its_end_and_says_how_it_went(steered: Mixpeek, r
     assert told[-1][1]["status"] == "COMPLETED_WITH_ERRORS"
     rates = [state["progress"]["rows_per_s"] for _, state in told if state["progress"]["rows_per_s"]]
     assert rates
+    running = [chunk for _, state in told for chunk in state["progress"]["running"]]
+    assert all(0 < chunk["done"] <= chunk["rows"] and chunk["step"] == "steps[0] Processor" for chunk in running)
+    by_chunk = [[one["done"] for one in running if one["chunk"] == chunk] for chunk in range(5)]
+    assert any(len(set(done)) > 1 for done in by_chunk), "no chunk was seen on its way"
+    assert all(done == sorted(done) for done in by_chunk)
+    assert told[-1][1]["progress"]["running"] == []
     assert told[-1][1]["progress"]["percentage"] == 100.0
     assert diagnosis["has_failures"]
     assert diagnosis["overall_progress"]["processed_documents"] == 97

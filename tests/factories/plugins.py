@@ -77,6 +77,7 @@ def column_of(texts):
 class Processor:
     def __init__(self, config, progress_actor=None):
         self.config = config or {{}}
+        self.progress = progress_actor
 
     def __call__(self, batch):
 {batch}

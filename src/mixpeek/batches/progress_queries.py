@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
+
+from psycopg.types.json import Jsonb
 
 from mixpeek.batches.progress import eta_s
 from mixpeek.db.pool import Connection, dict_rows
@@ -31,7 +34,7 @@ def progress(connection: Connection, batch_id: str) -> dict[str, Any]:
     """Return the batch's counts so far with its rate, what is left, and why it waits, if it does."""
     row = dict_rows(
         connection,
-        f"SELECT {COUNTS}, rows_per_s, started_at, finished_at, paused_cause, paused_since, updated_at"
+        f"SELECT {COUNTS}, rows_per_s, running, started_at, finished_at, paused_cause, paused_since, updated_at"
         " FROM batch_progress WHERE batch_id = %s",
         [batch_id],
     )[0]
@@ -61,9 +64,18 @@ def set_paused(connection: Connection, batch_id: str, cause: str | None) -> None
     )
 
 
+def set_running(connection: Connection, batch_id: str, running: Sequence[Mapping[str, Any]]) -> None:
+    """Set what processors say of the chunks under way, in place of what they said before."""
+    connection.execute(
+        "UPDATE batch_progress SET running = %(running)s, updated_at = now()"
+        " WHERE batch_id = %(batch)s AND running <> %(running)s",
+        {"batch": batch_id, "running": Jsonb(list(running))},
+    )
+
+
 def note_end(connection: Connection, batch_id: str) -> None:
     connection.execute(
-        "UPDATE batch_progress SET finished_at = now(), paused_cause = NULL, paused_since = NULL, updated_at = now()"
-        " WHERE batch_id = %s",
+        "UPDATE batch_progress SET finished_at = now(), paused_cause = NULL, paused_since = NULL, running = '[]',"
+        " updated_at = now() WHERE batch_id = %s",
         [batch_id],
     )

@@ -9,16 +9,17 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 
 import psycopg
 
-from mixpeek.batches import chunk_queries, queries
+from mixpeek.batches import chunk_queries, progress_queries, queries
 from mixpeek.batches.faults import FaultBudget
 from mixpeek.batches.halting import Halt, Halted
 from mixpeek.batches.job import Job, hosts_for
 from mixpeek.batches.models import Chunk
 from mixpeek.batches.outages import Outages
-from mixpeek.batches.slot import Computed, Slot
+from mixpeek.batches.slot import Computed, RunningChunk, Slot
 from mixpeek.batches.sources import ChunkRows, rows_of_chunk
 from mixpeek.batches.storing import Storing
 from mixpeek.db.pool import Database
@@ -80,6 +81,7 @@ class _Run:
         self._todo: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._suspected: queue.SimpleQueue[Computed | None] = queue.SimpleQueue()
         self._is_over = threading.Event()
+        self._slots: list[Slot] = []
 
     def carry_out(self, chunks: Sequence[int], hosts: int) -> None:
         for chunk in chunks:
@@ -112,7 +114,7 @@ class _Run:
             self._halt.throw(error)
 
     def _compute_all(self, computed: queue.Queue[Computed | None]) -> None:
-        slot = Slot(self._execution, self._job, self._budget, self._halt)
+        slot = self._new_slot()
         try:
             slot.ready_host()
             # The next chunk is read while the host is busy with this one.
@@ -127,6 +129,11 @@ class _Run:
                         computed.put(done)
         finally:
             slot.close()
+
+    def _new_slot(self) -> Slot:
+        slot = Slot(self._execution, self._job, self._budget, self._halt)
+        self._slots.append(slot)
+        return slot
 
     def _read_next(self) -> tuple[Chunk, ChunkRows] | None:
         """Return the next chunk with its rows, None when all have been taken."""
@@ -149,7 +156,7 @@ class _Run:
         try:
             while (suspected := self._suspected.get()) is not None:
                 # Started by the first suspect: most batches have none.
-                slot = slot or Slot(self._execution, self._job, self._budget, self._halt)
+                slot = slot or self._new_slot()
                 computed.put(slot.clear_up(suspected))
         finally:
             if slot is not None:
@@ -163,13 +170,18 @@ class _Run:
             self._guard(lambda done=item: self._storing.store(done))  # type: ignore[misc]
 
     def _watch(self) -> None:
-        """End the run once the batch is cancelled, or was taken over by another task."""
+        """End the run once the batch is cancelled, or was taken over by another task; tell what processors report."""
+        told: list[RunningChunk] | None = None
         while not self._is_over.wait(WATCH_S):
             if self._halt.is_thrown:
                 continue
+            running = [chunk for slot in tuple(self._slots) if (chunk := slot.running) is not None]
             try:
                 with self._database.transaction() as connection:
                     if not queries.is_running(connection, self._job.batch_id, self._job.task_id):
                         self._halt.throw()
+                    elif running != told:
+                        progress_queries.set_running(connection, self._job.batch_id, [asdict(each) for each in running])
+                        told = running
             except psycopg.OperationalError:
                 continue  # the database is away: who stores waits for it

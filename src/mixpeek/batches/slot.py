@@ -16,13 +16,24 @@ from mixpeek.batches.rows import split_by_steps, split_incomplete
 from mixpeek.batches.sources import ChunkRows
 from mixpeek.errors import PluginError
 from mixpeek.execution.blocking import BlockingExecution, BlockingHost
-from mixpeek.execution.port import Step
+from mixpeek.execution.port import Isolation, Step
 
 log = logging.getLogger(__name__)
 
 # A host that does not start in the middle of a batch is tried again: the machine may be short of memory for a while.
 START_ATTEMPTS = 3
 _START_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True)
+class RunningChunk:
+    """What processors say of a chunk under way: so much of its rows is done by a step; no more than there are."""
+
+    collection_id: str
+    chunk: int
+    step: str | None
+    done: float
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -54,21 +65,34 @@ class Slot:
         self._slowest_s: float | None = None
         self._is_warm = False
         self._chunk: int | None = None
+        self._chunk_rows = 0
         halt.on_throw(self.close)
 
     def compute(self, chunk: Chunk, found: ChunkRows) -> Computed:
         """Run a chunk's rows; raise BatchStopped, or Halted."""
         self.ready_host()
-        self._chunk = chunk.chunk
+        self._chunk, self._chunk_rows = chunk.chunk, len(found.rows)
         complete, incomplete = split_incomplete(found.rows, self._job.recipe)
         taken, skipped = split_by_steps(complete, self._steps)
         settled = settle(taken, self._call, self._budget, self._halt.wait)
         checked = self._check(settled) + Checked([], incomplete + skipped)
         return Computed(chunk, found.all_ids, checked, tuple(settled.suspects))
 
+    @property
+    def running(self) -> RunningChunk | None:
+        """The chunk under way as its processors tell of it, None where they do not; may be asked from any thread."""
+        host, chunk, rows = self._host, self._chunk, self._chunk_rows
+        reported = None if host is None else host.reported
+        if reported is None or reported.chunk != chunk:
+            return None
+        return RunningChunk(
+            self._job.index.collection_id, reported.chunk, reported.step, min(reported.done, rows), rows
+        )
+
     def clear_up(self, computed: Computed) -> Computed:
         """Run the suspects of a chunk, one by one, each with all the time a call may take."""
-        checked, self._chunk = computed.checked, computed.chunk.chunk
+        checked = computed.checked
+        self._chunk, self._chunk_rows = computed.chunk.chunk, len(computed.suspects)
         for suspect in computed.suspects:
             checked += self._check(settle([suspect], self._call, self._budget, self._halt.wait, alone=True))
         return Computed(computed.chunk, computed.all_ids, checked)
@@ -112,11 +136,7 @@ class Slot:
         try:
             ran = host.run_isolated(
                 table_from_rows(rows),
-                batch_rows=job.batch_rows,
-                call_s=job.call_s,
-                alone=alone,
-                explodes=job.manifest.explodes,
-                chunk=self._chunk,
+                Isolation(job.batch_rows, job.call_s, alone, job.manifest.explodes, self._chunk),
                 timeout_s=run_limit_s(job, len(rows), self._steps, None if alone else self._slowest_s),
             )
         except PluginError:

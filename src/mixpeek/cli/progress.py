@@ -45,7 +45,7 @@ def status_bar(output: Output, what: str) -> Iterator[Report]:
             phase = f", {escape(str(answer['phase']))}" if answer.get("phase") else ""
             text = f"{what}: {escape(str(answer.get('status')))}{phase}{pause_of(answer)}"
             done, total = counts_of(answer)
-            count = "" if total is None else f"{done:,} of {total:,}{speed_of(answer)}"
+            count = "" if total is None else f"{done:,} of {total:,}{running_of(answer)}{speed_of(answer)}"
             progress.update(bar, description=text, total=total, completed=done, count=count)
             if not live and text != last:
                 output.say(f"  {text}")
@@ -96,6 +96,16 @@ def speed_of(answer: Mapping[str, Any]) -> str:
     rate, left_s = progress.get("rows_per_s"), progress.get("eta_s")
     words = f", {rate:,.0f} rows/s" if isinstance(rate, int | float) else ""
     return f"{words}, {left_s:,.0f} s left" if isinstance(left_s, int | float) else words
+
+
+def running_of(answer: Mapping[str, Any]) -> str:
+    """Return how many rows of the chunks under way the plugin says it has done, "" where it says nothing."""
+    progress = answer.get("progress")
+    running = progress.get("running") if isinstance(progress, Mapping) else None
+    if not isinstance(running, list) or not running:
+        return ""
+    done, rows = (sum(chunk[name] for chunk in running) for name in ("done", "rows"))
+    return f", {done:,.0f} of {rows:,} rows under way"
 
 
 def pause_of(answer: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """What processors get as `progress_actor`: whatever they tell it, and in whichever style, it never fails them.
 
-What is told becomes a line of the plugin's log now and then; rows are counted by the platform itself.
+What is told becomes a line of the plugin's log now and then, and in a batch part of its progress, as a word of the
+plugin's: rows are counted by the platform itself.
 """
 
 from __future__ import annotations
@@ -9,12 +10,18 @@ import logging
 import time
 from collections.abc import Callable, Generator
 from numbers import Real
-from typing import Any
+from typing import Any, Protocol
 
 # At most one line in so many seconds.
 INTERVAL_S = 5.0
 
 _log = logging.getLogger("mixpeek.progress")
+
+
+class Tell(Protocol):
+    """Takes how many items were done: since the last report, or in all."""
+
+    def __call__(self, number: float, *, is_total: bool) -> None: ...
 
 
 class ProgressActor:
@@ -24,8 +31,15 @@ class ProgressActor:
     begins with `set` tells of how many were done in all.
     """
 
-    def __init__(self, of: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        of: str,
+        clock: Callable[[], float] = time.monotonic,
+        tell: Tell | None = None,
+    ) -> None:
+        """Have `tell` take each number, and whether it says how many were done in all."""
         self._of = of
+        self._tell = tell
         self._clock = clock
         self._told_at = clock()
         self._done = 0.0
@@ -46,6 +60,8 @@ class ProgressActor:
             self._done = self._done if number is None else number
         else:
             self._done += 1 if number is None else number
+        if self._tell is not None and (number is not None or not method.startswith("set")):
+            self._tell(1.0 if number is None else number, is_total=method.startswith("set"))
         now = self._clock()
         if now - self._told_at >= INTERVAL_S:
             self._told_at = now

@@ -23,8 +23,10 @@ from mixpeek.execution.port import (
     Description,
     Health,
     HostSpec,
+    Isolation,
     PartialRun,
     PytestResult,
+    Reported,
     Step,
 )
 from mixpeek.execution.tables import from_stream, partial_run_from, to_stream
@@ -51,6 +53,11 @@ class BlockingHost:
     def alive(self) -> bool:
         """Whether the host can still be asked."""
         return self._host.alive
+
+    @property
+    def reported(self) -> Reported | None:
+        """How far the step that runs says it is; see `Host.reported`."""
+        return self._host.reported
 
     def stderr_tail(self) -> str:
         """Return the last of what the plugin printed, on either stream."""
@@ -88,22 +95,10 @@ class BlockingHost:
         reply = self._host.run_stream(to_stream(table), steps, asked, timeout_s=timeout_s)
         return from_stream(_wait(reply, self._loop)[1], table, explodes=explodes)
 
-    def run_isolated(
-        self,
-        table: pa.Table,
-        *,
-        batch_rows: int,
-        call_s: float,
-        alone: bool = False,
-        explodes: bool = False,
-        chunk: int | None = None,
-        timeout_s: float,
-    ) -> PartialRun:
+    def run_isolated(self, table: pa.Table, isolation: Isolation, *, timeout_s: float) -> PartialRun:
         """Run all enabled steps over a table, rows that fail left out; see `Host.run_isolated`."""
-        isolate = {"call_s": call_s, "alone": alone}
-        asked = {"batch_rows": batch_rows, "explodes": explodes, "isolate": isolate, "chunk": chunk}
-        reply = self._host.run_stream(to_stream(table), None, asked, timeout_s=timeout_s)
-        return partial_run_from(_wait(reply, self._loop), table, explodes=explodes, cover=self._host.cover)
+        reply = self._host.run_stream(to_stream(table), None, isolation.wire(), timeout_s=timeout_s)
+        return partial_run_from(_wait(reply, self._loop), table, explodes=isolation.explodes, cover=self._host.cover)
 
     def predict(
         self, inputs: Any, parameters: Mapping[str, Any] | None = None, *, timeout_s: float = CALL_TIMEOUT_S

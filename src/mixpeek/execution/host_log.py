@@ -8,7 +8,7 @@ import secrets
 
 from mixpeek.execution.asks.veil import Veil
 from mixpeek.execution.output import OutputLines, platform_line
-from mixpeek.execution.port import LogLine, LogOrigin, LogSink
+from mixpeek.execution.port import LogLine, LogOrigin, LogSink, Reported
 
 # How long it may take until a pause after too many lines is told.
 _TELL_S = 1.0
@@ -31,6 +31,11 @@ class HostLog:
         self._write(self._lines.feed(data))
         if self._lines.dropped and self._telling is None:
             self._telling = asyncio.get_running_loop().call_later(_TELL_S, self._tell)
+
+    @property
+    def reported(self) -> Reported | None:
+        """How far the step that runs says it is; may be asked from any thread."""
+        return self._lines.reported
 
     def end(self, fault: str | None = None) -> None:
         """Note that the host has ended, and why if that was not meant to be; only the first call counts."""

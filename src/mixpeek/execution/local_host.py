@@ -31,7 +31,9 @@ from mixpeek.execution.port import (
     Description,
     Health,
     HostSpec,
+    Isolation,
     PartialRun,
+    Reported,
     Step,
 )
 from mixpeek.execution.replies import batch_size_from, description_from, health_from, prediction_from, steps_from
@@ -115,6 +117,11 @@ class LocalHost:
         return self._process.pid
 
     @property
+    def reported(self) -> Reported | None:
+        """How far the step that runs says it is; only of a host whose output is kept."""
+        return self._log.reported if self._log else None
+
+    @property
     def alive(self) -> bool:
         """Whether the host can still be asked."""
         return self._connection.is_open and not self._process.ended.is_set()
@@ -184,23 +191,11 @@ class LocalHost:
         _, reply = await self.run_stream(body, steps, asked, timeout_s=timeout_s)
         return await asyncio.to_thread(partial(from_stream, explodes=explodes), reply, table)
 
-    async def run_isolated(
-        self,
-        table: pa.Table,
-        *,
-        batch_rows: int,
-        call_s: float,
-        alone: bool = False,
-        explodes: bool = False,
-        chunk: int | None = None,
-        timeout_s: float,
-    ) -> PartialRun:
+    async def run_isolated(self, table: pa.Table, isolation: Isolation, *, timeout_s: float) -> PartialRun:
         """Run all enabled steps over a table, rows that fail left out; see `Host.run_isolated`."""
         body = await asyncio.to_thread(to_stream, table)
-        isolate = {"call_s": call_s, "alone": alone}
-        asked = {"batch_rows": batch_rows, "explodes": explodes, "isolate": isolate, "chunk": chunk}
-        answer = await self.run_stream(body, None, asked, timeout_s=timeout_s)
-        read = partial(partial_run_from, explodes=explodes, cover=self.cover)
+        answer = await self.run_stream(body, None, isolation.wire(), timeout_s=timeout_s)
+        read = partial(partial_run_from, explodes=isolation.explodes, cover=self.cover)
         return await asyncio.to_thread(read, answer, table)
 
     async def run_stream(
@@ -208,7 +203,7 @@ class LocalHost:
     ) -> Answer:
         """Run steps over an Arrow stream and return the host's own result and stream, both unchecked.
 
-        Args: asked: the options of `Host.run` and `Host.run_isolated`, as the host takes them.
+        Args: asked: how, beside the steps, as the host takes it.
         """
         fields = {"steps": None if steps is None else list(steps), **asked}
         return await self._ask("run", fields, body, timeout_s)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from mixpeek.execution.port import LogLine
+from mixpeek.execution.port import LogLine, Reported
 from mixpeek.host.allowance import LINES_PER_S, Allowance
 from mixpeek.host.records import LEVELS, MAX_RECORD_BYTES, SEPARATOR
 
@@ -21,6 +21,7 @@ _SAID_OF_THE_REST = 100
 _MAX_NAME = 200
 _KEYS = {"level", "logger", "message", "exception"}
 _PLACE, _MOST_PLACE_BYTES = SEPARATOR + b'{"chunk"', 2_000
+_DONE, _MOST_DONE_BYTES = SEPARATOR + b'{"done"', 50
 
 
 class OutputLines:
@@ -32,6 +33,7 @@ class OutputLines:
         self._length = 0
         self._chunk: int | None = None
         self._step: str | None = None
+        self.reported: Reported | None = None
         self.dropped = 0
 
     def feed(self, data: bytes) -> list[LogLine]:
@@ -81,7 +83,15 @@ class OutputLines:
         self._allowance.spend(len(raw))
         place = _place_from(raw)
         if place is not None:
+            if place != (self._chunk, self._step):
+                self.reported = None
             self._chunk, self._step = place
+            return
+        done = _done_from(raw)
+        if done is not None:
+            if self._chunk is not None:
+                before = self.reported.done if self.reported else 0.0
+                self.reported = Reported(self._chunk, self._step, max(before, done))
             return
         line = line_from(raw, length)
         is_placed = self._chunk is not None or self._step is not None
@@ -131,7 +141,7 @@ def readable(output: bytes) -> str:
     lines = []
     for line in output.split(b"\n"):
         before, separator, raw = line.partition(SEPARATOR)
-        if _place_from(separator + raw) is None:
+        if _place_from(separator + raw) is None and _done_from(separator + raw) is None:
             lines.append(_readable(line))
         elif before:
             lines.append(before)
@@ -177,6 +187,19 @@ def _place_from(raw: bytes) -> tuple[int | None, str | None] | None:
     chunk, step = value["chunk"], value["step"]
     is_number = chunk is None or (type(chunk) is int and 0 <= chunk < 2**31)
     return (chunk, None if step is None else storable(step)) if is_number and isinstance(step, str | None) else None
+
+
+def _done_from(raw: bytes) -> float | None:
+    """Return how many items a line says are done; None for any other line."""
+    if not raw.startswith(_DONE) or len(raw) > _MOST_DONE_BYTES:
+        return None
+    try:
+        value = json.loads(raw[1:])
+    except ValueError:
+        return None
+    done = value.get("done") if isinstance(value, dict) and len(value) == 1 else None
+    is_count = isinstance(done, int | float) and not isinstance(done, bool) and 0 <= done < 2**53
+    return float(done) if is_count else None
 
 
 def _record_from(raw: bytes) -> dict[str, Any] | None:

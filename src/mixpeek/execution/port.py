@@ -83,6 +83,15 @@ class LogLine:
     step: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """How many items of a chunk a step says it has done: a plugin's word, never less than it said before."""
+
+    chunk: int
+    step: str | None
+    done: float
+
+
 class LogSink(Protocol):
     """Where the lines of hosts go."""
 
@@ -154,6 +163,30 @@ class PytestResult:
 
 
 @dataclass(frozen=True)
+class Isolation:
+    """How rows are run of which those that fail are to stand alone.
+
+    Args:
+        batch_rows: how many rows a processor is called with at most.
+        call_s: what one call of a processor may take. One that takes far longer than those before it is interrupted
+            earlier, and its rows are tried in smaller calls; `alone` gives each call all of its time.
+        explodes: as in `Host.run`; a row one of whose parts fails, fails whole.
+        chunk: which chunk of a batch the rows are of: what the host says meanwhile is kept with it.
+    """
+
+    batch_rows: int
+    call_s: float
+    alone: bool = False
+    explodes: bool = False
+    chunk: int | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """Return it as a host takes it."""
+        isolate = {"call_s": self.call_s, "alone": self.alone}
+        return {"batch_rows": self.batch_rows, "explodes": self.explodes, "isolate": isolate, "chunk": self.chunk}
+
+
+@dataclass(frozen=True)
 class RowFault:
     """A row that was left out: its place in the table that was sent, and why; None where it was not tried.
 
@@ -191,6 +224,10 @@ class Host(Protocol):
     def ended(self) -> str | None:
         """How it ended, None while it is alive."""
 
+    @property
+    def reported(self) -> Reported | None:
+        """How far the step that runs says it is, None where it has said nothing."""
+
     def stderr_tail(self) -> str:
         """Return the last of what the plugin printed, on either stream."""
 
@@ -225,25 +262,8 @@ class Host(Protocol):
         `explodes`, one row per part: its row's `document_id`, as often as the row has parts, and the new columns.
         """
 
-    async def run_isolated(
-        self,
-        table: pa.Table,
-        *,
-        batch_rows: int,
-        call_s: float,
-        alone: bool = False,
-        explodes: bool = False,
-        chunk: int | None = None,
-        timeout_s: float,
-    ) -> PartialRun:
-        """Run all enabled steps as `run` does, but a row that fails, alone, leaves the others be.
-
-        Args:
-            explodes: as in `run`; a row one of whose parts fails, fails whole.
-            call_s: what one call of a processor may take. One that takes far longer than those before it is interrupted
-                earlier, and its rows are tried in smaller calls; `alone` gives each call all of its time.
-            chunk: which chunk of a batch the rows are of: what the host says meanwhile is kept with it.
-        """
+    async def run_isolated(self, table: pa.Table, isolation: Isolation, *, timeout_s: float) -> PartialRun:
+        """Run all enabled steps as `run` does, but a row that fails, alone, leaves the others be."""
 
     async def predict(
         self, inputs: Any, parameters: Mapping[str, Any] | None = None, *, timeout_s: float = CALL_TIMEOUT_S

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mixpeek.contract.container import Container
 from mixpeek.contract.progress import ProgressActor
 from mixpeek.host.failures import RAISED, Failure
+from mixpeek.host.records import place
 
 if TYPE_CHECKING:
     import asyncio
@@ -112,7 +113,7 @@ def construct(cls: Callable[..., Any], config: Any) -> Any:
         return cls() if config is None else cls(config)
     given: dict[str, Any] = {}
     if "progress_actor" in parameters:
-        given["progress_actor"] = ProgressActor(getattr(cls, "__name__", "progress"))
+        given["progress_actor"] = ProgressActor(getattr(cls, "__name__", "progress"), tell=place.note_progress)
     if "container" in parameters:
         given["container"] = Container()
     named = parameters.get("config")

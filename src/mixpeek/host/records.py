@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from mixpeek.host.allowance import Allowance
 from mixpeek.host.failures import Failure
@@ -22,6 +25,7 @@ MAX_RECORD_BYTES = 64 * 1024
 _MAX_MESSAGE, _MAX_EXCEPTION = 8_000, 8_000
 _MAX_NAME = 200
 _STDERR = 2
+_DONE_EVERY_S = 0.25
 
 _OWN_FOLDER = str(Path(__file__).parent)
 _NAME = "mixpeek.host"
@@ -38,12 +42,18 @@ def install() -> RecordHandler:
 
 
 class Place:
-    """Tells the reader of this host's output which chunk and which step all that follows belongs to."""
+    """Tells the reader of this host's output which chunk and which step all that follows belongs to.
 
-    def __init__(self, fd: int = _STDERR) -> None:
+    And how many items of it processors say they have done, a few times a second at most.
+    """
+
+    def __init__(self, fd: int = _STDERR, clock: Callable[[], float] = time.monotonic) -> None:
         self._fd = fd
+        self._clock = clock
         self._chunk: int | None = None
         self._told: tuple[int | None, str | None] = (None, None)
+        self._done = 0.0
+        self._done_told_at = -_DONE_EVERY_S
 
     def enter_chunk(self, chunk: int | None) -> None:
         """Begin with the rows of a chunk; None where they belong to none."""
@@ -58,9 +68,23 @@ class Place:
     def _tell(self, step: str | None) -> None:
         if self._told != (self._chunk, step):
             self._told = (self._chunk, step)
-            line = SEPARATOR + json.dumps({"chunk": self._chunk, "step": step and step[:_MAX_NAME]}).encode() + b"\n"
-            while line:
-                line = line[os.write(self._fd, line) :]
+            self._done = 0.0
+            self._write({"chunk": self._chunk, "step": step and step[:_MAX_NAME]})
+
+    def note_progress(self, number: float, *, is_total: bool) -> None:
+        """Note that a processor did so many items of its step, or so many in all; may be called from any thread."""
+        if self._chunk is None:
+            return
+        self._done = number if is_total else self._done + number
+        now = self._clock()
+        if now - self._done_told_at >= _DONE_EVERY_S:
+            self._done_told_at = now
+            self._write({"done": self._done})
+
+    def _write(self, fields: dict[str, Any]) -> None:
+        line = SEPARATOR + json.dumps(fields).encode() + b"\n"
+        while line:
+            line = line[os.write(self._fd, line) :]
 
 
 place = Place()

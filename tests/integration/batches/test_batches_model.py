@@ -23,14 +23,13 @@ from mixpeek.batches.deletions import watch
 from mixpeek.batches.job import Job
 from mixpeek.batches.rows import Recipe
 from mixpeek.batches.runner import ChunkRunner
-from mixpeek.contract.columns import DOCUMENT_ID
 from mixpeek.contract.manifest import Manifest
 from mixpeek.contract.pipeline import RowCondition
 from mixpeek.db.pool import Connection, Database, dict_rows, new_id, scalar
 from mixpeek.documents.port import Index, NewDocument, Sources
 from mixpeek.documents.postgres import PostgresDocuments
 from mixpeek.errors import PluginCrashed, PluginRaised, PluginTimedOut
-from mixpeek.execution.port import HostSpec, PartialRun, RowFault, Step
+from mixpeek.execution.port import HostSpec, Isolation, PartialRun, RowFault, Step
 
 MANIFEST = Manifest.model_validate(
     {
@@ -56,10 +55,12 @@ REPORTED = {
 class TwinHost:
     """A host that does what its rows say."""
 
+    reported = None
+
     def __init__(self) -> None:
         self.alive = True
 
-    def run_isolated(self, table: pa.Table, *, alone: bool, **_: Any) -> PartialRun:
+    def run_isolated(self, table: pa.Table, isolation: Isolation, **_: Any) -> PartialRun:
         kinds = [text.partition(":")[0] for text in table.column("data").to_pylist()]
         if "crash" in kinds:
             self.alive = False
@@ -68,7 +69,7 @@ class TwinHost:
         for row, kind in enumerate(kinds):
             if kind == "raise":
                 faults.append(RowFault(row, PluginRaised("ValueError: no")))
-            elif kind == "hang" or (kind == "slow" and not alone):
+            elif kind == "hang" or (kind == "slow" and not isolation.alone):
                 faults.append(RowFault(row, PluginTimedOut("did not return", waited_s=1.0)))
         failed = {fault.row for fault in faults}
         good = [row for row in range(len(kinds)) if row not in failed]
@@ -88,7 +89,7 @@ class ExplodingTwin(TwinHost):
         super().__init__()
         self._is_repaired = is_repaired
 
-    def run_isolated(self, table: pa.Table, *, alone: bool, **_: Any) -> PartialRun:
+    def run_isolated(self, table: pa.Table, isolation: Isolation, **_: Any) -> PartialRun:
         twice = [row for row in range(table.num_rows) for _ in range(2)]
         parts = table.select(["document_id"]).take(pa.array(twice, pa.int64()))
         texts = table.column("data").to_pylist()
@@ -105,11 +106,11 @@ class DeletingTwin(TwinHost):
         super().__init__()
         self._delete = delete
 
-    def run_isolated(self, table: pa.Table, *, alone: bool, **more: Any) -> PartialRun:
+    def run_isolated(self, table: pa.Table, isolation: Isolation, **more: Any) -> PartialRun:
         for text, object_id in zip(*(table.column(name).to_pylist() for name in ("data", "object_id")), strict=True):
             if text.startswith(("doomed", "raise")):
                 self._delete(object_id)
-        return super().run_isolated(table, alone=alone, **more)
+        return super().run_isolated(table, isolation, **more)
 
 
 class ForgettingTwin(TwinHost):
@@ -119,13 +120,13 @@ class ForgettingTwin(TwinHost):
         super().__init__()
         self._delete = delete
 
-    def run_isolated(self, table: pa.Table, *, alone: bool, **more: Any) -> PartialRun:
+    def run_isolated(self, table: pa.Table, isolation: Isolation, **more: Any) -> PartialRun:
         for text, document_id in zip(
             *(table.column(name).to_pylist() for name in ("data", "document_id")), strict=True
         ):
             if text.startswith("doomed"):
                 self._delete(document_id)
-        return super().run_isolated(table, alone=alone, **more)
+        return super().run_isolated(table, isolation, **more)
 
 
 class TwinExecution:

@@ -10,7 +10,7 @@ import pytest
 
 from mixpeek.errors import PluginRaised, PluginReplyInvalid, PluginTimedOut
 from mixpeek.execution.blocking import BlockingHost
-from mixpeek.execution.port import PartialRun
+from mixpeek.execution.port import Isolation, PartialRun
 
 CALL_S = 1.0
 ROWS, BATCH = 256, 32
@@ -59,7 +59,7 @@ def run(host: BlockingHost, *bad: str, alone: bool = False) -> tuple[PartialRun,
     for number, text in enumerate(bad):
         texts[200 + 3 * number] = text
     table = pa.table({"document_id": [f"doc_{place}" for place in range(ROWS)], "data": texts})
-    return host.run_isolated(table, batch_rows=BATCH, call_s=CALL_S, alone=alone, timeout_s=30), texts
+    return host.run_isolated(table, Isolation(BATCH, CALL_S, alone), timeout_s=30), texts
 
 
 def start_built(start: Any) -> BlockingHost:
@@ -114,7 +114,7 @@ def test_a_suspect_that_is_run_alone_has_all_of_its_time(start: Any) -> None:
     run(host)  # the first table has the host load what reads it
 
     began = time.monotonic()
-    [fault] = host.run_isolated(table, batch_rows=BATCH, call_s=CALL_S, alone=True, timeout_s=30).faults
+    [fault] = host.run_isolated(table, Isolation(BATCH, CALL_S, alone=True), timeout_s=30).faults
 
     assert fault.error is not None
     assert fault.error.details["waited_s"] == CALL_S

@@ -103,6 +103,36 @@ def test_what_is_not_exactly_a_place_is_plain_text(broken: bytes) -> None:
     assert (after.chunk, after.step) == (None, None)
 
 
+def done(number: object, **more: object) -> bytes:
+    return SEPARATOR + json.dumps({"done": number, **more}).encode() + b"\n"
+
+
+def test_what_a_step_says_it_has_done_never_falls_and_ends_with_the_step() -> None:
+    lines = OutputLines()
+    seen = []
+    for data in (done(1), place(3, "A"), done(5), done(2), done(7.5), place(3, "B"), done(1), place(4, None)):
+        assert lines.feed(data) == []
+        seen.append(lines.reported and (lines.reported.chunk, lines.reported.step, lines.reported.done))
+
+    assert seen == [
+        None, None, (3, "A", 5), (3, "A", 5), (3, "A", 7.5), None, (3, "B", 1), None,
+    ]  # fmt: skip
+    assert readable(done(5) + b"said\n") == "said\n"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [done(-1), done(True), done("5"), done(None), done(2**53), done(float("nan")), done(1, more=1), done("x" * 99)],
+)
+def test_what_is_not_exactly_a_count_is_plain_text(broken: bytes) -> None:
+    lines = OutputLines()
+    lines.feed(place(1, None))
+
+    [line] = lines.feed(broken)
+
+    assert (line.stream, lines.reported) == ("output", None)
+
+
 def test_a_long_line_is_cut_and_says_by_how_much() -> None:
     lines = lines_of(*[b"x" * 50_000] * 40, b"\nshort\n")
 

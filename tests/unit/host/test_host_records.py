@@ -12,7 +12,7 @@ import pytest
 
 from mixpeek.host.allowance import LINES, Allowance
 from mixpeek.host.failures import Failure
-from mixpeek.host.records import MAX_RECORD_BYTES, SEPARATOR, RecordHandler
+from mixpeek.host.records import MAX_RECORD_BYTES, SEPARATOR, Place, RecordHandler
 
 
 class Logged:
@@ -48,6 +48,26 @@ def logged() -> Iterator[Logged]:
 
 def fail(text: str) -> None:
     raise ValueError(text)
+
+
+def test_progress_is_told_of_chunks_alone_a_few_times_a_second_and_begins_anew_with_each_step() -> None:
+    reading, writing = os.pipe()
+    now = 0.0
+    place = Place(writing, lambda: now)
+    place.note_progress(9, is_total=False)
+    place.enter_chunk(1)
+    place.enter_step("A")
+    for number, is_total in ((2, False), (3, False), (40, True)):
+        place.note_progress(number, is_total=is_total)
+        now += 0.2
+    place.enter_step("B")
+    now += 1
+    place.note_progress(1, is_total=False)
+    os.close(writing)
+
+    with os.fdopen(reading, "rb") as output:
+        lines = [json.loads(line.removeprefix(SEPARATOR)) for line in output]
+    assert [line["done"] for line in lines if "done" in line] == [2, 40, 1]
 
 
 class Unshowable:

@@ -68,6 +68,18 @@ class BatchPause(Answer):
     since: datetime
 
 
+class RunningChunk(Answer):
+    """A chunk under way, as the plugin tells of it through `progress_actor`."""
+
+    collection_id: str
+    chunk: int
+    step: str | None
+    done: float = Field(
+        description="Rows that the step says it has done; never less than before, nor more than `rows`."
+    )
+    rows: int
+
+
 class BatchProgress(Answer):
     """Counts so far, how fast it goes, and why it waits if it does."""
 
@@ -83,6 +95,7 @@ class BatchProgress(Answer):
     rows_per_s: float | None = Field(description="Of late; null before the first commit.")
     eta_s: float | None = Field(description="Seconds until the end at this rate; null where nothing is known yet.")
     paused: BatchPause | None
+    running: list[RunningChunk] = Field(description="Chunks under way of which the plugin tells how far they are.")
     started_at: datetime | None
     finished_at: datetime | None
     updated_at: datetime
