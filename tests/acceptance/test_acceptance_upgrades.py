@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 
 from factories.platform import all_documents, bucket_with, collection_of, publish, retriever_over, run_batch, unique
@@ -19,6 +20,7 @@ from factories.servers import Server
 from factories.waiting import until
 from mixpeek import Mixpeek
 from mixpeek.client import ApiError
+from mixpeek.db.embedded import EmbeddedPostgres
 
 OLD, NEW = "grown_words_1_0_0", "grown_words_2_0_0"
 TEXTS = [f"note {place} about topic {place % 7}" for place in range(40)]
@@ -108,7 +110,7 @@ def test_a_plan_says_what_would_change_and_changes_nothing(author: Mixpeek) -> N
     assert notes.makers() == {OLD}
 
 
-def test_both_generations_hold_all_that_is_written_until_one_is_dropped(author: Mixpeek) -> None:
+def test_both_generations_hold_all_that_is_written_until_one_is_dropped(author: Mixpeek, server: Server) -> None:
     notes = Notes(author)
     edited = all_documents(author, notes.collection)[0]["document_id"]
     author.documents.update(notes.id, edited, stars=5)
@@ -128,7 +130,16 @@ def test_both_generations_hold_all_that_is_written_until_one_is_dropped(author: 
     author.collections.switch(notes.id)
     again = (notes.makers(), notes.texts(), author.documents.get(notes.id, edited)["stars"])
     dropped = author.collections.drop_generation(notes.id)
+    removal = author.tasks.wait(dropped.task_id, timeout_s=60, poll_s=0.1)
+    with psycopg.connect(EmbeddedPostgres(server.data_dir).url) as connection:
+        left = [
+            connection.execute(
+                f"SELECT DISTINCT generation FROM {table} WHERE collection_id = %s", [notes.id]
+            ).fetchall()
+            for table in ("collection_generations", "documents", "document_keys", "document_vectors", "text_blocks")
+        ]
 
+    assert (removal.status, left) == ("COMPLETED", [[(2,)]] * 5)
     assert [task.status for task in (while_building, after, last)] == ["COMPLETED"] * 3
     assert [task.outputs[0]["documents_written"] for task in (while_building, after, last)] == [1, 1, 1]
     known = {*TEXTS, "written while building"}

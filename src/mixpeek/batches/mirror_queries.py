@@ -24,7 +24,7 @@ def follow_live(connection: Connection, batch_id: str, collection_id: str) -> No
         "UPDATE batch_chunks c SET generation = l.live_generation FROM collections l WHERE c.batch_id = %s"
         " AND c.collection_id = %s AND c.committed_at IS NULL AND l.collection_id = c.collection_id AND NOT EXISTS"
         " (SELECT FROM collection_generations g WHERE g.collection_id = c.collection_id"
-        "  AND g.generation = c.generation)",
+        "  AND g.generation = c.generation AND g.state <> 'dropping')",
         [batch_id, collection_id],
     )
 

@@ -120,7 +120,7 @@ def list_dependents(
     return dict_rows(
         connection,
         "SELECT DISTINCT c.collection_id, c.collection_name, c.namespace_id FROM collection_generations g"
-        " JOIN collections c ON c.collection_id = g.collection_id AND g.state <> 'retired'"
+        " JOIN collections c ON c.collection_id = g.collection_id AND g.state NOT IN ('retired', 'dropping')"
         " WHERE g.plugin_namespace = %(owner)s AND g.plugin_id = %(plugin)s"
         " AND (%(ns)s::text IS NULL OR c.namespace_id = %(ns)s) ORDER BY c.collection_name",
         {"owner": plugin_namespace, "plugin": plugin_id, "ns": namespace_id},
@@ -217,11 +217,14 @@ def insert_generation(connection: Connection, generation: dict[str, Any]) -> int
 
 
 def find_generation(connection: Connection, collection_id: str, generation: int) -> dict[str, Any] | None:
-    """Return which plugin version makes a generation, its features, and which of the states of the schema it is in."""
+    """Return which plugin version makes a generation, its features, and which of the states of the schema it is in.
+
+    None of one that was given up.
+    """
     found = dict_rows(
         connection,
         "SELECT plugin_namespace, plugin_id, features, state FROM collection_generations"
-        " WHERE collection_id = %s AND generation = %s",
+        " WHERE collection_id = %s AND generation = %s AND state <> 'dropping'",
         [collection_id, generation],
     )
     return found[0] if found else None

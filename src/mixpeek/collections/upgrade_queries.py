@@ -81,8 +81,8 @@ def list_written(connection: Connection, collection_id: str) -> list[int]:
     connection.execute("SELECT FROM collections WHERE collection_id = %s FOR SHARE", [collection_id])
     rows = dict_rows(
         connection,
-        "SELECT generation FROM collection_generations WHERE collection_id = %s AND state <> 'retired'"
-        " ORDER BY generation",
+        "SELECT generation FROM collection_generations WHERE collection_id = %s"
+        " AND state NOT IN ('retired', 'dropping') ORDER BY generation",
         [collection_id],
     )
     return [row["generation"] for row in rows]
@@ -118,19 +118,12 @@ def make_live(
     )
 
 
-def drop_generation(connection: Connection, collection_id: str, generation: int) -> list[str]:
-    """Delete a generation that is not searched; return the ids of the documents that are in none of the others."""
-    vanished = dict_rows(
-        connection,
-        "SELECT document_id FROM document_keys WHERE collection_id = %(collection)s AND generation = %(gone)s"
-        " EXCEPT SELECT document_id FROM document_keys WHERE collection_id = %(collection)s AND generation <> %(gone)s",
-        {"collection": collection_id, "gone": generation},
-    )
+def delete_dropped(connection: Connection, collection_id: str, generation: int) -> None:
+    """Delete a generation that was given up, with whatever came to it since its documents were removed."""
     connection.execute(
-        "DELETE FROM collection_generations WHERE collection_id = %s AND generation = %s AND state <> 'live'",
+        "DELETE FROM collection_generations WHERE collection_id = %s AND generation = %s AND state = 'dropping'",
         [collection_id, generation],
     )
-    return [row["document_id"] for row in vanished]
 
 
 def count_keys(connection: Connection, collection_id: str, one: int, other: int) -> dict[str, int]:

@@ -133,6 +133,12 @@ class DocumentStore(Protocol):
     def remove_made_of(self, connection: Connection, document_ids: Sequence[str]) -> int:
         """Remove what other collections made of these documents, and what was made of that; return how many."""
 
+    def remove_some(self, connection: Connection, index: Index, most: int) -> int:
+        """Remove up to `most` documents of an index that is given up; return how many.
+
+        What other collections made of a document goes with it unless another generation of its collection has it.
+        """
+
     def search(
         self,
         connection: Connection,

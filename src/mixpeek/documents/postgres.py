@@ -103,6 +103,9 @@ class PostgresDocuments:
     def remove_made_of(self, connection: Connection, document_ids: Sequence[str]) -> int:
         return postgres_removal.remove_made_of(connection, document_ids)
 
+    def remove_some(self, connection: Connection, index: Index, most: int) -> int:
+        return postgres_removal.remove_some(connection, index, most)
+
     def search(
         self,
         connection: Connection,

@@ -129,6 +129,29 @@ def remove_made_of(connection: Connection, document_ids: Sequence[str]) -> int:
     return _remove_all(connection, _delete_made_of(connection, document_ids))
 
 
+def remove_some(connection: Connection, index: Index, most: int) -> int:
+    """See `DocumentStore.remove_some`."""
+    place = {"collection": index.collection_id, "generation": index.generation, "most": most}
+    gone = dict_rows(
+        connection,
+        "DELETE FROM documents d WHERE collection_id = %(collection)s AND generation = %(generation)s"
+        " AND document_id IN (SELECT document_id FROM documents"
+        "  WHERE collection_id = %(collection)s AND generation = %(generation)s"
+        f"  ORDER BY document_id LIMIT %(most)s) RETURNING {_GONE}",
+        place,
+    )
+    remove_rest(connection, gone)
+    ids = [one["document_id"] for one in gone]
+    kept = dict_rows(
+        connection,
+        "SELECT DISTINCT document_id FROM document_keys WHERE collection_id = %(collection)s"
+        " AND generation <> %(generation)s AND document_id = ANY(%(ids)s)",
+        {**place, "ids": ids},
+    )
+    remove_made_of(connection, sorted({*ids} - {one["document_id"] for one in kept}))
+    return len(gone)
+
+
 def remove_rest(connection: Connection, gone: Sequence[Mapping[str, Any]]) -> None:
     """Remove what there is beside the rows of documents, which are deleted already."""
     by_index: dict[Index, list[str]] = {}

@@ -198,8 +198,9 @@ def _done_from(raw: bytes) -> float | None:
     except ValueError:
         return None
     done = value.get("done") if isinstance(value, dict) and len(value) == 1 else None
-    is_count = isinstance(done, int | float) and not isinstance(done, bool) and 0 <= done < 2**53
-    return float(done) if is_count else None
+    if not isinstance(done, int | float) or isinstance(done, bool):
+        return None
+    return float(done) if 0 <= done < 2**53 else None
 
 
 def _record_from(raw: bytes) -> dict[str, Any] | None:

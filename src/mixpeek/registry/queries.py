@@ -128,7 +128,8 @@ def list_live(connection: Connection) -> list[dict[str, Any]]:
         connection,
         "SELECT v.code_hash, v.lock FROM plugin_versions v JOIN live_deployments USING (namespace_id, plugin_id)"
         " UNION ALL SELECT v.code_hash, v.lock FROM plugin_versions v WHERE EXISTS (SELECT FROM collection_generations"
-        "  g WHERE g.state <> 'retired' AND g.plugin_namespace = v.namespace_id AND g.plugin_id = v.plugin_id)",
+        "  g WHERE g.state NOT IN ('retired', 'dropping')"
+        "  AND g.plugin_namespace = v.namespace_id AND g.plugin_id = v.plugin_id)",
     )
 
 

@@ -25,6 +25,7 @@ from mixpeek.catalog.retention import (  # noqa: E402
     clear_bucket_uploads,
     clear_unused_assets,
 )
+from mixpeek.collections.dropping import Dropping  # noqa: E402
 from mixpeek.collections.indexing import Indexing  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
@@ -84,6 +85,7 @@ def main() -> None:
         Rollout(database, plugins, execution).workflow(),
         BatchWorkflow(database, plugins, runner, settings.chunk_rows).workflow(),
         Indexing(database, SegmentBuilder(database)).workflow(),
+        Dropping(database, PostgresDocuments()).workflow(),
     ]
     engine = WorkflowEngine(database, EXECUTOR_ID, workflows)
     engine.start()

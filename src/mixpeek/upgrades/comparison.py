@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +37,8 @@ AT = 10
 # Ranks are compared among so many of the nearest of each generation.
 DEEP = 100
 SHOWN = 5
+# Queries that a version is asked to embed side by side.
+EMBEDDING = 8
 # Asks a version for its realtime answer: (version, inputs, parameters) → reply.
 Predict = Callable[[PluginVersion, dict[str, Any], dict[str, Any]], Any]
 
@@ -175,10 +178,11 @@ class Comparison:
     def _feature(self, name: str, collection: Collection, sides: list[Side], asked: list[Asked]) -> dict[str, Any]:
         overlaps, correlations, answers = list[float](), list[float](), list[dict[str, Any]]()
         unanswered = list[dict[str, Any]]()
-        for query in asked:
-            try:
-                before, after = (self._ranking(name, collection, side, query) for side in sides)
-            except PluginError as fault:
+        rankings = [self._rankings(name, collection, side, asked) for side in sides]
+        for query, before, after in zip(asked, *rankings, strict=True):
+            if isinstance(before, PluginError) or isinstance(after, PluginError):
+                fault = before if isinstance(before, PluginError) else after
+                assert isinstance(fault, PluginError)
                 unanswered.append({"query": query.shown, "why": fault.message[:500]})
                 continue
             overlaps.append(overlap(before, after, AT))
@@ -204,19 +208,36 @@ class Comparison:
             "unanswered_first": unanswered[:SHOWN],
         }
 
-    def _ranking(self, name: str, collection: Collection, side: Side, query: Asked) -> list[str]:
-        """Return the ids of the documents nearest to a query, the document it was taken from left out.
+    def _rankings(
+        self, name: str, collection: Collection, side: Side, asked: list[Asked]
+    ) -> list[list[str] | PluginError]:
+        """Return, for each query, the ids of the documents nearest to it, or why the version cannot embed it.
 
-        Raises: PluginError: the version cannot embed it.
+        The document that a query was taken from is left out.
         """
-        vector = None if query.text is None else self._embed(name, collection, side.version, query.text)
+
+        def embed(query: Asked) -> list[float] | PluginError | None:
+            try:
+                return None if query.text is None else self._embed(name, collection, side.version, query.text)
+            except PluginError as fault:
+                return fault
+
+        # Before the transaction, so that no plugin is waited for within it.
+        with ThreadPoolExecutor(EMBEDDING, thread_name_prefix="compare") as pool:
+            embedded = list(pool.map(embed, asked))
         with self._database.transaction() as connection:
-            if vector is None:
-                ids = [query.document_id or ""]
-                vector = self._documents.fetch(connection, [side.index], ids, vectors=True)[ids[0]].vectors[name]
+            ids = [query.document_id or "" for query in asked if query.text is None]
+            stored = self._documents.fetch(connection, [side.index], ids, vectors=True)
             metric = side.features[name]["distance"]
-            hits = self._documents.search(connection, [side.index], name, vector, metric, DEEP + 1)
-        return [hit.document_id for hit in hits if hit.document_id != query.document_id][:DEEP]
+            rankings = list[list[str] | PluginError]()
+            for query, vector in zip(asked, embedded, strict=True):
+                if isinstance(vector, PluginError):
+                    rankings.append(vector)
+                    continue
+                found = stored[query.document_id or ""].vectors[name] if vector is None else vector
+                hits = self._documents.search(connection, [side.index], name, found, metric, DEEP + 1)
+                rankings.append([hit.document_id for hit in hits if hit.document_id != query.document_id][:DEEP])
+        return rankings
 
     def _embed(self, name: str, collection: Collection, version: PluginVersion, text: str) -> list[float]:
         reply = self._predict(version, text_inputs(text, version), collection.feature_extractor["parameters"])

@@ -13,6 +13,7 @@ from mixpeek.batches import service as batches
 from mixpeek.collections import queries as collection_queries
 from mixpeek.collections import upgrade_queries
 from mixpeek.collections.checks import check_extractor
+from mixpeek.collections.dropping import give_up
 from mixpeek.collections.generations import open_generation
 from mixpeek.collections.models import Collection, Upgrade
 from mixpeek.collections.schemas import FeatureExtractor, Source
@@ -20,7 +21,7 @@ from mixpeek.collections.service import get_collection, output_schema, vector_in
 from mixpeek.collections.sources import find_sources
 from mixpeek.collections.upgrade_states import OPEN, State, fault_of_switch, is_legal
 from mixpeek.db.pool import Connection, new_id
-from mixpeek.documents.port import DocumentStore
+from mixpeek.documents.port import Index
 from mixpeek.errors import Conflict, InvalidRequest, NotFound
 from mixpeek.registry.extractors import find_extractor
 from mixpeek.registry.models import PluginVersion
@@ -230,14 +231,15 @@ def cancel(connection: Connection, namespace: Namespace, identifier: str) -> dic
     if upgrade.at is not State.CANCELED:
         if not is_legal(upgrade.at, State.CANCELED):
             raise _cannot(collection, upgrade, "canceled")
-        upgrade_queries.drop_generation(connection, collection.collection_id, upgrade.to_generation)
+        give_up(connection, namespace, Index(collection.collection_id, upgrade.to_generation))
         upgrade_queries.move(connection, upgrade.upgrade_id, State.CANCELED)
     return describe(connection, get_upgrade(connection, collection))
 
 
-def drop(connection: Connection, documents: DocumentStore, namespace: Namespace, identifier: str) -> dict[str, Any]:
-    """Delete the generation that is not searched, which ends the upgrade; there is no way back from here.
+def drop(connection: Connection, namespace: Namespace, identifier: str) -> dict[str, Any]:
+    """Give up the generation that is not searched, which ends the upgrade; there is no way back from here.
 
+    Returns: the upgrade, with the task that removes the documents.
     Raises: Conflict: nothing was switched.
     """
     collection, upgrade = _locked(connection, namespace, identifier)
@@ -247,10 +249,9 @@ def drop(connection: Connection, documents: DocumentStore, namespace: Namespace,
     if build is not None and build.status not in tasks.TERMINAL:
         raise Conflict("Its build, which was switched to by force, still runs", hint="Wait for its end, or cancel it")
     gone = upgrade.from_generation if upgrade.at is State.LIVE else upgrade.to_generation
-    vanished = upgrade_queries.drop_generation(connection, collection.collection_id, gone)
-    documents.remove_made_of(connection, vanished)
+    task_id = give_up(connection, namespace, Index(collection.collection_id, gone))
     upgrade_queries.move(connection, upgrade.upgrade_id, State.DONE)
-    return describe(connection, get_upgrade(connection, collection))
+    return {**describe(connection, get_upgrade(connection, collection)), "task_id": task_id}
 
 
 def _locked(connection: Connection, namespace: Namespace, identifier: str) -> tuple[Collection, Upgrade]:

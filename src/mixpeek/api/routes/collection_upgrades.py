@@ -89,6 +89,9 @@ def cancel_upgrade(
 def drop_generation(
     platform: PlatformDep, namespace: HeaderNamespace, caller: Deleter, collection_identifier: str
 ) -> dict[str, Any]:
-    """Delete the generation that is not searched, which ends the upgrade; from here on writes go to one again."""
+    """Give up the generation that is not searched, which ends the upgrade; from here on writes go to one again.
+
+    Its documents are removed by the task that `task_id` names.
+    """
     with platform.database.transaction() as connection:
-        return service.drop(connection, platform.documents, namespace, collection_identifier)
+        return service.drop(connection, namespace, collection_identifier)
