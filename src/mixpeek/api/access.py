@@ -27,8 +27,13 @@ from mixpeek.tenancy.service import get_visible_namespace
 _DEMANDS: dict[Callable[..., Any], str] = {}
 
 
-# Dependencies that never wait are coroutines: an ordinary function would cost each request a thread.
+# Dependencies that never wait are coroutines: an ordinary function would cost each request a thread. They read the
+# request themselves: what depends on nothing further is analysed quickly, and FastAPI analyses it for each route anew.
 async def _platform(request: Request) -> Platform:
+    return _platform_of(request)
+
+
+def _platform_of(request: Request) -> Platform:
     platform: Platform = request.app.state.platform
     return platform
 
@@ -54,21 +59,21 @@ def unknown_query(name: str, known: set[str]) -> InvalidRequest:
     return InvalidRequest(f"Unknown query parameter {name!r}", hint=advice, parameter=name)
 
 
-async def _caller(platform: PlatformDep, authorization: Annotated[str | None, Header()] = None) -> Principal:
-    caller = platform.keyring.recall(authorization)
+async def _caller(request: Request) -> Principal:
+    keyring = _platform_of(request).keyring
+    authorization = request.headers.get("authorization")
+    caller = keyring.recall(authorization)
     if caller is None:
-        caller = await run_in_threadpool(platform.keyring.authenticate, authorization)
+        caller = await run_in_threadpool(keyring.authenticate, authorization)
     cause = origin.get()
     if cause is not None:
         name_actor(cause, caller)
     return caller
 
 
-Caller = Annotated[Principal, Depends(_caller)]
-
-
 def _requires(permission: str) -> Callable[..., Any]:
-    async def principal(caller: Caller) -> Principal:
+    async def principal(request: Request) -> Principal:
+        caller = await _caller(request)
         if not caller.may(permission):
             raise AccessError(
                 f"Key {caller.name!r} may not {permission} here", hint=f"Use a key with the `{permission}` permission"
@@ -89,12 +94,13 @@ def _requires(permission: str) -> Callable[..., Any]:
 _admin = _requires("admin")
 
 
-async def _scraper(platform: PlatformDep, authorization: Annotated[str | None, Header()] = None) -> None:
+async def _scraper(request: Request) -> None:
     """Let who reads the metrics pass: an admin's key, unless the operator opened or closed them."""
+    platform = _platform_of(request)
     if platform.settings.metrics == "off":
         raise NotFound("route", "/metrics", hint="MIXPEEK_METRICS=off closes it; `key` or `open` opens it")
     if platform.settings.metrics == "key":
-        await _admin(await _caller(platform, authorization))
+        await _admin(request)
 
 
 _DEMANDS[_scraper] = "admin"
@@ -121,7 +127,7 @@ Scraper = Annotated[None, Depends(_scraper)]
 
 
 def _namespace_in_header(
-    platform: PlatformDep,
+    request: Request,
     caller: Reader,
     x_namespace: Annotated[str | None, Header(description="Namespace id or name")] = None,
     namespace: Annotated[str | None, Query(description="Namespace id or name, where no header can be sent")] = None,
@@ -129,21 +135,21 @@ def _namespace_in_header(
     identifier = x_namespace or namespace
     if not identifier:
         raise InvalidRequest("No namespace was named", hint="Send the header `X-Namespace: <namespace id or name>`")
-    return _visible_namespace(platform, caller, identifier)
+    return _visible_namespace(_platform_of(request), caller, identifier)
 
 
 def _named_namespace(
-    platform: PlatformDep,
+    request: Request,
     caller: Reader,
     x_namespace: Annotated[str | None, Header(description="Namespace id or name")] = None,
     namespace: Annotated[str | None, Query(description="Namespace id or name, where no header can be sent")] = None,
 ) -> Namespace | None:
     identifier = x_namespace or namespace
-    return _visible_namespace(platform, caller, identifier) if identifier else None
+    return _visible_namespace(_platform_of(request), caller, identifier) if identifier else None
 
 
-def _namespace_in_path(platform: PlatformDep, caller: Reader, namespace_id: Annotated[str, Path()]) -> Namespace:
-    return _visible_namespace(platform, caller, namespace_id)
+def _namespace_in_path(request: Request, caller: Reader, namespace_id: Annotated[str, Path()]) -> Namespace:
+    return _visible_namespace(_platform_of(request), caller, namespace_id)
 
 
 def _visible_namespace(platform: Platform, caller: Principal, identifier: str) -> Namespace:

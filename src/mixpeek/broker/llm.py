@@ -6,12 +6,14 @@ The platform makes the call, not the plugin: a plugin needs no network and never
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
-
-import httpx
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mixpeek.contract.asking import Refused
 from mixpeek.execution.asks.port import Generation, GenerationRequest
+
+if TYPE_CHECKING:
+    import httpx
 
 # Answers beyond this are no text that a row could hold.
 MOST_ANSWER_BYTES = 4 * 1024**2
@@ -49,6 +51,8 @@ class HttpLanguageModel:
 
     async def generate(self, request: GenerationRequest, key: str | None) -> Generation:
         """Return what the model writes; raise Refused."""
+        import httpx  # slow to load; a server without a language model does without
+
         model = request.model or self._model
         if model is None:
             raise Refused("not_configured", "no model is named: pass `model`, or have MIXPEEK_LLM_MODEL set")
@@ -63,11 +67,13 @@ class HttpLanguageModel:
             raise Refused("unavailable", f"the language model cannot be reached: {type(error).__name__}") from None
 
     async def _post(self, payload: dict[str, Any], key: str | None) -> Any:
+        import httpx
+
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         assert self._client is not None
         async with self._client.stream("POST", self._address, json=payload, headers=headers) as response:
             content = await _read(response)
-        if response.status_code != httpx.codes.OK:
+        if response.status_code != HTTPStatus.OK:
             raise _refusal(response.status_code, content, key)
         try:
             return httpx.Response(200, content=content).json()
@@ -76,6 +82,8 @@ class HttpLanguageModel:
 
 
 def _make_client(timeout_s: float) -> httpx.AsyncClient:
+    import httpx
+
     # Made once: reading the certificates takes longer than many a call. Connections are not kept: an idle one is often
     # closed by the time it is used again, and what a model takes hides the greeting.
     limits = httpx.Limits(max_keepalive_connections=0)
@@ -122,7 +130,7 @@ def _refusal(status: int, content: bytes, key: str | None) -> Refused:
     if key:
         said = said.replace(key, "***")
     words = "".join(c if c.isprintable() else " " for c in said)[:_MOST_SAID].strip()
-    is_passing = status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR
+    is_passing = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
     told = f"the language model's service answered {status}" + (f": {words}" if words else "")
     return Refused("unavailable" if is_passing else "invalid", told)
 

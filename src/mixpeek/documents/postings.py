@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from mixpeek.documents import bm25
+
+if TYPE_CHECKING:  # slow to load: a process that neither writes texts nor searches them does without
+    import numpy as np
+    from numpy.typing import NDArray
 
 MOST_IN_BLOCK = 2**16 - 1
 _MOST_COUNTED = 2**16 - 1
@@ -30,11 +32,15 @@ def number_of(term: str) -> int:
 
 
 def lengths_of(texts: Sequence[Sequence[str]]) -> bytes:
+    import numpy as np
+
     return np.array([len(text) for text in texts], dtype="<u2").tobytes()
 
 
 def posting_rows(block: int, texts: Sequence[Sequence[str]]) -> bytes | None:
     """Return rows of (block, term, places, counts) for a binary COPY; None where no text has a term."""
+    import numpy as np
+
     lengths = [len(text) for text in texts]
     terms = np.fromiter(map(number_of, chain.from_iterable(texts)), dtype=np.int64, count=sum(lengths))
     if not len(terms):
@@ -83,6 +89,8 @@ class Ranked:
 
     def runs(self, first: int) -> Iterator[slice]:
         """Yield what to look at next: about `first` to begin with, then ever more, equal scores always together."""
+        import numpy as np
+
         start, size = 0, first
         while start < len(self.scores):
             last = self.scores[min(start + size, len(self.scores)) - 1]
@@ -93,6 +101,8 @@ class Ranked:
 
 def rank(blocks: Sequence[Block], query: Sequence[str]) -> Ranked:
     """Rank by BM25 as `bm25.rank` does, over all blocks as one collection of texts."""
+    import numpy as np
+
     lengths = np.frombuffer(b"".join(block.lengths for block in blocks), dtype="<u2").astype(np.float64)
     sizes = np.array([len(block.lengths) // 2 for block in blocks], dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64) if blocks else np.zeros(0, np.int64)
@@ -105,7 +115,9 @@ def rank(blocks: Sequence[Block], query: Sequence[str]) -> Ranked:
         average = float(lengths[is_there].sum()) / documents
         found = _found(blocks, offsets)
         for term in query:
-            at, times = found.get(number_of(term), _NOTHING)
+            if (postings := found.get(number_of(term))) is None:
+                continue
+            at, times = postings
             at, times = at[is_there[at]], times[is_there[at]]
             weight = bm25.idf(documents, len(at))
             length = lengths[at]
@@ -118,13 +130,12 @@ def rank(blocks: Sequence[Block], query: Sequence[str]) -> Ranked:
     return Ranked(numbers[of], at - offsets[of], scores[at])
 
 
-_NOTHING: tuple[NDArray[np.int64], NDArray[np.float64]] = (np.zeros(0, np.int64), np.zeros(0))
-
-
 def _found(
     blocks: Sequence[Block], offsets: NDArray[np.int64]
 ) -> dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Return, by term, which documents have it, counted over all blocks, and how often."""
+    import numpy as np
+
     parts: dict[int, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
     for block, offset in zip(blocks, offsets, strict=True):
         places = np.frombuffer(block.places, dtype="<u2").astype(np.int64) + offset

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from mixpeek.retrieval.context import Context
-from mixpeek.retrieval.diversity import similarity_of_vectors
 from mixpeek.retrieval.results import Flow, Result, found, hashable
 from mixpeek.retrieval.stages.kind import StageKind
 from mixpeek.retrieval.targets import Bound, Target, find_searched
@@ -69,6 +67,8 @@ def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
 
 
 def _unlike(parameters: Parameters, context: Context, results: list[Result], order: list[int]) -> list[int]:
+    from mixpeek.retrieval.diversity import similarity_of_vectors  # loads numpy
+
     assert parameters.feature_uri is not None
     if len(results) > MOST_COMPARED:
         context.warn(
@@ -81,7 +81,7 @@ def _unlike(parameters: Parameters, context: Context, results: list[Result], ord
     alike = similarity_of_vectors(vectors, space.feature["distance"])
     kept: list[int] = []
     for n in range(len(compared)):
-        if not kept or np.max(alike[n, kept]) < parameters.threshold:
+        if not kept or alike[n, kept].max() < parameters.threshold:
             kept.append(n)
     return [compared[n] for n in kept] + order[MOST_COMPARED:]
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from mixpeek.errors import InvalidRequest
 from mixpeek.retrieval.context import Context
-from mixpeek.retrieval.diversity import Matrix, order_by_mmr, similarity_of_fields, similarity_of_vectors
 from mixpeek.retrieval.results import Flow, Result, found, number_of
 from mixpeek.retrieval.stages.kind import StageKind
 from mixpeek.retrieval.targets import Bound, Target, find_searched
 from mixpeek.wire import WireModel
+
+if TYPE_CHECKING:
+    from mixpeek.retrieval.diversity import Matrix
 
 # A table of all pairs has the square of it.
 MOST_COMPARED = 2000
@@ -64,6 +65,8 @@ def check(parameters: Parameters, targets: Sequence[Target], bound: Bound) -> No
 
 def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
     """Return up to `top_k` documents in the order that they are picked."""
+    from mixpeek.retrieval.diversity import order_by_mmr  # loads numpy
+
     results = context.results_of(flow)
     if len(results) > MOST_COMPARED:
         context.warn(f"{context.stage_name} looks at the first {MOST_COMPARED:,} documents")
@@ -78,6 +81,10 @@ def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
 
 
 def _similarity(parameters: Parameters, context: Context, results: list[Result]) -> Matrix:
+    import numpy as np
+
+    from mixpeek.retrieval.diversity import similarity_of_fields, similarity_of_vectors
+
     if parameters.diversity_fields:
         values = {name: [found(result.read(name)) for result in results] for name in parameters.diversity_fields}
         return similarity_of_fields(values, parameters.diversity_field_weights or {})
