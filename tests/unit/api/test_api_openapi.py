@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -32,17 +33,35 @@ class Operation:
         return content.get("application/json")
 
 
-def _operations(openapi: dict[str, Any]) -> Iterator[Operation]:
-    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    for path, methods in openapi["paths"].items():
-        for method, described in methods.items():
-            route = next(r for r in routes if r.path == path and method.upper() in (r.methods or ()))
-            yield Operation(method.upper(), path, described, route)
+@cache
+def openapi() -> dict[str, Any]:
+    """Return the OpenAPI, made once: by the process that runs these tests, not by each that collects them."""
+    return create_app(1, None).openapi()  # type: ignore[arg-type]
 
 
-OPENAPI = create_app(1, None).openapi()  # type: ignore[arg-type]
-OPERATIONS = list(_operations(OPENAPI))
-every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.described["operationId"])
+def described(method: str, route: APIRoute) -> Operation:
+    return Operation(method, route.path, openapi()["paths"][route.path][method.lower()], route)
+
+
+ROUTES = [
+    (method, route)
+    for router in ROUTERS
+    for route in router.routes
+    if isinstance(route, APIRoute) and route.include_in_schema
+    for method in sorted(route.methods or ())
+]
+every_operation = pytest.mark.parametrize("operation", ROUTES, ids=lambda pair: pair[1].unique_id, indirect=True)
+
+
+@pytest.fixture
+def operation(request: pytest.FixtureRequest) -> Operation:
+    return described(*request.param)
+
+
+def test_what_is_described_are_the_routes() -> None:
+    found = {(method.upper(), path) for path, methods in openapi()["paths"].items() for method in methods}
+
+    assert found == {(method, route.path) for method, route in ROUTES}
 
 
 @every_operation
@@ -98,20 +117,21 @@ def test_a_json_body_has_an_example_that_the_route_accepts(operation: Operation)
 
 
 def test_operation_ids_are_unique_and_read_as_verb_and_noun() -> None:
-    ids = [operation.described["operationId"] for operation in OPERATIONS]
+    ids = [described(*each).described["operationId"] for each in ROUTES]
 
     assert len(ids) == len(set(ids))
     assert all("_" in each and each == each.lower() for each in ids)
 
 
 def test_schemas_have_plain_names_and_none_is_the_frameworks_own() -> None:
-    names = OPENAPI["components"]["schemas"].keys()
+    names = openapi()["components"]["schemas"].keys()
 
     assert [name for name in names if not name.isalnum() or name in ("HTTPValidationError", "ValidationError")] == []
 
 
 def test_every_example_is_used() -> None:
-    used = {body_name(operation.body["schema"]) for operation in OPERATIONS if operation.body}
+    bodies = [described(*each).body for each in ROUTES]
+    used = {body_name(body["schema"]) for body in bodies if body}
 
     assert used == EXAMPLES.keys()
 
@@ -126,6 +146,6 @@ def test_every_reference_leads_to_a_schema() -> None:
             for item in value:
                 yield from references(item)
 
-    found = {reference.removeprefix("#/components/schemas/") for reference in references(OPENAPI)}
+    found = {reference.removeprefix("#/components/schemas/") for reference in references(openapi())}
 
-    assert found <= OPENAPI["components"]["schemas"].keys()
+    assert found <= openapi()["components"]["schemas"].keys()
