@@ -11,6 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # As new as the environment: older than what the environment is made from means that it has to be brought up to date.
 INSTALLED := $(VENV)/.installed
+# As new as what pytest keeps of the test modules.
+REWRITTEN := $(VENV)/.rewritten
 
 .PHONY: help system install demo test lint fix client pins bench reference fuzz
 
@@ -29,10 +31,18 @@ $(INSTALLED): pyproject.toml constraints.txt scripts/install
 demo: install  ## Search the Python standard library by meaning, from nothing to answers
 	@$(BIN)/python -m examples.demo
 
+# pytest rewrites assertions when it imports a module: half the time of collecting, in each process, if it is not kept.
+# Where PYTHONDONTWRITEBYTECODE is set only this writes it. What cannot be collected is told by the run itself.
+$(REWRITTEN): $(INSTALLED) $(shell find tests -name '*.py')
+	@printf '%s\n' 'tests/unit' 'tests/contract tests/acceptance tests/fuzz tests/integration' | \
+	    env -u PYTHONDONTWRITEBYTECODE xargs -P 2 -I {} sh -c '$(BIN)/python -m pytest {} --collect-only -qq >/dev/null' || true
+	@touch $@
+
 test: install  ## Run the whole suite
 	@scripts/system-parts $(VENV) curl jq zip
 # Compiled once, also where PYTHONDONTWRITEBYTECODE is set: servers, hosts and commands start some hundreds of times.
 	@$(BIN)/python -m compileall -q -j 2 src
+	@$(MAKE) --no-print-directory $(REWRITTEN)
 	@$(BIN)/python -m pytest $(TESTS) -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: install  ## Check style, types and import layers; change nothing
