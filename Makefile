@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 # As new as what pytest keeps of the test modules.
 REWRITTEN := $(VENV)/.rewritten
 
-.PHONY: help system install demo test lint fix client pins bench reference fuzz
+.PHONY: help system install demo test lint fix client pins bench reference docs fuzz
 
 help:  ## List the targets
 	@sed -nE 's/^([a-z]+):.*  ## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -58,6 +58,9 @@ fix: install  ## Repair what can be repaired without thinking
 
 reference: install  ## Write docs/reference from the code
 	@$(BIN)/python -m scripts.reference
+
+docs: install  ## Build the documentation site into site/, offline; fails for a link that leads nowhere
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 client: install  ## Write the client that blocks from the one whose methods are coroutines
 	@$(BIN)/python -m scripts.sync_client

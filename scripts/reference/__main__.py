@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scripts.reference import cli, errors, http, rules, settings
+from scripts.reference import cli, diagrams, errors, http, plugin_api, rules, sdk, settings
 
 INTO = Path(__file__).parents[2] / "docs" / "reference"
 PAGES = {
-    "http.md": http.page,
     "cli.md": cli.page,
     "errors.md": errors.page,
     "settings.md": settings.page,
     "rules.md": rules.page,
+    "plugin-api.md": plugin_api.page,
+    "sdk.md": sdk.page,
 }
 
 
@@ -21,7 +22,8 @@ def main(arguments: list[str]) -> int:
     """Write every page that differs; with `--check`, write none, name them on stderr and return 1."""
     check = "--check" in arguments
     into = next((Path(argument) for argument in arguments if not argument.startswith("-")), INTO)
-    pages = {into / name: page() for name, page in PAGES.items()}
+    texts = {**{name: page() for name, page in PAGES.items()}, **http.pages(), **diagrams.pages()}
+    pages = {into / name: text for name, text in texts.items()}
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     if check and stale:
         sys.stderr.write(f"out of date: {', '.join(path.name for path in stale)}; run `make reference`\n")

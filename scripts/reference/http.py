@@ -1,4 +1,4 @@
-"""http.md: every route with what it takes and answers, and every shape."""
+"""http.md and http/*.md: every route with what it takes and answers, and every shape."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mixpeek.api.openapi import TAGS
 WORDS = """The server describes itself at `/openapi.json` and shows it at `/docs`; this is the same to read. Requests
 carry `Authorization: Bearer <key>`, and where a route acts in a namespace without naming one in its path,
 `X-Namespace: <id or name>`. Query parameters and body keys that a route does not know are refused with 422. Every error
-is an [ErrorEnvelope](#errorenvelope); its codes are in [errors.md](errors.md)."""
+is an [ErrorEnvelope](http/shapes.md#errorenvelope); its codes are in [Errors](errors.md)."""
 SHAPE = "#/components/schemas/"
 LIMITS = {
     "minimum": "at least",
@@ -26,25 +26,38 @@ LIMITS = {
 }
 
 
-def page() -> str:
-    """Return http.md."""
+def pages() -> dict[str, str]:
+    """Return http.md, the routes on one page for each topic, and the shapes on one page, by their paths."""
     openapi = create_app(1, None).openapi()  # type: ignore[arg-type]  # nothing is started
-    lines = heading("HTTP", WORDS)
+    rows = []
+    made = {}
     for tag, words in TAGS.items():
-        lines += [f"## {tag.capitalize().replace('Api', 'API')}", "", words, ""]
-        for path, methods in openapi["paths"].items():
-            for method, operation in methods.items():
-                if tag in operation["tags"]:
-                    lines += _operation(method.upper(), path, operation)
-    lines += ["## Shapes", ""]
-    for name, schema in sorted(openapi["components"]["schemas"].items()):
-        lines += _shape(name, schema)
-    return written(lines)
+        routes = [
+            (method.upper(), path, operation)
+            for path, methods in openapi["paths"].items()
+            for method, operation in methods.items()
+            if tag in operation["tags"]
+        ]
+        title, path = tag.capitalize().replace("Api", "API"), f"http/{tag.replace(' ', '-')}.md"
+        made[path] = written([*heading(title, words), *(line for route in routes for line in _operation(*route))])
+        rows.append((f"[{title}]({path})", words))
+        rows += [
+            (f"[{code(f'{method} {route}')}]({path}{anchor(operation['summary'])})", operation["summary"])
+            for method, route, operation in routes
+        ]
+    shapes = [
+        line for name, schema in sorted(openapi["components"]["schemas"].items()) for line in _shape(name, schema)
+    ]
+    made["http/shapes.md"] = written(
+        [*heading("Shapes", "Every object that a request or an answer is made of."), *shapes]
+    )
+    made["http.md"] = written([*heading("HTTP", WORDS), *table(("Route", "What it does"), rows)])
+    return made
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> list[str]:
     permission = operation.get("x-permission")
-    lines = [f"### {operation['summary']}", "", code(f"{method} {path}"), ""]
+    lines = [f"## {operation['summary']}", "", code(f"{method} {path}"), ""]
     lines += [*operation["description"].splitlines(), ""]
     lines += [f"Takes a key with the {code(permission)} permission." if permission else "Takes no key.", ""]
     rows = [
@@ -68,7 +81,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> list[str]:
 
 
 def _shape(name: str, schema: dict[str, Any]) -> list[str]:
-    lines = [f"### {name}", "", *([schema["description"], ""] if "description" in schema else [])]
+    lines = [f"## {name}", "", *([schema["description"], ""] if "description" in schema else [])]
     if "enum" in schema:
         return [*lines, f"One of {', '.join(code(value) for value in schema['enum'])}", ""]
     needed = schema.get("required", [])
@@ -85,7 +98,7 @@ def _type(schema: dict[str, Any]) -> str:
     """Return a schema in words, with links to the shapes it is made of."""
     if "$ref" in schema:
         name = schema["$ref"].removeprefix(SHAPE)
-        return f"[{name}]({anchor(name)})"
+        return f"[{name}](shapes.md{anchor(name)})"
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(_type(choice) for choice in schema["anyOf"]))
     if "const" in schema or "enum" in schema:

@@ -34,7 +34,12 @@ _SHOWN = 200
 
 
 class AssetUnavailable(OSError):
-    """An asset cannot be read from inside a plugin; `code` says why as in `mixpeek.contract.asking.Refused`."""
+    """An asset cannot be read from inside a plugin.
+
+    `uri` is its address, `reason` says why in words, `code` in one: `not_found`, `too_large`, `invalid`,
+    or, where another try may help, `timed_out` and `unavailable`. Left to pass, the row is recorded as failed with
+    these words.
+    """
 
     def __init__(self, uri: str, reason: str, code: str = "invalid") -> None:
         super().__init__(f"{_shown(uri)} cannot be opened: {reason}")
@@ -73,8 +78,12 @@ def open_asset(uri: str | Path) -> BinaryIO:
 def download_asset(uri: str | Path, destination: str | Path | None = None) -> str:
     """Copy an asset into a file and return its path; without `destination` a new file in the scratch folder.
 
-    The scratch folder is small and counts as memory: delete files as soon as they are read, or use `open_asset`, which
-    takes none of it.
+    Args:
+        uri: as `open_asset` takes it.
+        destination: the file to write; it is replaced if it is there.
+
+    The scratch folder is small (256 MiB) and counts as memory: delete files as soon as they are read, or use
+    `open_asset`, which takes none of it.
 
     Raises: AssetUnavailable: as `open_asset`, or the scratch folder has no room for it.
     """

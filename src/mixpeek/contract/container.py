@@ -17,7 +17,7 @@ MOST_AT_ONCE = 4
 
 
 class SecretUnavailable(LookupError):
-    """A secret cannot be read here; `code` says why, as `not_granted` or `not_found`."""
+    """A secret cannot be read here; `code` says why, as `not_granted` or `not_found`, the message who can grant it."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -60,7 +60,10 @@ class Secrets:
     """The secrets that are granted to the namespace this plugin works for."""
 
     async def get(self, name: str) -> str:
-        """Return a secret's value, as it is now; raise SecretUnavailable, which says how to grant it."""
+        """Return a secret's value, as it is now.
+
+        Raises: SecretUnavailable: there is none of this name, or it is not granted; the message says how to grant it.
+        """
         answer = await _ask("secret.get", {"name": name}, _no_secret)
         return str(answer["value"])
 
@@ -91,9 +94,11 @@ class Llm:
         """Return what the model writes to `prompt`.
 
         Args:
+            prompt: what is asked; with its options 512 KiB at most.
             system: what it is told of its task beforehand.
             model: another one than the operator's default, if the service has it.
-            temperature: 0 to 2. max_tokens: most tokens it may write.
+            temperature: 0 to 2.
+            max_tokens: most tokens it may write.
             response_format: as the service takes it, as in `{"type": "json_object"}`.
 
         Raises: LlmUnavailable: none is configured, it refuses, or it takes too long.
@@ -114,8 +119,11 @@ class Llm:
         """Return what the model writes to each item, in order, a few at once.
 
         Args:
+            items: the prompts.
             prompt: what it is told of its task beforehand, as `system` of `generate`.
             options: those of `generate`.
+
+        Raises: LlmUnavailable: as `generate`; the calls under way are cancelled then.
         """
         import asyncio  # a third of a host's start, for the few plugins that need it
 

@@ -33,7 +33,9 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 class LazyModelMixin:
     """Loads `model_id` when it is first asked for; override `_instantiate_model` for weights of one's own classes.
 
-    `model_source` is `huggingface`, a hub model that manifest.py declares, or `namespace`, one uploaded there.
+    A subclass sets `model_id`, and where they differ `model_class` and `tokenizer_class` (names in transformers; None
+    for no tokenizer), `torch_dtype` (`float32`, `float16`, `bfloat16`) and `model_source`: `huggingface`, a hub
+    model that manifest.py declares, or `namespace`, one uploaded there. A model is loaded once per process.
     """
 
     model_id: str = ""
@@ -43,7 +45,10 @@ class LazyModelMixin:
     model_source: Source = "huggingface"
 
     def get_model(self) -> tuple[Any, Any]:
-        """Return the model and its tokenizer (None if it has none), loading them if need be."""
+        """Return the model and its tokenizer (None if it has none), loading them if need be.
+
+        Raises: ModelUnavailable: manifest.py does not declare it. ValueError: `model_id` is not set.
+        """
         self.ensure_model_loaded()
         pair: tuple[Any, Any] = self.__dict__["_lazy_pair"]
         return pair
@@ -57,12 +62,12 @@ class LazyModelMixin:
 
     @property
     def model(self) -> Any:
-        """The model."""
+        """The model, loaded if need be: one of transformers, or an onnxruntime session."""
         return self.get_model()[0]
 
     @property
     def tokenizer(self) -> Any:
-        """The tokenizer, or None."""
+        """The tokenizer, loaded if need be; None if the model has none."""
         return self.get_model()[1]
 
     def _instantiate_model(self, cached_data: Any) -> tuple[Any, Any]:
@@ -93,7 +98,17 @@ def lazy_model(
     torch_dtype: str = "float32",
     model_source: Source = "huggingface",
 ) -> Callable[[Method], Method]:
-    """Have `self._model`, `self._tokenizer` and `self._device` set before the method first runs."""
+    """Have `self._model`, `self._tokenizer` and `self._device` set before the method first runs.
+
+    Args:
+        model_id: `org/name` of the hub, or the name of a namespace's model, as manifest.py declares it.
+        model_class: class of transformers that it is made with.
+        tokenizer_class: the same of its tokenizer; None for no tokenizer.
+        torch_dtype: `float32`, `float16` or `bfloat16`.
+        model_source: `huggingface` or `namespace`.
+
+    Raises: ModelUnavailable: when the method first runs, if manifest.py does not declare the model.
+    """
 
     def decorate(method: Method) -> Method:
         @functools.wraps(method)

@@ -41,7 +41,13 @@ def load_hf_model(
     tokenizer_class: str | None = "AutoTokenizer",
     torch_dtype: str = "float32",
 ) -> dict[str, Any]:
-    """Return a hub model that manifest.py declares in `models`.
+    """Return a hub model that manifest.py declares in `models`; its weights are read once per process.
+
+    Args:
+        hf_model_id: `org/name`, as declared.
+        model_class: kept under `model_class`; nothing is made of it here.
+        tokenizer_class: the same under `tokenizer_config`; None leaves that out.
+        torch_dtype: what floats are turned into: `float32`, `float16` or `bfloat16`.
 
     Returns: `state_dict` (torch tensors; numpy arrays where torch is not installed), `config`, `tokenizer_config`
         (`tokenizer_dir` and `class`, or None), `model_class`, `hf_model_id`, and `model_dir`, the folder of its files.
@@ -66,7 +72,7 @@ def load_namespace_model(model_id: str) -> Any:
 
 
 def is_hf_model_cached(hf_model_id: str) -> bool:
-    """Tell whether `load_hf_model` would find the model."""
+    """Tell whether `load_hf_model` would find the model: manifest.py declares it, and the platform fetched it."""
     return f"hub:{hf_model_id}" in _available()
 
 

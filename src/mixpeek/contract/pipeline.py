@@ -12,7 +12,11 @@ from typing import Any
 
 
 class ResourceType(StrEnum):
-    """What a step needs: a processor core, a GPU, or the network."""
+    """What a step needs: a processor core, a GPU, or the network.
+
+    A plugin with an enabled step of `API` reaches public addresses; one with `GPU` fails with `platform.no_gpu` where
+    there is none, unless the operator let it run on the processor.
+    """
 
     CPU = "cpu"
     GPU = "gpu"
@@ -20,7 +24,7 @@ class ResourceType(StrEnum):
 
 
 class RowCondition(StrEnum):
-    """Which rows a step sees, decided by their MIME type."""
+    """Which rows a step sees, by their MIME type; a row that no enabled step sees is skipped as `no_matching_step`."""
 
     IS_TEXT = "is_text"
     IS_IMAGE = "is_image"
@@ -51,6 +55,13 @@ _FAMILIES = {
 class StepDefinition:
     """One step: a processor class, called as `service_class(config)(batch)` with a DataFrame.
 
+    Args:
+        service_class: makes the processor, which is called with DataFrames and returns them with new columns.
+        resource_type: what the step needs.
+        config: handed to `service_class` as it is.
+        condition: which rows the step sees.
+        enabled: False leaves the step out.
+
     Strings such as `"cpu"` or `"is_text"` are accepted for the two enums; an unknown one raises ValueError.
     """
 
@@ -72,7 +83,13 @@ class StepDefinition:
 
 @dataclass(frozen=True)
 class PipelineDefinition:
-    """An extractor's ordered steps."""
+    """An extractor's ordered steps.
+
+    Args:
+        name: as in the manifest.
+        version: as in the manifest.
+        steps: StepDefinitions, or anything that can be called with a DataFrame; each sees what those before returned.
+    """
 
     name: str
     version: str

@@ -23,7 +23,11 @@ def parallel_io(fn: Callable[[Item], Result], items: Iterable[Item], max_workers
     taken from their iterator as threads become free.
 
     Args:
+        fn: called with one item, on any of the threads.
+        items: anything that can be iterated over.
         max_workers: how many calls run at once, 1 to 64.
+
+    Raises: ValueError: `max_workers` is none of these. Otherwise what `fn` raised.
     """
     workers = _checked("max_workers", max_workers)
     results: dict[int, Result] = {}
@@ -52,7 +56,11 @@ def concurrent_api_calls(
     one call raises, those under way are cancelled, no further one begins, and the exception is raised.
 
     Args:
+        fn: called with one item; may return an awaitable.
+        items: anything that can be iterated over.
         max_concurrency: how many calls run at once, 1 to 64.
+
+    Raises: ValueError: `max_concurrency` is none of these. Otherwise what `fn` raised.
     """
     most = _checked("max_concurrency", max_concurrency)
     if not _is_async(fn):
