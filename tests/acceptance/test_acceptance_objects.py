@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
-import re
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -185,23 +182,6 @@ def test_a_unique_key_decides_what_becomes_of_the_same_object(http: httpx.Client
     assert batch["succeeded_count"] == 1
     assert bucket.unique_key == key
     refusal(http.patch(f"/buckets/{bucket.bucket_id}", json={"unique_key": None}), 422, "ValidationError")
-
-
-def test_the_page_on_objects_says_what_works(http: httpx.Client) -> None:
-    page = (Path(__file__).parents[2] / "docs/howto/put-objects-into-a-bucket.md").read_text()
-    requests = re.findall(r"\$MIXPEEK_BASE_URL/v1(/\S+) -d '(\{.*?\})'", page, re.DOTALL)
-
-    answers = [http.post(path, json=json.loads(body)) for path, body in requests]
-    place = answers[-1].json()
-    httpx.put(place["presigned_url"], content=b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;")
-    done = http.post(f"/buckets/books/uploads/{place['upload_id']}/confirm")
-
-    assert [(path, answer.status_code) for (path, _), answer in zip(requests, answers, strict=True)] == [
-        ("/buckets", 200), ("/buckets/books/objects", 200), ("/buckets/books/uploads", 200),
-    ]  # fmt: skip
-    assert done.json()["status"] == "COMPLETED", done.text
-    books = http.post("/buckets/books/objects/list").json()["results"]
-    assert [book["blobs"][-1]["properties"] for book in books] == [{"width": 1, "height": 1}] * 2
 
 
 def test_a_list_tells_its_length_where_that_is_asked_for(http: httpx.Client, bucket: str) -> None:
