@@ -21,7 +21,10 @@ def infer(
         str | None, typer.Option("--parameters", help="JSON object, `@FILE` or `-`.", show_default=False)
     ] = None,
 ) -> None:
-    """Ask a deployed plugin once and print its output as JSON."""
+    """Ask a deployed plugin once and print its output as JSON.
+
+    Example: `mixpeek infer my_extractor '{"text": "a lazy dog"}'`
+    """
     output = session.output
     given = object_from("INPUTS", inputs)
     settings = None if parameters is None else object_from("--parameters", parameters)

@@ -72,7 +72,10 @@ def create(
     data_dir: DataDirOption = None,
     json: Json = False,
 ) -> None:
-    """Create a key and print it; it cannot be shown again."""
+    """Create a key and print it; it cannot be shown again.
+
+    Example: `mixpeek keys create build-server --permission write`
+    """
     output = output_for(context, json)
     with _place(data_dir) as place:
         from mixpeek.tenancy.keys import create_key
@@ -94,7 +97,10 @@ def create(
 
 @app.command("list")
 def list_keys(context: typer.Context, *, data_dir: DataDirOption = None, json: Json = False) -> None:
-    """List every key: who may do what, where, and when it was last used."""
+    """List every key: who may do what, where, and when it was last used.
+
+    Example: `mixpeek keys list`
+    """
     output = output_for(context, json)
     with _place(data_dir) as place:
         from mixpeek.tenancy import queries
@@ -123,7 +129,10 @@ def list_keys(context: typer.Context, *, data_dir: DataDirOption = None, json: J
 
 @app.command("revoke")
 def revoke(context: typer.Context, *, key: KeyArgument, data_dir: DataDirOption = None, json: Json = False) -> None:
-    """End a key, within a second; it stays listed."""
+    """End a key, within a second; it stays listed.
+
+    Example: `mixpeek keys revoke build-server`
+    """
     output = output_for(context, json)
     with _place(data_dir) as place:
         from mixpeek.tenancy.keys import revoke_key
@@ -135,7 +144,10 @@ def revoke(context: typer.Context, *, key: KeyArgument, data_dir: DataDirOption 
 
 @app.command("reset")
 def reset(context: typer.Context, *, data_dir: DataDirOption = None, json: Json = False) -> None:
-    """Replace the admin key, for when it is lost or known to others: print the new one and keep it in the data dir."""
+    """Replace the admin key, for when it is lost or known to others: print the new one and keep it in the data dir.
+
+    Example: `mixpeek keys reset`
+    """
     output = output_for(context, json)
     with _place(data_dir) as place:
         from mixpeek.tenancy.keys import reset_admin_key

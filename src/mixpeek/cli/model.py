@@ -46,7 +46,10 @@ def upload(
     task_type: Annotated[str | None, typer.Option(help="Such as embedding.")] = None,
     deploy_it: Annotated[bool, typer.Option("--deploy", help="Deploy it as well.")] = False,
 ) -> None:
-    """Store a model, checked but never run, and print its ID."""
+    """Store a model, checked but never run, and print its ID.
+
+    Example: `mixpeek model upload ./weights --name embedder --version 1.0.0 --format onnx --deploy`
+    """
     client, output = session.client, session.output
     stored = client.models.upload(
         path,
@@ -68,7 +71,10 @@ def upload(
 @app.command("list")
 @in_namespace
 def list_models(session: Session) -> None:
-    """List the models of a namespace."""
+    """List the models of a namespace.
+
+    Example: `mixpeek model list`
+    """
     client, output = session.client, session.output
     page = client.models.list()
     output.document(page)
@@ -85,14 +91,20 @@ def list_models(session: Session) -> None:
 @app.command("deploy")
 @in_namespace
 def deploy(session: Session, *, model_id: ModelId) -> None:
-    """Make a model loadable for plugins that are deployed from now on."""
+    """Make a model loadable for plugins that are deployed from now on.
+
+    Example: `mixpeek model deploy embedder_1_0_0`
+    """
     _report(session.output, session.client.models.deploy(model_id))
 
 
 @app.command("delete")
 @in_namespace
 def delete(session: Session, *, model_id: ModelId) -> None:
-    """Delete a model that no live plugin declares."""
+    """Delete a model that no live plugin declares.
+
+    Example: `mixpeek model delete embedder_1_0_0`
+    """
     _report(session.output, session.client.models.delete(model_id))
 
 
@@ -107,7 +119,10 @@ def pull(
     data_dir: DataDirOption = None,
     json: Json = False,
 ) -> None:
-    """Put a hub model into the cache of this machine's server; with `--from`, without a hub."""
+    """Put a hub model into the cache of this machine's server; with `--from`, without a hub.
+
+    Example: `mixpeek model pull sentence-transformers/all-MiniLM-L6-v2 --from ./downloaded`
+    """
     output = output_for(context, json)
     try:
         from mixpeek.contract.model_references import parse_reference

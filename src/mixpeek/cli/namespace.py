@@ -18,7 +18,10 @@ def create(
     *,
     name: Annotated[str, typer.Argument(help="Name of the new namespace.")],
 ) -> None:
-    """Create a namespace and print its ID."""
+    """Create a namespace and print its ID.
+
+    Example: `mixpeek namespace create demo`
+    """
     client, output = session.client, session.output
     created = client.namespaces.create(name)
     output.document(created)
@@ -34,7 +37,10 @@ def list_namespaces(
     limit: Annotated[int, typer.Option(min=1, help="Namespaces on one page.")] = 100,
     offset: Annotated[int, typer.Option(min=0, help="Namespaces to leave out first.")] = 0,
 ) -> None:
-    """List the namespaces this key can see."""
+    """List the namespaces this key can see.
+
+    Example: `mixpeek namespace list`
+    """
     client, output = session.client, session.output
     page = client.namespaces.list(limit=limit, offset=offset)
     output.document(page)

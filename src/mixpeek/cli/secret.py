@@ -45,7 +45,10 @@ def create(
     from_file: FromFile = None,
     from_env: FromEnv = None,
 ) -> None:
-    """Keep a value under a new name; it is asked for unless it comes from a file or a variable."""
+    """Keep a value under a new name; it is asked for unless it comes from a file or a variable.
+
+    Example: `mixpeek secret create WEATHER_KEY --from-file key.txt --namespace demo`
+    """
     client, output = session.client, session.output
     if namespace and ungranted:
         raise InvalidRequest("`--ungranted` and `--namespace` exclude each other", hint="Use one of them")
@@ -58,7 +61,10 @@ def create(
 @app.command("list")
 @on_server
 def list_secrets(session: Session) -> None:
-    """List the names of the secrets this key can see."""
+    """List the names of the secrets this key can see.
+
+    Example: `mixpeek secret list`
+    """
     client, output = session.client, session.output
     found = client.secrets.list()
     output.document(found)
@@ -72,7 +78,10 @@ def list_secrets(session: Session) -> None:
 @app.command("show")
 @on_server
 def show(session: Session, *, name: Name) -> None:
-    """Show who may read a secret and when it was set; its value is never shown."""
+    """Show who may read a secret and when it was set; its value is never shown.
+
+    Example: `mixpeek secret show WEATHER_KEY`
+    """
     client, output = session.client, session.output
     found = client.secrets.get(name)
     output.document(found)
@@ -92,7 +101,10 @@ def update(
     from_file: FromFile = None,
     from_env: FromEnv = None,
 ) -> None:
-    """Replace the value of a secret; the one before is gone."""
+    """Replace the value of a secret; the one before is gone.
+
+    Example: `mixpeek secret update WEATHER_KEY --from-env NEW_KEY`
+    """
     client, output = session.client, session.output
     text = _value(session.arguments, from_file, from_env)
     changed = client.secrets.update(name, text)
@@ -102,7 +114,10 @@ def update(
 @app.command("grant")
 @on_server
 def grant(session: Session, *, name: Name, namespaces: Namespaces) -> None:
-    """Let namespaces read a secret."""
+    """Let namespaces read a secret.
+
+    Example: `mixpeek secret grant WEATHER_KEY demo`
+    """
     client, output = session.client, session.output
     changed = [client.secrets.grant(name, each) for each in namespaces][-1]
     _report(output, changed, f"{name} is granted")
@@ -111,7 +126,10 @@ def grant(session: Session, *, name: Name, namespaces: Namespaces) -> None:
 @app.command("revoke")
 @on_server
 def revoke(session: Session, *, name: Name, namespaces: Namespaces) -> None:
-    """Take a secret from namespaces that it was granted to."""
+    """Take a secret from namespaces that it was granted to.
+
+    Example: `mixpeek secret revoke WEATHER_KEY demo`
+    """
     client, output = session.client, session.output
     changed = [client.secrets.revoke(name, each) for each in namespaces][-1]
     _report(output, changed, f"{name} is revoked")
@@ -120,7 +138,10 @@ def revoke(session: Session, *, name: Name, namespaces: Namespaces) -> None:
 @app.command("delete")
 @on_server
 def delete(session: Session, *, name: Name) -> None:
-    """Delete a secret; whatever reads it fails from now on."""
+    """Delete a secret; whatever reads it fails from now on.
+
+    Example: `mixpeek secret delete WEATHER_KEY`
+    """
     client, output = session.client, session.output
     deleted = client.secrets.delete(name)
     output.document(deleted)
@@ -130,7 +151,10 @@ def delete(session: Session, *, name: Name) -> None:
 @app.command("rotate-key")
 @on_server
 def rotate_key(session: Session) -> None:
-    """Encrypt every secret with a new key, made by the server or the first of its MIXPEEK_SECRETS_KEY."""
+    """Encrypt every secret with a new key, made by the server or the first of its MIXPEEK_SECRETS_KEY.
+
+    Example: `mixpeek secret rotate-key`
+    """
     client, output = session.client, session.output
     rotation = client.secrets.rotate_key()
     output.document(rotation)

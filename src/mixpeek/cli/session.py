@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
@@ -28,6 +30,10 @@ class Session:
     arguments: list[str]
 
 
+_KEY_HINT = (
+    "Set MIXPEEK_API_KEY, or pass `--api-key`, with a key of this server; `mixpeek serve` keeps its admin key in"
+    " `admin.key` in its data dir"
+)
 _SERVER = {"api_key": ApiKey, "base_url": BaseUrl, "json": Json}
 
 
@@ -48,7 +54,7 @@ def _with_options(
     def run(context: typer.Context, **given: Any) -> None:
         shared = {name: given.pop(name) for name in added}
         output = output_for(context, shared.pop("json"))
-        with connected(context, **shared) as client:
+        with connected(context, **shared) as client, _words_for_a_shell():
             command(Session(client, output, context.args), **given)
 
     # typer reads a command's options from its signature, evaluated: those that are added have no place in its module.
@@ -67,6 +73,19 @@ def _with_options(
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     run.__doc__ = _flowing(command.__doc__)
     return run
+
+
+@contextlib.contextmanager
+def _words_for_a_shell() -> Iterator[None]:
+    """Say where a key belongs on a command line; the server's own hint is about headers."""
+    from mixpeek.client import ApiError  # loaded already, with the client
+
+    try:
+        yield
+    except ApiError as error:
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            error.hint = _KEY_HINT
+        raise
 
 
 def _flowing(words: str | None) -> str | None:

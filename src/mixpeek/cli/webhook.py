@@ -52,7 +52,10 @@ def create(
         float | None, typer.Option("--timeout", help="Seconds one attempt may take; default 10.")
     ] = None,
 ) -> None:
-    """Have events sent to a URL, and print the secret that signs them; it cannot be shown again."""
+    """Have events sent to a URL, and print the secret that signs them; it cannot be shown again.
+
+    Example: `mixpeek webhook create build-server https://ci.example.com/hook --event 'batch.*'`
+    """
     client, output = session.client, session.output
     made = client.webhooks.create(
         name,
@@ -71,7 +74,10 @@ def create(
 @app.command("list")
 @on_server
 def list_webhooks(session: Session) -> None:
-    """List every webhook and how its endpoints are doing."""
+    """List every webhook and how its endpoints are doing.
+
+    Example: `mixpeek webhook list`
+    """
     client, output = session.client, session.output
     found: list[Any] = []
     page = client.webhooks.list(limit=_PAGE)
@@ -92,7 +98,10 @@ def list_webhooks(session: Session) -> None:
 @app.command("show")
 @on_server
 def show(session: Session, *, webhook: Webhook) -> None:
-    """Show a webhook and how its endpoints are doing; its secret is never shown."""
+    """Show a webhook and how its endpoints are doing; its secret is never shown.
+
+    Example: `mixpeek webhook show build-server`
+    """
     client, output = session.client, session.output
     found = client.webhooks.get(webhook)
     output.document(found)
@@ -111,7 +120,10 @@ def show(session: Session, *, webhook: Webhook) -> None:
 @app.command("delete")
 @on_server
 def delete(session: Session, *, webhook: Webhook) -> None:
-    """Delete a webhook; what waits to be delivered is not sent."""
+    """Delete a webhook; what waits to be delivered is not sent.
+
+    Example: `mixpeek webhook delete build-server`
+    """
     client, output = session.client, session.output
     client.webhooks.delete(webhook)
     output.document({"success": True, "webhook": webhook, "deleted": True})
@@ -128,7 +140,10 @@ def deliveries(
     event: Annotated[str | None, typer.Option("--event", "-e", help="Only those of this event type.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many, the newest first.")] = 20,
 ) -> None:
-    """List what a webhook was sent, newest first."""
+    """List what a webhook was sent, newest first.
+
+    Example: `mixpeek webhook deliveries build-server --state failed`
+    """
     client, output = session.client, session.output
     found = client.webhooks.deliveries(webhook, state=state and str(state), event_type=event, limit=limit)
     output.document(found)
@@ -148,7 +163,10 @@ def deliveries(
 @app.command("replay")
 @on_server
 def replay(session: Session, *, webhook: Webhook, delivery: DeliveryId) -> None:
-    """Send the event of a delivery once more, and say how it went."""
+    """Send the event of a delivery once more, and say how it went.
+
+    Example: `mixpeek webhook replay build-server whd_0123456789abcdef`
+    """
     client, output = session.client, session.output
     made = client.webhooks.replay(webhook, delivery)
     _report(output, [_tried(session, webhook, made["delivery_id"])])
@@ -157,7 +175,10 @@ def replay(session: Session, *, webhook: Webhook, delivery: DeliveryId) -> None:
 @app.command("test")
 @on_server
 def test(session: Session, *, webhook: Webhook) -> None:
-    """Send a `webhook.ping`, and say how it went."""
+    """Send a `webhook.ping`, and say how it went.
+
+    Example: `mixpeek webhook test build-server`
+    """
     client, output = session.client, session.output
     made = client.webhooks.test(webhook)["results"]
     _report(output, [_tried(session, webhook, each["delivery_id"]) for each in made])

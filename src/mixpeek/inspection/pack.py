@@ -74,6 +74,11 @@ def list_packed(folder: Path, limits: ArchiveLimits = LIMITS) -> list[str]:
         findings.append(_too_much(f"{len(files)} files, and {limits.files} are allowed"))
     if size_bytes > limits.unpacked_bytes:
         findings.append(_too_much(f"{size_bytes} bytes, and {limits.unpacked_bytes} are allowed"))
+    if findings and not (folder / "manifest.py").is_file():
+        # All of them follow from the wrong folder.
+        hint = "Change to the folder that `mixpeek plugin init` made, or name it with `--path`"
+        missing = error("structure.missing_file", f"{folder.resolve()} is no plugin: it has no manifest.py", hint=hint)
+        raise ArchiveRefused([missing])
     if not files and not findings:
         findings.append(error("archive.empty", "The folder holds no files to pack", hint="Check the path"))
     if findings:

@@ -77,6 +77,17 @@ def test_a_folder_that_no_server_would_accept_is_refused(plugin: Path, tmp_path:
         pack_directory(tmp_path / "empty")
 
 
+def test_a_folder_that_is_no_plugin_is_named_as_that_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "python").symlink_to("/etc/hostname")
+
+    with pytest.raises(ArchiveRefused, match="it has no manifest") as caught:
+        pack_directory(tmp_path)
+
+    assert [finding.rule for finding in caught.value.findings] == ["structure.missing_file"]
+    assert "--path" in (caught.value.findings[0].hint or "")
+
+
 def test_the_current_folder_is_packed_under_its_own_name(
     plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,8 @@ def deploy(
     """Deploy a version and wait until it answers.
 
     Without `--traffic` and `--shadow` it takes all requests of its plugin, and ends what shared them.
+
+    Example: `mixpeek plugin deploy my_extractor_1_1_0 --traffic 10`
     """
     from mixpeek.cli.deploying import follow, has_failed, show_deployment
 

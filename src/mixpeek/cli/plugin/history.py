@@ -20,7 +20,10 @@ def log(
     name: Name,
     limit: Annotated[int, typer.Option(min=1, help="Versions to show, the newest first.")] = 50,
 ) -> None:
-    """Show the versions of a plugin, newest first, with what was done to each; the active one has a star."""
+    """Show the versions of a plugin, newest first, with what was done to each; the active one has a star.
+
+    Example: `mixpeek plugin log my_extractor`
+    """
     client, output = session.client, session.output
     history = client.plugins.versions(name)
     output.document(history)
@@ -33,7 +36,10 @@ def log(
 
 @in_namespace
 def status(session: Session, *, name: Name) -> None:
-    """Show which version of a plugin is active, how it is deployed, and why the last rollout failed, if it did."""
+    """Show which version of a plugin is active, how it is deployed, and why the last rollout failed, if it did.
+
+    Example: `mixpeek plugin status my_extractor`
+    """
     from mixpeek.cli.deploying import show_failure
 
     client, output = session.client, session.output
@@ -67,7 +73,10 @@ def diff(
     v1: Annotated[str, typer.Argument(metavar="V1", help="The earlier version.")],
     v2: Annotated[str, typer.Argument(metavar="V2", help="The later version.")],
 ) -> None:
-    """Show what changed from one version to another: file by file, then in the manifest."""
+    """Show what changed from one version to another: file by file, then in the manifest.
+
+    Example: `mixpeek plugin diff my_extractor 1.0.0 1.1.0`
+    """
     from mixpeek.cli.changes import file_summary, manifest_summary
 
     client, output = session.client, session.output
@@ -97,7 +106,10 @@ def rollback(
     ] = None,
     message: Message = None,
 ) -> None:
-    """Make an earlier version active again, after a look at what that changes; waits until it has taken over."""
+    """Make an earlier version active again, after a look at what that changes; waits until it has taken over.
+
+    Example: `mixpeek plugin rollback my_extractor 1.0.0 -m "1.1.0 was slow"`
+    """
     from mixpeek.cli.progress import spinner
 
     client, output = session.client, session.output

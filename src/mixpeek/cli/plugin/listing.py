@@ -29,7 +29,10 @@ def list_plugins(
     base_url: BaseUrl = None,
     json: Json = False,
 ) -> None:
-    """List the plugins of a namespace."""
+    """List the plugins of a namespace.
+
+    Example: `mixpeek plugin list --source custom`
+    """
     output = output_for(context, json)
     with connect(context, api_key, base_url, namespace) as client:
         answer = client.plugins.list(source.value)

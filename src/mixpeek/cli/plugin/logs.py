@@ -57,7 +57,10 @@ def logs(
     base_url: BaseUrl = None,
     json: Json = False,
 ) -> None:
-    """Show what a version's hosts printed and logged; with `--follow --json`, one JSON object a line."""
+    """Show what a version's hosts printed and logged; with `--follow --json`, one JSON object a line.
+
+    Example: `mixpeek plugin logs my_extractor_1_0_0 --level warning --since 2h`
+    """
     output = output_for(context, json)
     wanted: dict[str, Any] = {
         "deployment_id": deployment,

@@ -72,7 +72,10 @@ def push(
     base_url: BaseUrl = None,
     json: Json = False,
 ) -> None:
-    """Check a plugin and publish it, without deploying it."""
+    """Check a plugin and publish it, without deploying it.
+
+    Example: `mixpeek plugin push ./my_extractor --bump -m "smaller model"`
+    """
     from mixpeek.cli.publication import Wishes, publish_folder
 
     output = output_for(context, json, verbose=verbose)

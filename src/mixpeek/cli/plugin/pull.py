@@ -31,7 +31,10 @@ def pull(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds files.")] = False,
 ) -> None:
-    """Restore the files of a version into a folder, byte for byte."""
+    """Restore the files of a version into a folder, byte for byte.
+
+    Example: `mixpeek plugin pull my_extractor --version 1.0.0 --output ./before`
+    """
     from mixpeek.inspection.archive import read_archive
 
     client, output = session.client, session.output

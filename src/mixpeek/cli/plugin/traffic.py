@@ -14,7 +14,10 @@ PluginId = Annotated[str, typer.Argument(metavar="PLUGIN_ID", help="Version, as 
 
 @in_namespace
 def deployment(session: Session, *, plugin_id: PluginId) -> None:
-    """Show which versions share the requests of a plugin, and how a shadow's answers differ."""
+    """Show which versions share the requests of a plugin, and how a shadow's answers differ.
+
+    Example: `mixpeek plugin deployment my_extractor_1_1_0`
+    """
     from mixpeek.cli.shadow import show_shadow, show_versions
 
     answer = session.client.plugins.deployment(plugin_id)
@@ -26,7 +29,10 @@ def deployment(session: Session, *, plugin_id: PluginId) -> None:
 
 @in_namespace
 def promote(session: Session, *, plugin_id: PluginId, message: Message = None) -> None:
-    """Give all requests of a plugin to its canary or shadow, and end the version that had them."""
+    """Give all requests of a plugin to its canary or shadow, and end the version that had them.
+
+    Example: `mixpeek plugin promote my_extractor_1_1_0`
+    """
     answer = session.client.plugins.promote(plugin_id, message=message)
     session.output.document(answer)
     relieved = ", ".join(answer["superseded"])
@@ -35,7 +41,10 @@ def promote(session: Session, *, plugin_id: PluginId, message: Message = None) -
 
 @in_namespace
 def undeploy(session: Session, *, plugin_id: PluginId) -> None:
-    """Stop a version from answering; the share of a canary goes back to the stable version."""
+    """Stop a version from answering; the share of a canary goes back to the stable version.
+
+    Example: `mixpeek plugin undeploy my_extractor_1_1_0`
+    """
     answer = session.client.plugins.undeploy(plugin_id)
     session.output.document(answer)
     session.output.show(f"{plugin_id} {'no longer answers' if answer['was_deployed'] else 'was not deployed'}")
