@@ -13,8 +13,8 @@ from mixpeek.webhooks import SignatureInvalid, verify
 
 WORDS = """`from mixpeek import Mixpeek`. `AsyncMixpeek` has the same methods as coroutines; what yields is iterated
 with `async for` there. Every method may raise `ApiError` (the server refused) and `ServerUnreachable`; both carry
-`code`, `message`, `hint` and `details`. Answers are dicts whose keys are attributes too; a type named here lists the keys an
-editor completes."""
+`code`, `message`, `hint` and `details`. Answers are dicts whose keys are attributes too; a type named here lists the
+keys an editor completes."""
 ERRORS = (ApiError, ServerUnreachable, WaitTimedOut)
 
 
