@@ -1,35 +1,10 @@
-"""The documented quick start with the installed command, not one file edited on the way."""
+"""Publishing with the installed command; from `plugin init` to a search: `test_acceptance_templates`."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from factories.commands import Command
-from factories.platform import bucket_with, collection_of, run_batch, search
 from factories.plugins import MakePlugin
 from mixpeek import Mixpeek
-
-TEXTS = ["Quicksort partitions a list", "How to water tomatoes in summer", "My cat sleeps all day"]
-
-
-def test_what_init_writes_goes_through_test_and_publish_to_search(
-    mix: Command, client: Mixpeek, tmp_path: Path
-) -> None:
-    created = mix("plugin", "init", "my_extractor", "--category", "text")
-    tested = mix("plugin", "test", cwd=tmp_path / "my_extractor")
-    published = mix("plugin", "publish", "--namespace", client.namespace or "", cwd=tmp_path / "my_extractor")
-    listed = mix("plugin", "list", "--source", "custom")
-
-    collection = collection_of(client, bucket_with(client, TEXTS), "my_extractor")
-    task = run_batch(client, collection)
-    found = search(client, collection, "an algorithm that orders numbers")
-
-    for ran in (created, tested, published, listed):
-        assert ran.code == 0, ran.out + ran.err
-    assert "my_extractor" in listed.out
-    assert client.plugins.status("my_extractor_1_0_0").status == "DEPLOYED"
-    assert task.status == "COMPLETED", task.error
-    assert found[0]["content"] == TEXTS[0]
 
 
 def test_publishing_the_same_content_again_is_no_error_and_makes_no_second_version(

@@ -8,19 +8,36 @@ from __future__ import annotations
 import json
 import keyword
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from mixpeek.contract.versions import NAME_PATTERN
 from mixpeek.errors import AlreadyExists, InvalidRequest, PlatformError
 
-KNOWN_CATEGORIES = ("text", "image", "video", "audio", "document", "multimodal")
-TEMPLATES = {"text": "text_embedding"}
+
+@dataclass(frozen=True)
+class Template:
+    """A plugin of this repository: its name, and its description as manifest, pyproject.toml and README say it."""
+
+    name: str
+    description: str
+
+
+TEMPLATES = {
+    "text": Template("text_embedding", "Sentence embeddings with all-MiniLM-L6-v2"),
+    "image": Template("image_similarity", "Finds pictures that look alike, by colours, layout and edges"),
+    "video": Template("video_scenes", "Finds scenes of videos by a still picture, with their times"),
+    "audio": Template("audio_similarity", "Finds sounds that are alike, by their spectrum and how it moves"),
+    "document": Template("document_pages", "Finds passages of PDF documents by meaning, with their pages"),
+    "multimodal": Template("captioned_images", "Finds captioned pictures by what is said of them and by how they look"),
+}
 
 DEFAULT_DESCRIPTION = "A custom feature extractor"
 _RENAMED_SUFFIXES = frozenset({".py", ".md", ".toml", ".json"})
-# Written in the template exactly like this, with the quotes: in the manifest and in pyproject.toml.
-_TEMPLATE_DESCRIPTION = "Sentence embeddings with all-MiniLM-L6-v2"
+# Written in each template exactly like this, with the quotes: in the manifest and in pyproject.toml.
 _TEMPLATE_AUTHOR = "Mixpeek"
+# What a template has among its files whose names begin with a dot.
+_GITHUB = ".github"
 
 
 def render(category: str, name: str, description: str, author: str, into: Path) -> list[Path]:
@@ -28,15 +45,16 @@ def render(category: str, name: str, description: str, author: str, into: Path) 
 
     Raises: InvalidRequest for a category or a name that cannot be used; AlreadyExists for a folder that is there.
     """
-    template = _template_directory(category)
+    template = find_template(category)
+    folder = _folder_of(category, template)
     check_name(name)
     if into.exists():
         raise AlreadyExists(f"`{into}` exists already", hint="Choose another name, or another folder with `--output`")
 
-    rename = _renamer(TEMPLATES[category], name, description, author)
+    rename = _renamer(template, name, description, author)
     written = []
-    for source in _template_files(template):
-        target = into / source.relative_to(template)
+    for source in _template_files(folder):
+        target = into / source.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         content = source.read_bytes()
         if source.suffix in _RENAMED_SUFFIXES:
@@ -64,15 +82,16 @@ def camel_case(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
 
-def _template_directory(category: str) -> Path:
+def find_template(category: str) -> Template:
+    """Return the template of a category; raise InvalidRequest for one that does not exist."""
     if category not in TEMPLATES:
-        known = category in KNOWN_CATEGORIES
-        raise InvalidRequest(
-            f"There is no template for {category} plugins yet" if known else f"{category!r} is not a category",
-            hint="Use `--category " + "` or `--category ".join(TEMPLATES) + "`",
-        )
+        raise InvalidRequest(f"{category!r} is not a category", hint=f"Use one of {', '.join(TEMPLATES)}")
+    return TEMPLATES[category]
+
+
+def _folder_of(category: str, template: Template) -> Path:
     packaged = Path(__file__).parent / category
-    checkout = Path(__file__).parents[3] / "examples" / "plugins" / TEMPLATES[category]
+    checkout = Path(__file__).parents[3] / "examples" / "plugins" / template.name
     for directory in (packaged, checkout):
         if (directory / "manifest.py").is_file():
             return directory
@@ -81,12 +100,13 @@ def _template_directory(category: str) -> Path:
     )
 
 
-def _template_files(template: Path) -> list[Path]:
+def _template_files(folder: Path) -> list[Path]:
     def is_source(path: Path) -> bool:
-        parts = path.relative_to(template).parts
-        return path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in parts)
+        parts = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") and part != _GITHUB for part in parts)
+        return path.is_file() and not hidden and "__pycache__" not in parts
 
-    return sorted(filter(is_source, template.rglob("*")))
+    return sorted(filter(is_source, folder.rglob("*")))
 
 
 class _Renamer:
@@ -100,15 +120,15 @@ class _Renamer:
         return self._pattern.sub(lambda match: self._replacements[match.group()], text)
 
 
-def _renamer(template_name: str, name: str, description: str, author: str) -> _Renamer:
+def _renamer(template: Template, name: str, description: str, author: str) -> _Renamer:
     # A JSON string is a valid literal in Python and in TOML too, whatever quotes or line breaks the text holds.
     return _Renamer(
         {
-            _literal(_TEMPLATE_DESCRIPTION): _literal(description),
+            _literal(template.description): _literal(description),
             _literal(_TEMPLATE_AUTHOR): _literal(author),
-            _TEMPLATE_DESCRIPTION: " ".join(description.split()),
-            template_name: name,
-            camel_case(template_name): camel_case(name),
+            template.description: " ".join(description.split()),
+            template.name: name,
+            camel_case(template.name): camel_case(name),
         }
     )
 

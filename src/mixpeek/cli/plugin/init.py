@@ -12,7 +12,7 @@ import typer
 
 from mixpeek.cli.options import Json
 from mixpeek.cli.output import output_for
-from mixpeek.scaffolds import DEFAULT_DESCRIPTION, KNOWN_CATEGORIES, TEMPLATES, check_name, render
+from mixpeek.scaffolds import DEFAULT_DESCRIPTION, TEMPLATES, check_name, render
 
 
 def init(
@@ -24,7 +24,7 @@ def init(
         typer.Option(
             "--category",
             "-c",
-            help=f"One of {', '.join(KNOWN_CATEGORIES)}; there are templates for {', '.join(TEMPLATES)} so far.",
+            help=f"What it works on, and so which template it starts from: {', '.join(TEMPLATES)}.",
         ),
     ] = "text",
     description: Annotated[str, typer.Option("--description", "-d", help="What it does.")] = DEFAULT_DESCRIPTION,

@@ -1,0 +1,1 @@
+"""Sounds that are alike: `manifest` declares, `pipeline` runs in batch, `realtime` answers single requests."""

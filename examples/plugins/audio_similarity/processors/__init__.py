@@ -1,0 +1,1 @@
+"""The work itself: `core` handles the rows, `sound` decodes files, `spectrum` describes samples."""

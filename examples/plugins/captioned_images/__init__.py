@@ -1,0 +1,1 @@
+"""Pictures with captions, found by either: `manifest` declares, `pipeline` runs in batch, `realtime` answers."""

@@ -1,0 +1,1 @@
+"""Passages of PDF documents by meaning: `manifest` declares, `pipeline` runs in batch, `realtime` answers requests."""

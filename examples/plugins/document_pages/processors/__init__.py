@@ -1,0 +1,1 @@
+"""The work itself: `core` handles the rows, `pages` reads documents, `encoder` is the model."""

@@ -1,0 +1,1 @@
+"""Pictures that look alike: `manifest` declares, `pipeline` runs in batch, `realtime` answers single requests."""
