@@ -17,6 +17,8 @@ from mixpeek.cli import (
     bucket,
     collection,
     config,
+    dev,
+    doctor,
     documents,
     infer,
     keys,
@@ -61,6 +63,8 @@ app.command("search")(search.search)
 app.command("infer")(infer.infer)
 app.command("serve")(serve.serve)
 app.command("config")(config.config)
+app.command("dev")(dev.dev)
+app.command("doctor")(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:

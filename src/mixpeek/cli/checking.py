@@ -6,6 +6,8 @@ Each adds what it found to the report; what a check finds is decided in `examina
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mixpeek.cli.local_models import list_local_models
@@ -17,13 +19,15 @@ from mixpeek.contract.pipeline import ResourceType
 from mixpeek.examination.examine import Examination, examine
 from mixpeek.execution.grants import Grants
 from mixpeek.execution.needs import with_needs
-from mixpeek.execution.port import HostSpec
+from mixpeek.execution.port import GIB, HostSpec
 from mixpeek.execution.sandbox import probe
 from mixpeek.inspection.severities import VARIABLE, overrides_from
 
 if TYPE_CHECKING:
-    from mixpeek.execution.port import Execution
+    from mixpeek.execution.port import Execution, Host
 
+# Where these fail, nothing of the plugin is run.
+_BEFORE_CODE = frozenset({"Structure", "Security scan"})
 _NO_TESTS = 5  # pytest's exit code where it collected nothing
 _FILES_SHOWN = 20
 # What failing tests say is long; their last lines name each failure.
@@ -31,12 +35,18 @@ FAILURE_LINES = 40
 
 
 async def examine_packed(
-    execution: Execution | None, plugin: PackedPlugin, report: Report, *, is_built_later: bool = False
+    execution: Execution | None,
+    plugin: PackedPlugin,
+    report: Report,
+    *,
+    is_built_later: bool = False,
+    keep: Callable[[Host], None] | None = None,
 ) -> Examination:
     """Examine the plugin in the author's surroundings; without an execution, nothing of it is run.
 
     Args:
         is_built_later: whether a server will install what is declared and is not installed here.
+        keep: as in `examine`.
     """
     # The server's own setting, so that both say the same.
     overrides = overrides_from(os.environ.get(VARIABLE, ""))
@@ -50,22 +60,27 @@ async def examine_packed(
             extra_paths=surroundings.paths,
             overrides=overrides,
             is_built_later=is_built_later,
+            background=False,
+            keep=keep,
         )
     report.add_examination(examination)
     return examination
 
 
+def first_spec(plugin: PackedPlugin, package: str) -> HostSpec:
+    """Return the host in which an examination runs the plugin, as long as nothing is known of its manifest."""
+    paths = read_surroundings().paths
+    return HostSpec(plugin_dir=plugin.unpacked.root, name=package, extra_paths=paths, background=False)
+
+
 def host_spec(plugin: PackedPlugin, examination: Examination) -> HostSpec:
-    """Return the host in which to run the plugin further, in the same surroundings, with what its steps need."""
-    declared = examination.manifest.models if examination.manifest else []
-    spec = HostSpec(
-        plugin_dir=plugin.unpacked.root,
-        name=examination.package,
-        extra_paths=read_surroundings().paths,
-        models=list_local_models(declared),
-    )
-    profile = examination.manifest.compute_profile.resource_type if examination.manifest else ResourceType.CPU
-    return with_needs(spec, profile, examination.steps)
+    """Return the host in which to run the plugin further: a server's memory for it, what its steps need."""
+    spec, manifest = first_spec(plugin, examination.package), examination.manifest
+    if manifest is None:
+        return with_needs(spec, ResourceType.CPU, examination.steps)
+    profile = manifest.compute_profile
+    spec = replace(spec, memory_bytes=int(profile.actor_memory_gb * GIB), models=list_local_models(manifest.models))
+    return with_needs(spec, profile.resource_type, examination.steps)
 
 
 def warn_of_grants(grants: Grants, spec: HostSpec, report: Report) -> None:
@@ -80,7 +95,7 @@ def warn_of_grants(grants: Grants, spec: HostSpec, report: Report) -> None:
 
 async def run_tests(execution: Execution, spec: HostSpec, report: Report) -> dict[str, Any] | None:
     """Run the plugin's own tests, if it has any and could be read; return pytest's exit code and output."""
-    if any(check["status"] == "failed" for check in report.checks[:2]):
+    if any(check["status"] == "failed" for check in report.checks if check["name"] in _BEFORE_CODE):
         report.add("Tests", "not reached", status="skipped")
         return None
     if not (spec.plugin_dir / "tests").is_dir():

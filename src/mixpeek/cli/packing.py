@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mixpeek.errors import InvalidRequest
@@ -32,10 +33,46 @@ def plugin_folder(path: str) -> Path:
     return folder
 
 
+class Bench:
+    """A scratch folder in which a plugin is packed and unpacked, again and again, always at one place.
+
+    Hosts that wait with that place bound see what is unpacked there next.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.plugin: PackedPlugin | None = None
+        self._scratch = tempfile.TemporaryDirectory(prefix="mixpeek-")
+        self._root = Path(self._scratch.name) / "plugin"
+
+    def __enter__(self) -> Bench:
+        self._root.mkdir()
+        self._root.chmod(0o755)  # whoever a plugin runs as reads it, whatever the umask
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._scratch.cleanup()
+
+    def pack(self) -> PackedPlugin:
+        """Return the plugin as it is now; no host may be using what was packed before. Raise ArchiveRefused."""
+        self.plugin = None
+        archive = pack_directory(self.folder)
+        arrived = self._root.with_name("arrived")
+        try:
+            unpacked = read_archive(archive, arrived)
+            for old in self._root.iterdir():
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+            for new in unpacked.root.iterdir():
+                new.rename(self._root / new.name)
+        finally:
+            shutil.rmtree(arrived, ignore_errors=True)
+        left_out = tuple(list_left_out_by_git(self.folder))
+        self.plugin = PackedPlugin(archive, replace(unpacked, root=self._root), left_out)
+        return self.plugin
+
+
 @contextmanager
 def packed(folder: Path) -> Iterator[PackedPlugin]:
     """Give the packed plugin, whose scratch folder goes away at the end; raise ArchiveRefused."""
-    archive = pack_directory(folder)
-    with tempfile.TemporaryDirectory(prefix="mixpeek-") as scratch:
-        unpacked = read_archive(archive, Path(scratch) / "plugin")
-        yield PackedPlugin(archive, unpacked, tuple(list_left_out_by_git(folder)))
+    with Bench(folder) as bench:
+        yield bench.pack()

@@ -38,6 +38,7 @@ class Report:
     strict: bool = False
     checks: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    findings_of: dict[str, list[Finding]] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -53,6 +54,7 @@ class Report:
             status = "failed"
         self.checks.append({"name": name, "status": status, "detail": detail})
         self.findings += found
+        self.findings_of.setdefault(name, []).extend(found)
         self.output.check(name, status, detail)
         self.output.findings(finding.wire() for finding in found)
 

@@ -39,6 +39,10 @@ class EmbeddedPostgres:
     def url(self) -> str:
         return f"postgresql://{USER}@/postgres?host={self.socket_dir}"
 
+    def has_programs(self) -> bool:
+        """Tell whether PostgreSQL's own programs are where they must be."""
+        return all((self._binaries / name).is_file() for name in ("initdb", "postgres"))
+
     def start(self) -> None:
         """Create the database on first use and start it, or find the one already running here."""
         if not (self.directory / "PG_VERSION").exists():

@@ -7,8 +7,10 @@ out in full is checked as text, so that one report says all that can be known.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,8 @@ class Examination:
     """What an examination found.
 
     ``manifest`` is None if it has errors or was not reached; ``realtime`` is the style of realtime.py's handler, or
-    None; ``steps`` are those built with default parameters; ``package`` is the name hosts import the plugin under.
+    None; ``steps`` are those built with default parameters; ``package`` is the name hosts import the plugin under;
+    ``took_s`` says how long manifest.py, `build_steps` and realtime.py took, imports included.
     """
 
     findings: tuple[Finding, ...]
@@ -56,6 +59,7 @@ class Examination:
     code_hash: str
     files: tuple[ArchivedFile, ...]
     package: str
+    took_s: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -75,6 +79,8 @@ async def examine(
     is_built_later: bool = False,
     overrides: Overrides = NO_OVERRIDES,
     origin: LogOrigin | None = None,
+    background: bool = True,
+    keep: Callable[[Host], None] | None = None,
 ) -> Examination:
     """Return everything found in an unpacked plugin.
 
@@ -87,6 +93,8 @@ async def examine(
         is_built_later: whether declared packages that are not installed here will be, before the plugin is used.
         overrides: the severities of rules that do not have their own.
         origin: where the host's output is kept; None keeps none of it.
+        background: whether the host leaves the processor to everybody else first.
+        keep: told the host in the end, if it lives, instead of closing it: who is told must close it.
     Raises: PlatformError: a host could not be started for a reason that is not the plugin's.
     """
     # Parsing is work for the processor; the loop this runs on answers others meanwhile.
@@ -98,10 +106,17 @@ async def examine(
     seen.findings += [*structure, *code, *secrets]
     if execution is not None and text is not None and not has_errors(code):
         spec = HostSpec(plugin_dir=unpacked.root, name=name, uid=uid, extra_paths=extra_paths, origin=origin)
-        await seen.ask_host(_Hosts(execution, spec, timeout_s), is_whole=not has_errors(structure))
+        spec = replace(spec, background=background)
+        await seen.ask_host(_Hosts(execution, spec, timeout_s, keep), is_whole=not has_errors(structure))
     await seen.read_text()
     seen.compare(expected_name, expected_version)
     return seen.result()
+
+
+def package_of(unpacked: UnpackedArchive) -> str:
+    """Return the name hosts import a plugin under, where the caller expects none."""
+    source = ManifestSource.read(_manifest_text(unpacked.root))
+    return package_name(unpacked.name, source.text("feature_extractor_name"))
 
 
 def _read(unpacked: UnpackedArchive, overrides: Overrides) -> tuple[list[Finding], list[Finding], list[Finding]]:
@@ -128,6 +143,7 @@ class _Hosts:
     execution: Execution
     spec: HostSpec
     timeout_s: float
+    keep: Callable[[Host], None] | None = None
     host: Host | None = None
 
     async def living(self) -> Host:
@@ -139,6 +155,12 @@ class _Hosts:
     async def close(self) -> None:
         if self.host is not None:
             await self.host.close()
+
+    async def end(self) -> None:
+        if self.keep is not None and self.host is not None and self.host.alive:
+            self.keep(self.host)
+        else:
+            await self.close()
 
 
 class _Seen:
@@ -164,6 +186,13 @@ class _Seen:
         self._manifest: Manifest | None = None
         self._realtime: str | None = None
         self._steps: tuple[Step, ...] = ()
+        self._took_s: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self._took_s[what] = time.perf_counter() - began
 
     async def ask_host(self, hosts: _Hosts, *, is_whole: bool) -> None:
         """Run manifest.py, then, if nothing the plugin needs is missing, `build_steps` and realtime.py."""
@@ -179,7 +208,7 @@ class _Seen:
             if is_whole and (self._unpacked.root / _REALTIME).is_file():
                 await self._find_handler(hosts)
         finally:
-            await hosts.close()
+            await hosts.end()
 
     async def read_text(self) -> None:
         """Check what manifest.py says as text, unless a host has said what it comes to."""
@@ -190,7 +219,8 @@ class _Seen:
     async def _describe(self, hosts: _Hosts) -> None:
         try:
             host = await hosts.living()
-            description = await host.describe("manifest", timeout_s=hosts.timeout_s)
+            with self._timed("manifest"):
+                description = await host.describe("manifest", timeout_s=hosts.timeout_s)
         except PluginError as failure:
             is_early = self._is_built_later and is_import_failure(failure)
             told = needed_too_early if is_early else finding_from_failure
@@ -210,7 +240,8 @@ class _Seen:
     async def _find_handler(self, hosts: _Hosts) -> None:
         try:
             host = await hosts.living()
-            self._realtime = (await host.describe("realtime", timeout_s=hosts.timeout_s)).realtime
+            with self._timed("realtime"):
+                self._realtime = (await host.describe("realtime", timeout_s=hosts.timeout_s)).realtime
         except PluginError as failure:
             self._add(self._failed(failure, "realtime.cannot_be_read", _REALTIME))
 
@@ -219,7 +250,8 @@ class _Seen:
         name, version = str(raw.get("feature_extractor_name", ""))[:100], str(raw.get("version", ""))[:100]
         try:
             host = await hosts.living()
-            steps = await host.build({}, feature_extractor_name=name, version=version, timeout_s=hosts.timeout_s)
+            with self._timed("pipeline"):
+                steps = await host.build({}, feature_extractor_name=name, version=version, timeout_s=hosts.timeout_s)
         except PluginError as failure:
             schema = raw.get("parameter_schema")
             required = schema.get("required") if isinstance(schema, Mapping) else None
@@ -286,6 +318,7 @@ class _Seen:
             code_hash=self._unpacked.code_hash,
             files=self._unpacked.files,
             package=self._package,
+            took_s=self._took_s,
         )
 
 

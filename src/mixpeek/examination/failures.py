@@ -33,6 +33,8 @@ def _last_frame(details: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _hint(failure: PluginError) -> str:
     if failure.details.get("exception") == _MISSING_MODULE:
+        if str(_last_frame(failure.details).get("code")).strip().startswith("from ."):
+            return "The plugin has no such module: correct its name, and see that its folder has an `__init__.py`"
         return "Name its package in `dependencies` in manifest.py, or import it where it is first used"
     if isinstance(failure, PluginTimedOut):
         return "Load models and read files in the processor, not while the module is imported"

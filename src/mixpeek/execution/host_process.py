@@ -31,7 +31,7 @@ _PRINT_BYTES_PER_S = 1024**2
 class Descriptors:
     """What a host inherits: its ends of the sockets for calls, for what it asks, and to hand its way out over."""
 
-    calls: int | None = None
+    calls: int
     asking: int | None = None
     egress: int | None = None
 

@@ -10,18 +10,18 @@ import asyncio
 import dataclasses
 from typing import Literal
 
-from mixpeek.errors import PlatformError, PluginError, PluginTimedOut
+from mixpeek.errors import PlatformError, PluginCrashed, PluginTimedOut
 from mixpeek.execution import sandbox
 from mixpeek.execution.asks.channel import AskChannel
 from mixpeek.execution.asks.port import Broker
 from mixpeek.execution.asks.veil import Veil
 from mixpeek.execution.grants import Grants
 from mixpeek.execution.host_log import HostLog
-from mixpeek.execution.host_process import Descriptors, HostProcess
 from mixpeek.execution.local_host import LocalHost
-from mixpeek.execution.port import START_TIMEOUT_S, TESTS_TIMEOUT_S, HostSpec, LogSink, PytestResult
+from mixpeek.execution.port import START_TIMEOUT_S, TESTS_TIMEOUT_S, Host, HostSpec, LogSink, PytestResult
 
-_TESTS_OUTPUT_BYTES = 1024 * 1024
+# pytest's own code for a run that was interrupted.
+_ENDED = 2
 
 
 class LocalExecution:
@@ -49,34 +49,31 @@ class LocalExecution:
 
     async def pytest(self, spec: HostSpec, *, timeout_s: float = TESTS_TIMEOUT_S) -> PytestResult:
         """Run the plugin's own tests in a host of their own, which has neither network nor GPU."""
-        spec = dataclasses.replace(spec, network=False, gpu=False)
-        mode = await _mode(spec)
-        floods: list[PluginError] = []
-
-        def end(reason: PluginError) -> None:
-            floods.append(reason)
-            process.kill()
-
-        process = HostProcess(_TESTS_OUTPUT_BYTES, None, end)
-        await process.start(spec, mode, Descriptors())
-        try:
-            async with asyncio.timeout(timeout_s):
-                await process.ended.wait()
-                await process.drained.wait()
-        except TimeoutError:
-            raise PluginTimedOut(
-                f"The plugin's tests took longer than {timeout_s:g} s", output=process.tail()[-4000:]
-            ) from None
-        finally:
-            await process.close()
-        if floods:
-            raise floods[0]
-        return PytestResult(process.exit_status or 0, process.tail())
+        return await tests_of(await self.start(for_tests(spec)), timeout_s=timeout_s)
 
     async def close(self) -> None:
         """End every host started here."""
         hosts, self._hosts = self._hosts, []
         await asyncio.gather(*(host.close() for host in hosts))
+
+
+def for_tests(spec: HostSpec) -> HostSpec:
+    """Return the spec of a host that runs the plugin's own tests: it has neither network nor GPU."""
+    return dataclasses.replace(spec, network=False, gpu=False, label="tests")
+
+
+async def tests_of(host: Host, *, timeout_s: float = TESTS_TIMEOUT_S) -> PytestResult:
+    """Have a host run the plugin's own tests, and close it; raise PluginTimedOut, PluginFlooded."""
+    try:
+        exit_code = await host.tests(timeout_s=timeout_s)
+    except PluginTimedOut as late:
+        message = f"The plugin's tests took longer than {timeout_s:g} s"
+        raise PluginTimedOut(message, output=host.stderr_tail()[-4000:]) from late
+    except PluginCrashed as crash:  # a test that ends the process has not passed, whatever status it chose
+        return PytestResult(_ENDED, f"{host.stderr_tail()}\n{crash.message}")
+    finally:
+        await host.close()
+    return PytestResult(exit_code, host.stderr_tail())
 
 
 async def _mode(spec: HostSpec) -> Literal["bubblewrap", "off"]:

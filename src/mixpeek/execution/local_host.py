@@ -26,26 +26,35 @@ from mixpeek.execution.port import (
     CALL_TIMEOUT_S,
     DESCRIBE_TIMEOUT_S,
     START_TIMEOUT_S,
+    TESTS_TIMEOUT_S,
     Awaiting,
     DescribedPart,
     Description,
     Health,
     HostSpec,
     Isolation,
+    Libraries,
     PartialRun,
     Reported,
     Step,
 )
-from mixpeek.execution.replies import batch_size_from, description_from, health_from, prediction_from, steps_from
+from mixpeek.execution.replies import (
+    batch_size_from,
+    description_from,
+    exit_code_from,
+    health_from,
+    prediction_from,
+    steps_from,
+)
 from mixpeek.execution.tables import from_stream, partial_run_from, to_stream
-from mixpeek.execution.watchdog import Watchdog, innermost
+from mixpeek.execution.watchdog import Watchdog, innermost, usage_of
 from mixpeek.host.patience import kept_waiting_s
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _SO_SNDBUFFORCE = 32  # as Linux numbers it
-_TAIL_BYTES = 64 * 1024
+_TAIL_BYTES = 256 * 1024
 _CLOSE_GRACE_S = 1.0
 
 _watchdog = Watchdog()
@@ -228,6 +237,20 @@ class LocalHost:
         """Load everything the first call would load; return how many requests one call will answer at most."""
         result, _ = await self._ask("warmup", {"batch_size": batch_size}, b"", timeout_s)
         return batch_size_from(result, batch_size)
+
+    async def import_libraries(self, libraries: Libraries, *, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Import libraries ahead of the first call; see `Host.import_libraries`."""
+        await self._ask("libraries", {"modules": libraries.modules, "pytest": libraries.pytest}, b"", timeout_s)
+
+    async def tests(self, *, timeout_s: float = TESTS_TIMEOUT_S) -> int:
+        """Run the plugin's own tests; see `Host.tests`."""
+        result, _ = await self._ask("tests", {}, b"", timeout_s)
+        return exit_code_from(result)
+
+    def memory_bytes(self) -> int:
+        """Return what the host holds now, in memory and scratch."""
+        usage = usage_of(innermost(self.pid)) if self.alive else None
+        return 0 if usage is None else usage.memory_bytes
 
     async def health(self, *, timeout_s: float = 5.0) -> Health:
         """Return how the host is doing, also while a call is running."""

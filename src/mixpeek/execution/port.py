@@ -126,6 +126,14 @@ class HostSpec:
 
 
 @dataclass(frozen=True)
+class Libraries:
+    """Modules that a host may import before it is asked anything: of the plugin's own, none."""
+
+    modules: tuple[str, ...] = ()
+    pytest: bool = False
+
+
+@dataclass(frozen=True)
 class Description:
     """What a plugin says about itself; `manifest` is unchecked JSON, `realtime` how its handler is called."""
 
@@ -288,6 +296,15 @@ class Host(Protocol):
 
         That is `batch_size` where the plugin can answer several at once, else 1.
         """
+
+    async def import_libraries(self, libraries: Libraries, *, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Import libraries ahead of the first call; one that cannot be imported is left to that call."""
+
+    async def tests(self, *, timeout_s: float = TESTS_TIMEOUT_S) -> int:
+        """Run the plugin's own tests and return pytest's exit code; what they print is the end of `stderr_tail`."""
+
+    def memory_bytes(self) -> int:
+        """Return what the host holds now, in memory and scratch; 0 once it has ended."""
 
     async def health(self, *, timeout_s: float = 5.0) -> Health:
         """Return how the host is doing, also while a call is running."""

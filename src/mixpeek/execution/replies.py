@@ -40,6 +40,14 @@ _MAX_FRAMES = 30
 _MAX_STEPS = 256
 
 
+def exit_code_from(result: Any) -> int:
+    """Return pytest's exit code from what a host says of its tests; raise PluginReplyInvalid."""
+    code = _object(result).get("exit_code")
+    if not _is_count(code):
+        raise _unusable("tests")
+    return code
+
+
 def error_from(reply: dict[str, Any], cover: Callable[[str], str] = str) -> PluginError:
     """Return the error that a refused call raises: message, the plugin's frames, its step and exception type.
 

@@ -132,7 +132,7 @@ def command(
     spec: HostSpec,
     *,
     mode: Literal["bubblewrap", "off"],
-    fd: int | None = None,
+    fd: int,
     egress_fd: int | None = None,
     asking_fd: int | None = None,
     lifeline: Lifeline | None = None,
@@ -140,14 +140,14 @@ def command(
     """Return the command line of a host, to be started in a session of its own.
 
     Args:
-        fd: its end of the socket; None runs the plugin's tests instead.
+        fd: its end of the socket.
         egress_fd: where it hands its way out over; None leaves it without one.
         asking_fd: its end of the socket on which it asks; None leaves it nobody to ask.
         lifeline: what a sandbox hangs on: it waits for `grants` there, which the line then lacks.
     """
     asking = [] if asking_fd is None else ["--asking", str(asking_fd)]
     if mode == "off":
-        return [str(spec.python), "-P", *_program(spec, spec.plugin_dir, tests=fd is None, tasks=None), *asking]
+        return [str(spec.python), "-P", *_program(spec, spec.plugin_dir, tasks=None), *asking]
     plugin = PurePosixPath(PLUGIN_ROOT) / spec.name
     uid = DEFAULT_UID if spec.uid is None else spec.uid
     line = _walls(scratch_bytes=spec.scratch_bytes, extra=_extra_mounts(spec))
@@ -162,7 +162,7 @@ def command(
         line += ["--setenv", name, value]
     line += _drop(uid)
     line += [str(spec.python), "-P"]
-    line += _program(spec, Path(plugin), tests=fd is None, tasks=_TASKS if _is_root() else None)
+    line += _program(spec, Path(plugin), tasks=_TASKS if _is_root() else None)
     line += asking
     return line if egress_fd is None else [*line, "--egress", str(egress_fd)]
 
@@ -172,7 +172,7 @@ def grants(spec: HostSpec) -> list[str]:
     return ["--ro-bind", str(spec.plugin_dir.resolve()), str(PLUGIN_ROOT / spec.name)]
 
 
-def environment(spec: HostSpec, *, fd: int | None, walled: bool = False) -> dict[str, str]:
+def environment(spec: HostSpec, *, fd: int, walled: bool = False) -> dict[str, str]:
     """Return the whole environment of a host; nothing of the server's own is passed on.
 
     A `walled` host finds its models where `command` binds them, another one where they lie.
@@ -207,7 +207,7 @@ def environment(spec: HostSpec, *, fd: int | None, walled: bool = False) -> dict
             for model in spec.models
         }
         variables[_MODELS_VARIABLE] = json.dumps(places)
-    return variables if fd is None else {**variables, _HOST_VARIABLE: str(fd)}
+    return {**variables, _HOST_VARIABLE: str(fd)}
 
 
 def proxy_variables() -> dict[str, str]:
@@ -342,7 +342,7 @@ def _drop(uid: int) -> list[str]:
     return ["--cap-drop", "ALL", *kept, "setpriv", *identity, *rights]
 
 
-def _program(spec: HostSpec, plugin: Path, *, tests: bool, tasks: int | None) -> list[str]:
+def _program(spec: HostSpec, plugin: Path, *, tasks: int | None) -> list[str]:
     line = ["-m", "mixpeek.host", "--plugin", str(plugin), "--name", spec.name]
     line += ["--memory", str(spec.memory_bytes), "--file-bytes", str(spec.scratch_bytes)]
     if tasks is not None:
@@ -351,4 +351,4 @@ def _program(spec: HostSpec, plugin: Path, *, tests: bool, tasks: int | None) ->
         line.append("--network")
     if spec.background:
         line.append("--nice")
-    return [*line, "--pytest"] if tests else line
+    return line

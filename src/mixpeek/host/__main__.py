@@ -1,6 +1,6 @@
 """`python -m mixpeek.host`: tighten this process, then serve a plugin over the socket it was started with.
 
-Arguments are this program's own, written by `execution.sandbox`; `--pytest` runs the plugin's tests instead.
+Arguments are this program's own, written by `execution.sandbox`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 from mixpeek.contract.asking import connect
+from mixpeek.host import records
 from mixpeek.host.asking import Asking
 from mixpeek.host.egress import hand_over
 from mixpeek.host.loader import PluginPackage
+from mixpeek.host.server import Server
 from mixpeek.host.tighten import Limits, close_others, tighten
 
 SOCKET_VARIABLE = "MIXPEEK_HOST_FD"
@@ -21,7 +23,7 @@ SOCKET_VARIABLE = "MIXPEEK_HOST_FD"
 
 def main(arguments: list[str]) -> int:
     """Run the host; return its exit status."""
-    flags = {argument for argument in arguments if argument in ("--pytest", "--network", "--nice")}
+    flags = {argument for argument in arguments if argument in ("--network", "--nice")}
     pairs = [argument for argument in arguments if argument not in flags]
     options = dict(zip(pairs[::2], pairs[1::2], strict=True))
     tasks = options.get("--tasks")
@@ -33,17 +35,6 @@ def main(arguments: list[str]) -> int:
         background="--nice" in flags,
     )
     package = PluginPackage(Path(options["--plugin"]).resolve(), options["--name"])
-    if "--pytest" in flags:
-        from mixpeek.host.testing import run_tests
-
-        close_others()
-        tighten(limits)
-        connect(None, package.root)
-        return run_tests(package)
-
-    from mixpeek.host import records
-    from mixpeek.host.server import Server
-
     connection = socket.socket(fileno=int(os.environ.pop(SOCKET_VARIABLE)))
     if "--egress" in options:
         hand_over(int(options["--egress"]))

@@ -38,6 +38,8 @@ class Server:
             "run": plugin.run,
             "predict": plugin.predict,
             "warmup": plugin.warmup,
+            "libraries": plugin.libraries,
+            "tests": plugin.tests,
         }
         self._inbox = Inbox(connection, self._answer_health, self._flush)
         self._unsent: list[bytes] = []

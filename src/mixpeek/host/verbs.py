@@ -1,4 +1,4 @@
-"""What a host can be asked: describe, build, run, predict, warmup.
+"""What a host can be asked: describe, build, run, predict, warmup; of an author, also libraries and tests.
 
 One `Plugin` holds the loaded package, its built pipeline and its handler; it is used from one thread only.
 """
@@ -104,6 +104,19 @@ class Plugin:
         wanted = request.get("batch_size")
         self.batch_size = wanted if batches and isinstance(wanted, int) and wanted > 1 else 1
         return {"batch_size": self.batch_size}, b""
+
+    def libraries(self, request: dict[str, Any], _: bytes) -> Answer:
+        """Import modules that are none of the plugin's, so that a later call finds them imported."""
+        from mixpeek.host.testing import import_libraries  # hosts of a server are never asked for this
+
+        import_libraries(map(str, request.get("modules") or ()), with_pytest=bool(request.get("pytest")))
+        return {}, b""
+
+    def tests(self, request: dict[str, Any], _: bytes) -> Answer:  # noqa: ARG002
+        """Run the plugin's own tests, and return pytest's exit code."""
+        from mixpeek.host.testing import run_tests  # as above
+
+        return {"exit_code": run_tests(self._package)}, b""
 
     def _realtime(self) -> Handler:
         if self._handler is None:

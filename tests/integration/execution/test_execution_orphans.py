@@ -24,10 +24,11 @@ SLEEPING_TEST = """
 # It starts sandboxes, kills one process of each the moment that bwrap has begun its second one, says which of bwrap's
 # there were, and dies before it can do anything about the others. So quick, bwrap's second process hung half the time.
 PROGRAM = f"""
-import os, signal, subprocess, sys
+import os, signal, socket, subprocess, sys
 from pathlib import Path
 from mixpeek.execution import sandbox
 from mixpeek.execution.port import HostSpec
+from mixpeek.host.frames import encode_header, frame
 from mixpeek.lifeline import Lifeline
 
 def first_child(pid):
@@ -45,9 +46,11 @@ def chain(pid):
 spec, lifelines = HostSpec(Path(sys.argv[1]), "sample"), []
 for _ in range({SANDBOXES}):
     lifelines.append(lifeline := Lifeline())
-    line = sandbox.command(spec, mode="bubblewrap", lifeline=lifeline)
+    near, far = socket.socketpair()
+    near.sendall(frame(encode_header({{"id": 1, "verb": "tests"}}), b""))
+    line = sandbox.command(spec, mode="bubblewrap", fd=far.fileno(), lifeline=lifeline)
     nothing = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    outer = subprocess.Popen(line, pass_fds=lifeline.descriptors, start_new_session=True, **nothing)
+    outer = subprocess.Popen(line, pass_fds=[*lifeline.descriptors, near.fileno(), far.fileno()], start_new_session=True, **nothing)
     lifeline.tie(outer.pid, sandbox.grants(spec))
     processes = chain(outer.pid)
     if sys.argv[2] != "none":

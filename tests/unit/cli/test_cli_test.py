@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from small_plugin import MANIFEST, PIPELINE, write_plugin
@@ -36,11 +41,18 @@ def test_a_good_plugin_passes_every_check_and_each_is_printed(mix: Command, fold
 
     assert ran.code == 0, ran
     lines = ran.out.splitlines()
-    names = ["Structure", "Security scan", "Schemas", "Dependencies", "Realtime", "Pipeline", "Tests", "Sample data"]
-    assert [line[2:18].rstrip() for line in lines[:8]] == names
-    assert all(line.startswith("✓ ") for line in lines[:8])
-    assert "2 rows, 2 through realtime" in lines[7]
-    assert lines[-1] == "small_one passed 8 checks"
+    names = ["Sandbox", "Structure", "Security scan", "Schemas", "Dependencies", "Realtime", "Pipeline", "Tests"]
+    names += ["Sample data", "Parity", "Timings", "Production"]
+    assert [line[2:18].rstrip() for line in lines if line.startswith("✓ ")] == names
+    assert "samples.json: 2 rows, 2 through realtime" in ran.out
+    table = lines.index("  ROW  CONTENT  length_vector")
+    assert lines[table + 1 : table + 3] == ["  1    'one'    [3.0000, 1.0000]", "  2    'three'  [5.0000, 1.0000]"]
+    assert "least cosine to batch 1.0000" in ran.out
+    for told in ("import ", "load ", "rows/s", "MiB"):
+        assert told in next(line for line in lines if "Timings" in line)
+    for told in ("2 GiB for a batch's host", "15 s for a call of 64 rows", "network       none", "small_one 1.2.0"):
+        assert told in ran.out
+    assert lines[-1] == "small_one passed 12 checks"
 
 
 def test_json_mode_prints_one_document(mix: Command, folder: Path) -> None:
@@ -273,3 +285,139 @@ def test_what_of_the_authors_surroundings_a_plugin_cannot_have_is_named(
     assert ran.code == 0
     assert f"{tmp_path / 'env'} is active, but belongs to another Python" in ran.err
     assert "PYTHONPATH names /tmp" in ran.err
+
+
+ROWS = [{"text": "one"}, {"text": "three"}]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "shipped"])
+def test_rows_come_from_lines_from_parquet_and_from_the_plugin_itself(
+    mix: Command, folder: Path, tmp_path: Path, kind: str
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    write_plugin(folder, test=None)
+    path = tmp_path / f"rows.{kind}"
+    if kind == "jsonl":
+        path.write_text("\n".join(map(json.dumps, ROWS)))
+    elif kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(ROWS), path)
+    else:
+        (folder / "samples.json").write_text(json.dumps(ROWS))
+
+    ran = mix("plugin", "test", "-p", folder, "--json", *([] if kind == "shipped" else ["-s", path]))
+
+    assert ran.code == 0, ran
+    assert ran.json["samples"]["rows"] == 2
+    assert ran.json["samples"]["least_cosine"] == 1.0
+    assert ran.json["timings"]["rows_per_s"] > 0
+
+
+def test_files_of_a_folder_are_rows_of_assets(mix: Command, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "files" / "in").mkdir(parents=True)
+    (tmp_path / "files" / "in" / "a.png").write_bytes(b"12345")
+    read = "[vector(bytes(asset)) for asset in map(read, batch['data'])]"
+    pipeline = PIPELINE.replace('[vector(text) for text in batch["text"]]', read)
+    reader = "from shared.plugins import open_asset\n\ndef read(url):\n    with open_asset(url) as file:\n"
+    write_plugin(folder, test=None, realtime=None, pipeline=reader + "        return file.read()\n" + pipeline)
+
+    ran = mix("plugin", "test", "-p", folder, "-s", tmp_path / "files", "--json")
+
+    assert ran.code == 0, ran
+    assert ran.json["samples"]["first_row"]["length_vector"] == "[5.0000, 1.0000]"
+
+
+def test_a_column_that_is_not_there_is_told_with_those_that_are(mix: Command, folder: Path, tmp_path: Path) -> None:
+    write_plugin(folder, test=None, realtime=None)
+
+    ran = mix("plugin", "test", "-p", folder, "-s", samples(tmp_path, [{"texts": "one", "note": "n"}]), "--json")
+
+    hints = {finding["rule"]: finding for finding in ran.json["findings"]}
+    assert ran.code == 1
+    assert hints["samples.missing_column"]["message"].endswith("the columns there are: texts, note")
+    assert hints["samples.missing_column"]["hint"] == "Rename `texts`"
+    assert "the rows have data, texts, note" in hints["samples.batch_failed"]["hint"]
+    assert (hints["samples.batch_failed"]["path"], hints["samples.batch_failed"]["line"]) == ("pipeline.py", 12)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '[vector(batch["text"].iloc[0])] * len(batch)',
+        '[vector(batch["text"].iloc[0])] + [None] * (len(batch) - 1)',
+        "[vector(text) for text in batch['text']][::-1]",
+    ],
+    ids=["only the first, for all", "only the first", "in another order"],
+)
+def test_rows_that_are_mixed_up_are_found(mix: Command, folder: Path, tmp_path: Path, body: str) -> None:
+    signed = PIPELINE.replace("[float(len(text)), 1.0]", "[float(len(text) - 4), 1.0]")
+    pipeline = signed.replace('[vector(text) for text in batch["text"]]', body)
+    write_plugin(folder, test=None, realtime=None, pipeline=pipeline)
+
+    ran = mix(
+        "plugin", "test", "-p", folder, "-s", samples(tmp_path, [{"text": "a"}, {"text": "a longer one"}]), "--json"
+    )
+
+    assert ran.code == 1
+    found = next(finding for finding in ran.json["findings"] if finding["rule"] == "samples.rows_mixed_up")
+    assert "iloc[0]" in found["hint"]
+    assert "reset_index" in found["hint"]
+
+
+def test_a_test_that_ends_its_process_has_not_passed(mix: Command, folder: Path) -> None:
+    write_plugin(folder, test="import os\n\ndef test_it():\n    os._exit(0)\n")
+
+    ran = mix("plugin", "test", "-p", folder, "--json")
+
+    assert ran.code == 1
+    assert statuses(ran.json)["Tests"] == "failed"
+
+
+def test_junit_has_one_case_for_each_check_with_its_findings(mix: Command, folder: Path, tmp_path: Path) -> None:
+    write_plugin(folder, test=None, pipeline="import subprocess\n" + PIPELINE)
+
+    ran = mix("plugin", "test", "-p", folder, "--junit", tmp_path / "report.xml")
+
+    suite = ElementTree.parse(tmp_path / "report.xml").getroot()[0]
+    scan = next(case for case in suite if case.get("name") == "Security scan")
+    assert ran.code == 1
+    assert (suite.get("name"), suite.get("failures")) == ("small_one", "1")
+    assert "pipeline.py:1" in (scan[0].text or "")
+    assert any(case.find("skipped") is not None for case in suite)
+
+
+def test_without_a_sandbox_that_is_said_first(mix: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_plugin(folder, test=None)
+    monkeypatch.setenv("MIXPEEK_SANDBOX", "off")
+
+    ran = mix("plugin", "test", "-p", folder)
+
+    assert ran.code == 0
+    assert ran.out.startswith("! Sandbox         MIXPEEK_SANDBOX=off: plugin code runs with the rights of this program")
+
+
+def test_a_watch_tests_again_after_each_save_and_ends_by_ctrl_c(folder: Path) -> None:
+    write_plugin(folder, test=None, realtime=None)
+    watching = subprocess.Popen(
+        [Path(sys.executable).with_name("mixpeek"), "plugin", "test", "-p", folder, "--watch"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert watching.stdout is not None
+    try:
+        first = [*itertools.takewhile(lambda line: "waiting for a save" not in line, watching.stdout)]
+        (folder / "pipeline.py").write_text(PIPELINE + "\n1 / 0\n")
+        second = [*itertools.takewhile(lambda line: "waiting for a save" not in line, watching.stdout)]
+        (folder / "pipeline.py").write_text(PIPELINE)
+        third = [*itertools.takewhile(lambda line: "waiting for a save" not in line, watching.stdout)]
+        watching.send_signal(signal.SIGINT)
+
+        assert watching.wait(30) == 130
+    finally:
+        watching.kill()
+        watching.stdout.close()
+        watching.wait()
+    assert any("small_one passed" in line for line in first)
+    assert second[0] == "changed: pipeline.py\n"
+    assert any("ZeroDivisionError" in line for line in second), second
+    assert any("small_one passed" in line for line in third), third

@@ -14,6 +14,7 @@ TESTS = {
     "README.md": "test_acceptance_howto_pages.py",
     "tutorial.md": "test_tutorial.py",
     "search.md": "test_acceptance_search_howto.py",
+    "write-a-media-extractor.md": "test_acceptance_templates.py",
     "receive-webhooks.md": "test_acceptance_webhooks.py",
     "upgrade-a-collection.md": "test_acceptance_data_howto.py",
     "work-with-data-from-the-command-line.md": "test_acceptance_data_howto.py",

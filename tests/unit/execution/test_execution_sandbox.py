@@ -46,13 +46,6 @@ def test_every_host_has_a_network_namespace_of_its_own_and_a_proxy_only_if_it_as
     assert {"--egress", "--network", "HTTPS_PROXY", "/etc/ssl/certs"}.isdisjoint(closed)
 
 
-def test_the_socket_is_named_only_for_a_serving_host(spec: HostSpec) -> None:
-    assert "MIXPEEK_HOST_FD" in sandbox.command(spec, mode="bubblewrap", fd=9)
-    tests = sandbox.command(spec, mode="bubblewrap", fd=None)
-    assert tests[-1] == "--pytest"
-    assert "MIXPEEK_HOST_FD" not in tests
-
-
 def test_the_process_before_the_host_is_hidden_as_a_thread_too(spec: HostSpec) -> None:
     line = " ".join(sandbox.command(spec, mode="bubblewrap", fd=9))
 
