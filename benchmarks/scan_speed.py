@@ -40,10 +40,10 @@ def main() -> int:
 
 def build_plugin(folder: Path) -> int:
     """Write the files; return their size in bytes."""
-    pieces = _pieces(BYTES // FILES)
+    texts = pieces(BYTES // FILES)
     size = 0
     for number in range(FILES):
-        text = next(pieces)
+        text = next(texts)
         path = folder / f"part_{number // 100}" / f"module_{number}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
@@ -51,7 +51,7 @@ def build_plugin(folder: Path) -> int:
     return size
 
 
-def _pieces(target_bytes: int) -> Iterator[str]:
+def pieces(target_bytes: int) -> Iterator[str]:
     """Return texts of about ``target_bytes``, each of whole statements of one module of the standard library."""
     for path in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py")):
         if any(part in ("site-packages", "test", "tests", "lib2to3") for part in path.parts):

@@ -44,7 +44,7 @@ BROKEN: dict[str, dict[str, str | None]] = {
 }
 
 
-COMMANDS: tuple[tuple[str, ...], ...] = (("test",), ("lint",), ("publish", "--dry-run", "--no-tests"))
+COMMANDS: tuple[tuple[str, ...], ...] = (("test",), ("lint", "--run"), ("publish", "--dry-run", "--no-tests"))
 
 
 def confirmed(http: httpx.Client, client: Mixpeek, archive: bytes) -> list[Finding]:

@@ -12,59 +12,54 @@ from typing import Annotated, Any
 
 import typer
 
-from mixpeek.cli import (
-    batch,
-    bucket,
-    collection,
-    config,
-    dev,
-    doctor,
-    documents,
-    infer,
-    keys,
-    model,
-    namespace,
-    object,
-    plugin,
-    retriever,
-    search,
-    secret,
-    serve,
-    task,
-    webhook,
-)
+from mixpeek.cli.lazy import Entry, lazy_group
 from mixpeek.cli.options import ApiKey, BaseUrl, Globals, Json
 from mixpeek.cli.output import Output
 from mixpeek.errors import InvalidRequest, MixpeekError
 
 DONE, FAILED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
+_COMMANDS = {
+    "search": Entry("mixpeek.cli.search", "search", "Search collections and print what fits best."),
+    "infer": Entry("mixpeek.cli.infer", "infer", "Ask a deployed plugin once and print its output as JSON."),
+    "serve": Entry(
+        "mixpeek.cli.serve", "serve", "Start the platform: API, worker and everything they need, in one command."
+    ),
+    "config": Entry(
+        "mixpeek.cli.config", "config", "Print the server's settings as `mixpeek serve` would read them here."
+    ),
+    "dev": Entry(
+        "mixpeek.cli.dev",
+        "dev",
+        "Publish a plugin to a scratch namespace on every save, and show what realtime and batch make of its samples.",
+    ),
+    "doctor": Entry(
+        "mixpeek.cli.doctor", "doctor", "Check this machine, the settings and the server; nothing is changed."
+    ),
+    "plugin": Entry("mixpeek.cli.plugin", "app", "Create, test, publish, deploy and compare plugins."),
+    "model": Entry("mixpeek.cli.model", "app", "Upload, deploy and fetch models that plugins load."),
+    "namespace": Entry("mixpeek.cli.namespace", "app", "Create and list namespaces."),
+    "bucket": Entry("mixpeek.cli.bucket", "app", "Create buckets and fill them with files and rows."),
+    "object": Entry("mixpeek.cli.object", "app", "List, show and delete the objects of a bucket."),
+    "collection": Entry("mixpeek.cli.collection", "app", "Create collections, and run their extractors."),
+    "batch": Entry("mixpeek.cli.batch", "app", "Follow batches, see what failed, and retry it."),
+    "documents": Entry("mixpeek.cli.documents", "app", "List, show and export documents."),
+    "retriever": Entry("mixpeek.cli.retriever", "app", "Create retrievers, and run them."),
+    "task": Entry("mixpeek.cli.task", "app", "Follow batches and other work of the server."),
+    "keys": Entry("mixpeek.cli.keys", "app", "Manage API keys, on the server's machine."),
+    "secret": Entry("mixpeek.cli.secret", "app", "Keep secrets for plugins, and say which namespaces may read them."),
+    "webhook": Entry("mixpeek.cli.webhook", "app", "Have URLs told of what happens on the server."),
+}
+
 app = typer.Typer(
     name="mixpeek",
+    cls=lazy_group(_COMMANDS),
     help="Write, test, publish and run custom feature extractors.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-app.add_typer(plugin.app, name="plugin")
-app.add_typer(model.app, name="model")
-app.add_typer(namespace.app, name="namespace")
-app.add_typer(bucket.app, name="bucket")
-app.add_typer(object.app, name="object")
-app.add_typer(collection.app, name="collection")
-app.add_typer(batch.app, name="batch")
-app.add_typer(documents.app, name="documents")
-app.add_typer(retriever.app, name="retriever")
-app.add_typer(task.app, name="task")
-app.add_typer(keys.app, name="keys")
-app.add_typer(secret.app, name="secret")
-app.add_typer(webhook.app, name="webhook")
-app.command("search")(search.search)
-app.command("infer")(infer.infer)
-app.command("serve")(serve.serve)
-app.command("config")(config.config)
-app.command("dev")(dev.dev)
-app.command("doctor")(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:

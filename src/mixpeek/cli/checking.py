@@ -16,7 +16,8 @@ from mixpeek.cli.progress import spinner
 from mixpeek.cli.report import Report, size_text
 from mixpeek.cli.surroundings import read_surroundings
 from mixpeek.contract.pipeline import ResourceType
-from mixpeek.examination.examine import Examination, examine
+from mixpeek.examination.examination import Examination
+from mixpeek.examination.examine import examine
 from mixpeek.execution.grants import Grants
 from mixpeek.execution.needs import with_needs
 from mixpeek.execution.port import GIB, HostSpec
@@ -35,14 +36,14 @@ FAILURE_LINES = 40
 
 
 async def examine_packed(
-    execution: Execution | None,
+    execution: Execution,
     plugin: PackedPlugin,
     report: Report,
     *,
     is_built_later: bool = False,
     keep: Callable[[Host], None] | None = None,
 ) -> Examination:
-    """Examine the plugin in the author's surroundings; without an execution, nothing of it is run.
+    """Examine the plugin in the author's surroundings.
 
     Args:
         is_built_later: whether a server will install what is declared and is not installed here.
@@ -117,12 +118,6 @@ async def run_tests(execution: Execution, spec: HostSpec, report: Report) -> dic
             report.output.quote(f"… {len(lines) - len(shown)} lines more; `--verbose` shows all of them")
         report.output.quote("\n".join(shown))
     return {"exit_code": result.exit_code, "output": result.output}
-
-
-def check_secrets(report: Report) -> None:
-    """Say that no likely secrets are among the files that would be sent, if the examination found none."""
-    if not any(check["name"] == "Secrets" for check in report.checks):
-        report.add("Secrets", "none found")
 
 
 def list_files(plugin: PackedPlugin, report: Report) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mixpeek.cli.asking import author_broker
-from mixpeek.cli.checking import check_secrets, examine_packed, host_spec, list_files, run_tests
+from mixpeek.cli.checking import examine_packed, host_spec, list_files, run_tests
 from mixpeek.cli.deploying import follow, has_failed, show_deployment
 from mixpeek.cli.output import Output
 from mixpeek.cli.packing import PackedPlugin, packed, plugin_folder
@@ -24,7 +24,7 @@ from mixpeek.inspection.limits import ArchiveRefused
 
 if TYPE_CHECKING:
     from mixpeek.client import Mixpeek, Response
-    from mixpeek.examination.examine import Examination
+    from mixpeek.examination.examination import Examination
 
 # A deployment that goes on or stands needs no second request.
 _UNDER_WAY = frozenset({"QUEUED", "PENDING", "IN_PROGRESS", "DEPLOYED"})
@@ -73,7 +73,7 @@ async def _check(plugin: PackedPlugin, report: Report, wishes: Wishes) -> tuple[
         tests = await run_tests(execution, host_spec(plugin, examination), report) if wishes.tests else None
     finally:
         await execution.close()
-    check_secrets(report)
+    report.say_if_no_secrets()
     return examination, {**describe(examination), "tests": tests, **list_files(plugin, report)}
 
 

@@ -10,20 +10,21 @@ from mixpeek.cli.output import Output
 from mixpeek.inspection.findings import Finding, has_errors, in_order
 
 if TYPE_CHECKING:
-    from mixpeek.examination.examine import Examination
+    from mixpeek.examination.examination import Examination
 
 # Which check a finding belongs to, by the first word of its rule, in the order in which an examination proceeds.
 _CHECKS = {
     "Structure": ("structure", "archive", "code"),
     "Security scan": ("security", "allow"),
+    "Lint": ("SEQ001", "SEQ002", "SEQ003", "rows", "model"),
     "Schemas": ("manifest", "host"),
     "Dependencies": ("dependencies",),
     "Realtime": ("realtime",),
     "Pipeline": ("pipeline",),
     "Secrets": ("secret",),
 }
-# A plugin may do without the first; of the second, `check_secrets` says that there are none.
-_UNSAID = frozenset({"Realtime", "Secrets"})
+# Said where there is something to say; of the last, `say_if_no_secrets` says that there are none.
+_UNSAID = frozenset({"Lint", "Realtime", "Secrets"})
 # Takes every finding that no other check claims, so that none is ever left out.
 _LAST = "Pipeline"
 # These need nothing to be run.
@@ -80,6 +81,11 @@ class Report:
                 self.add(name, details.get(name, ""), found)
             elif name not in _UNSAID:
                 self.add(name, "not reached", status="skipped")
+
+    def say_if_no_secrets(self) -> None:
+        """Say that no likely secrets are among the files that would be sent, if the examination found none."""
+        if not any(check["name"] == "Secrets" for check in self.checks):
+            self.add("Secrets", "none found")
 
     def document(self, **more: Any) -> dict[str, Any]:
         """Return what JSON mode prints; findings in the order in which the server sends them."""

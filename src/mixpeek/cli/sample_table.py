@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mixpeek.cli.report import Report
     from mixpeek.cli.samples import SampleRun
     from mixpeek.contract.manifest import Manifest
-    from mixpeek.examination.examine import Examination
+    from mixpeek.examination.examination import Examination
     from mixpeek.examination.samples import Row
 
 _ROWS_SHOWN = 5

@@ -21,7 +21,8 @@ from mixpeek.cli.samples import SampleRun, run_batch, run_realtime
 from mixpeek.contract.manifest import Manifest
 from mixpeek.deployments.serve_plan import plan_from_manifest
 from mixpeek.errors import EnvironmentUnavailable, PluginError
-from mixpeek.examination.examine import Examination, package_of
+from mixpeek.examination.examination import Examination
+from mixpeek.examination.examine import package_of
 from mixpeek.examination.failures import finding_from_failure
 from mixpeek.examination.samples import Row, find_shipped, read_shipped
 from mixpeek.execution import sandbox

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +24,16 @@ from mixpeek.examination.environment import (
     left_to_building,
     needed_too_early,
 )
+from mixpeek.examination.examination import Examination
 from mixpeek.examination.failures import finding_from_failure
+from mixpeek.examination.files import manifest_text, read_files
 from mixpeek.examination.package_name import package_name
 from mixpeek.execution.port import DESCRIBE_TIMEOUT_S, Execution, Host, HostSpec, LogOrigin, Step
-from mixpeek.inspection.archive import ArchivedFile, UnpackedArchive
+from mixpeek.inspection.archive import UnpackedArchive
 from mixpeek.inspection.findings import Finding, Severity, error, has_errors, in_order, warning
 from mixpeek.inspection.manifest import PATH, check_manifest, check_manifest_text
 from mixpeek.inspection.manifest_source import ManifestSource
-from mixpeek.inspection.modules import MAX_SOURCE_BYTES
-from mixpeek.inspection.scan import scan
-from mixpeek.inspection.secrets import find_secrets
 from mixpeek.inspection.severities import NO_OVERRIDES, Overrides
-from mixpeek.inspection.structure import check_structure
 
 _REALTIME = "realtime.py"
 _PIPELINE = "pipeline.py"
@@ -43,32 +41,8 @@ _PIPELINE = "pipeline.py"
 _MAX_DEPENDENCIES = 200
 
 
-@dataclass(frozen=True)
-class Examination:
-    """What an examination found.
-
-    ``manifest`` is None if it has errors or was not reached; ``realtime`` is the style of realtime.py's handler, or
-    None; ``steps`` are those built with default parameters; ``package`` is the name hosts import the plugin under;
-    ``took_s`` says how long manifest.py, `build_steps` and realtime.py took, imports included.
-    """
-
-    findings: tuple[Finding, ...]
-    manifest: Manifest | None
-    realtime: str | None
-    steps: tuple[Step, ...]
-    code_hash: str
-    files: tuple[ArchivedFile, ...]
-    package: str
-    took_s: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def passed(self) -> bool:
-        """Tell whether no finding is an error."""
-        return not has_errors(self.findings)
-
-
 async def examine(
-    execution: Execution | None,
+    execution: Execution,
     unpacked: UnpackedArchive,
     *,
     expected_name: str | None = None,
@@ -85,7 +59,7 @@ async def examine(
     """Return everything found in an unpacked plugin.
 
     Args:
-        execution: where hosts come from; None runs nothing, and says what the files alone show.
+        execution: where hosts come from.
         expected_name, expected_version: what the manifest must say, if the caller knows.
         uid: the user the host runs as; None leaves it to the sandbox.
         extra_paths: folders of modules that the host may import from as well.
@@ -98,13 +72,13 @@ async def examine(
     Raises: PlatformError: a host could not be started for a reason that is not the plugin's.
     """
     # Parsing is work for the processor; the loop this runs on answers others meanwhile.
-    text = await asyncio.to_thread(_manifest_text, unpacked.root)
+    text = await asyncio.to_thread(manifest_text, unpacked.root)
     source = await asyncio.to_thread(ManifestSource.read, text)
     name = package_name(unpacked.name, source.text("feature_extractor_name"), expected_name)
     seen = _Seen(unpacked, name, text, source, is_built_later=is_built_later)
-    structure, code, secrets = await asyncio.to_thread(_read, unpacked, overrides)
+    structure, code, secrets = await asyncio.to_thread(read_files, unpacked, overrides)
     seen.findings += [*structure, *code, *secrets]
-    if execution is not None and text is not None and not has_errors(code):
+    if text is not None and not has_errors(code):
         spec = HostSpec(plugin_dir=unpacked.root, name=name, uid=uid, extra_paths=extra_paths, origin=origin)
         spec = replace(spec, background=background)
         await seen.ask_host(_Hosts(execution, spec, timeout_s, keep), is_whole=not has_errors(structure))
@@ -115,25 +89,8 @@ async def examine(
 
 def package_of(unpacked: UnpackedArchive) -> str:
     """Return the name hosts import a plugin under, where the caller expects none."""
-    source = ManifestSource.read(_manifest_text(unpacked.root))
+    source = ManifestSource.read(manifest_text(unpacked.root))
     return package_name(unpacked.name, source.text("feature_extractor_name"))
-
-
-def _read(unpacked: UnpackedArchive, overrides: Overrides) -> tuple[list[Finding], list[Finding], list[Finding]]:
-    root = unpacked.root
-    return (
-        check_structure(root),
-        scan(root, overrides=overrides),
-        find_secrets(root, [file.path for file in unpacked.files]),
-    )
-
-
-def _manifest_text(root: Path) -> bytes | None:
-    path = root / PATH
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:  # a longer one is refused by the scan
-        return file.read(MAX_SOURCE_BYTES)
 
 
 @dataclass

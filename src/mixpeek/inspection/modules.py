@@ -17,7 +17,9 @@ from functools import cached_property
 from pathlib import Path
 
 from mixpeek.inspection.findings import Finding, error
+from mixpeek.inspection.plugin_facts import NO_FACTS, PluginFacts
 from mixpeek.inspection.resolution import Owned, Reading
+from mixpeek.inspection.row_code import RowCode
 from mixpeek.inspection.scopes import scoped
 
 MAX_SOURCE_BYTES = 512 * 1024
@@ -46,6 +48,17 @@ class Module:
     source: bytes
     tree: ast.Module
     owned: Owned = field(default_factory=Owned)
+    facts: PluginFacts = NO_FACTS
+
+    @cached_property
+    def row_code(self) -> RowCode:
+        """Return what the file's code does once for every row."""
+        return RowCode(self.tree)
+
+    @cached_property
+    def functions_called(self) -> dict[int, tuple[str, ...]]:
+        """Return the full names of what each call calls, by the id of the call's node."""
+        return {id(call.node): call.functions for call in self.reading.calls}
 
     @cached_property
     def reading(self) -> Reading:
@@ -138,7 +151,7 @@ class quiet:  # noqa: N801 - used like a function
 
 
 def parse(  # noqa: PLR0911 - a reason a line
-    path: str, source: bytes, owned: Owned | None = None
+    path: str, source: bytes, owned: Owned | None = None, facts: PluginFacts = NO_FACTS
 ) -> Module | Finding:
     """Return the parsed file, or the finding that says why it cannot be checked."""
     if len(source) > MAX_SOURCE_BYTES:
@@ -166,7 +179,7 @@ def parse(  # noqa: PLR0911 - a reason a line
         )
     try:
         with quiet():  # annotations in strings are parsed too
-            module = Module(path, source, parse_tree(source), owned or Owned(_package(path)))
+            module = Module(path, source, parse_tree(source), owned or Owned(_package(path)), facts)
             _ = module.reading
     except SyntaxError as cause:
         return error(

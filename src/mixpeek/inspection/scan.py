@@ -13,7 +13,8 @@ from pathlib import Path
 
 from mixpeek.inspection.allowances import allowed
 from mixpeek.inspection.findings import Finding, in_order
-from mixpeek.inspection.modules import Module, parse, read_source
+from mixpeek.inspection.modules import MAX_SOURCE_BYTES, Module, parse, parse_tree, read_source
+from mixpeek.inspection.plugin_facts import NO_FACTS, PluginFacts, read_facts
 from mixpeek.inspection.resolution import Owned
 from mixpeek.inspection.rules import KNOWN, RULE_SET
 from mixpeek.inspection.rules.base import Rule, RuleSet
@@ -25,6 +26,7 @@ _MAX_FINDINGS_PER_FILE = 500
 # Answers and stored versions hold every finding: 2,000 of them are 1 MB of JSON.
 _MAX_FINDINGS = 2000
 _SOURCE = (".py", ".pyw")
+_MANIFEST = "manifest.py"
 _COMPILED = (".so", ".pyd", ".pyc", ".pyo", ".dll", ".dylib", ".pyz", ".egg", ".whl")
 _STARTUP = ("sitecustomize", "usercustomize")
 
@@ -35,6 +37,7 @@ def scan(root: Path, rules: Iterable[Rule] | None = None, overrides: Overrides =
     paths = sorted(_files(root))
     modules = frozenset(_dotted(path) for path in paths if path.endswith(_SOURCE))
     findings: list[Finding] = []
+    facts = facts_of(root, paths)
     left = MAX_PLUGIN_BYTES
     for path in paths:
         found = list(check_name(path))
@@ -44,7 +47,7 @@ def scan(root: Path, rules: Iterable[Rule] | None = None, overrides: Overrides =
             if left < 0:
                 findings.append(_too_large(path))
                 break
-            found += _scan_file(path, source, chosen, Owned(tuple(path.split("/")[:-1]), modules))
+            found += _scan_file(path, source, chosen, Owned(tuple(path.split("/")[:-1]), modules), facts)
         findings += overridden(found, overrides)
         if len(findings) > _MAX_FINDINGS:
             findings = [*_errors_first(findings)[:_MAX_FINDINGS], _stopped_at(path)]
@@ -57,7 +60,22 @@ def scan_source(
 ) -> list[Finding]:
     """Return what the rules find in one file's bytes, by line."""
     chosen = RULE_SET if rules is None else RuleSet(rules)
-    return in_order(overridden(_scan_file(path, source, chosen, None), overrides))
+    return in_order(overridden(_scan_file(path, source, chosen, None, NO_FACTS), overrides))
+
+
+def facts_of(root: Path, paths: Iterable[str]) -> PluginFacts:
+    """Return what manifest.py says about the rest of the plugin, nothing if it cannot be read."""
+    own = [path for path in paths if path.endswith(_SOURCE) and not path.startswith("tests/")]
+    if _MANIFEST not in own:
+        return NO_FACTS
+    source = read_source(root, _MANIFEST)
+    if len(source) > MAX_SOURCE_BYTES:
+        return NO_FACTS
+    try:
+        tree = parse_tree(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return NO_FACTS
+    return read_facts(tree, lambda: (read_source(root, path) for path in own))
 
 
 def check_name(path: str) -> Iterator[Finding]:
@@ -69,9 +87,9 @@ def check_name(path: str) -> Iterator[Finding]:
         yield _about(STARTUP_FILE, path, f"Python runs `{name}` by itself when it starts")
 
 
-def _scan_file(path: str, source: bytes, rules: RuleSet, owned: Owned | None) -> list[Finding]:
+def _scan_file(path: str, source: bytes, rules: RuleSet, owned: Owned | None, facts: PluginFacts) -> list[Finding]:
     with _collecting_later():
-        module = parse(path, source, owned)
+        module = parse(path, source, owned, facts)
         if isinstance(module, Finding):
             return [module]
         try:

@@ -8,7 +8,9 @@ from textwrap import dedent
 
 import pytest
 
-from mixpeek.examination.examine import Examination, examine
+from mixpeek.examination.examination import Examination
+from mixpeek.examination.examine import examine
+from mixpeek.examination.files import examine_files
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.execution.port import DESCRIBE_TIMEOUT_S
 from mixpeek.inspection.archive import describe_folder, read_archive
@@ -293,10 +295,10 @@ def test_with_forbidden_code_the_text_of_the_manifest_is_checked_all_the_same(ch
     ]
 
 
-def test_what_text_and_run_both_show_is_said_once(check: Examiner, hosts: BlockingExecution, tmp_path: Path) -> None:
+def test_what_text_and_run_both_show_is_said_once(check: Examiner, tmp_path: Path) -> None:
     seen = check(manifest=WRONG_KEYS)
 
-    read_only = hosts.call(examine(None, describe_folder(tmp_path / "unpacked" / "word_count")))
+    read_only = examine_files(describe_folder(tmp_path / "unpacked" / "word_count"))
 
     assert places(seen) == places(read_only) == [("manifest.unknown_key", "manifest.py:3:68")]
 

@@ -10,6 +10,7 @@ import pytest
 
 from factories.samples import BENIGN, benign_plugin
 from mixpeek.examination.examine import examine
+from mixpeek.examination.files import examine_files
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.inspection.archive import read_archive
 from mixpeek.inspection.findings import Severity
@@ -35,11 +36,11 @@ def test_a_benign_plugin_passes_the_whole_examination(tmp_path: Path, hosts: Blo
     assert len(examination.steps) == 1
 
 
-def test_an_examination_takes_the_severities_that_an_operator_set(tmp_path: Path, hosts: BlockingExecution) -> None:
+def test_an_examination_takes_the_severities_that_an_operator_set(tmp_path: Path) -> None:
     folder = benign_plugin(EXAMINED[0], tmp_path)
     (folder / "__init__.py").write_text("import threading\n\nthreading.Thread(target=print)\n")
     unpacked = read_archive(BytesIO(pack_directory(folder)), tmp_path / "files")
 
-    examination = hosts.call(examine(None, unpacked, overrides={"security.threading": Severity.ERROR}))
+    examination = examine_files(unpacked, {"security.threading": Severity.ERROR})
 
     assert ("security.threading", True) in {(one.rule, one.is_error) for one in examination.findings}

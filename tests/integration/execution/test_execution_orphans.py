@@ -50,7 +50,8 @@ for _ in range({SANDBOXES}):
     near.sendall(frame(encode_header({{"id": 1, "verb": "tests"}}), b""))
     line = sandbox.command(spec, mode="bubblewrap", fd=far.fileno(), lifeline=lifeline)
     nothing = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    outer = subprocess.Popen(line, pass_fds=[*lifeline.descriptors, near.fileno(), far.fileno()], start_new_session=True, **nothing)
+    handed = [*lifeline.descriptors, near.fileno(), far.fileno()]
+    outer = subprocess.Popen(line, pass_fds=handed, start_new_session=True, **nothing)
     lifeline.tie(outer.pid, sandbox.grants(spec))
     processes = chain(outer.pid)
     if sys.argv[2] != "none":

@@ -60,11 +60,11 @@ def test_warnings_fail_only_where_that_is_asked_for(mix: Command, folder: Path) 
     assert "0 errors, 1 warning" in lenient.out
 
 
-def test_with_static_nothing_of_the_plugin_is_run(mix: Command, folder: Path) -> None:
+def test_nothing_of_the_plugin_is_run_unless_that_is_asked_for(mix: Command, folder: Path) -> None:
     wrong = MANIFEST.replace("embedding_dim", "dim")
     write_plugin(folder, manifest=wrong, realtime="raise RuntimeError('was run')\n")
 
-    run, read = mix("plugin", "lint", folder, "--json"), mix("plugin", "lint", folder, "--static", "--json")
+    run, read = mix("plugin", "lint", folder, "--run", "--json"), mix("plugin", "lint", folder, "--json")
 
     assert [finding["rule"] for finding in run.json["findings"]] == ["manifest.unknown_key", "realtime.cannot_be_read"]
     assert read.json["findings"] == run.json["findings"][:1]

@@ -6,7 +6,7 @@ import pytest
 
 from mixpeek.cli.output import Output
 from mixpeek.cli.report import Report
-from mixpeek.examination.examine import Examination
+from mixpeek.examination.examination import Examination
 from mixpeek.inspection.findings import error, warning
 
 

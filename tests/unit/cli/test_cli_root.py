@@ -50,7 +50,10 @@ def test_the_package_can_be_run_as_a_module() -> None:
         (["plugin", "log"], ["NAME", "--limit", "--json"]),
         (["plugin", "rollback"], ["NAME", "VERSION", "-m", "--json"]),
         (["plugin", "diff"], ["NAME", "V1", "V2", "--json"]),
-        (["plugin", "lint"], ["PATH", "--strict", "--static", "--json"]),
+        (
+            ["plugin", "lint"],
+            ["PATH", "--strict", "--run", "--fix", "--unsafe-fixes", "--diff", "--explain", "--format", "--json"],
+        ),
         (["plugin", "deploy"], ["PLUGIN_ID", "--batch-only", "--no-wait", "--json"]),
         (["plugin", "list"], ["--namespace", "--source", "-n", "-s"]),
         (["namespace", "create"], ["--api-key", "--base-url"]),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from mixpeek.inspection.rules import FILE_RULES, KNOWN, RULES
+from mixpeek.inspection.rules import FILE_RULES, KNOWN, LINT_RULES, RULES, SECURITY_RULES
 from mixpeek.inspection.rules.base import Rule
 from mixpeek.inspection.scan import scan, scan_source
 
@@ -167,26 +168,30 @@ def test_every_rule_has_a_file_of_its_own() -> None:
     folder = Path(__file__).parents[3] / "src" / "mixpeek" / "inspection" / "rules"
     files = {path.stem for path in folder.glob("*.py")} - {"__init__", "base", "code_files", "allow_comments"}
 
-    assert len(files) == len(RULES)
+    lint = {path.stem for path in (folder / "lint").glob("*.py")} - {"__init__"}
+    assert (len(files), len(lint)) == (len(SECURITY_RULES), len(LINT_RULES))
 
 
 def _rule_samples(kind: str) -> list[tuple[Rule, str]]:
     return [(rule, code) for rule in KNOWN.values() for code in getattr(rule, kind)]
 
 
-def _found(folder: Path, path: str, code: str) -> set[str]:
+def _found(folder: Path, path: str, code: str, beside: Mapping[str, str] | None = None) -> set[str]:
+    for name, text in (beside or {}).items():
+        (folder / name).write_text(text)
     (folder / path).write_bytes(code.encode("utf-8", "surrogateescape"))
     return {finding.rule for finding in scan(folder)}
 
 
 @pytest.mark.parametrize(("rule", "code"), _rule_samples("offending"), ids=lambda value: getattr(value, "name", ""))
 def test_the_offending_sample_of_a_rule_is_found_by_it(tmp_path: Path, rule: Rule, code: str) -> None:
-    assert rule.name in _found(tmp_path, rule.sample_path, code)
+    assert rule.name in _found(tmp_path, rule.sample_path, code, rule.sample_beside)
 
 
 @pytest.mark.parametrize(("rule", "code"), _rule_samples("harmless"), ids=lambda value: getattr(value, "name", ""))
 def test_the_harmless_sample_of_a_rule_has_no_finding(tmp_path: Path, rule: Rule, code: str) -> None:
-    assert _found(tmp_path, "core.py", code) == set()
+    path = rule.sample_path if rule in LINT_RULES else "core.py"
+    assert _found(tmp_path, path, code, rule.sample_beside) == set()
 
 
 @pytest.mark.parametrize(("rule", "code"), _samples(OFFENDING))

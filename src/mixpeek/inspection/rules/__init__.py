@@ -19,6 +19,7 @@ from mixpeek.inspection.rules import (
     hooks,
     insides,
     launchers,
+    lint,
     loaded_modules,
     loaders,
     mmap_,
@@ -39,7 +40,7 @@ from mixpeek.inspection.rules import (
 from mixpeek.inspection.rules.base import Rule, RuleSet
 
 # What S2 of the contract forbids, then the rest.
-RULES: tuple[Rule, ...] = (
+SECURITY_RULES: tuple[Rule, ...] = (
     subprocess_.RULE,
     os_system.RULE,
     eval_.RULE,
@@ -71,6 +72,8 @@ RULES: tuple[Rule, ...] = (
     sys_path.RULE,
     threading_.RULE,
 )
+LINT_RULES = lint.RULES
+RULES: tuple[Rule, ...] = (*SECURITY_RULES, *LINT_RULES)
 RULE_SET = RuleSet(RULES)
 # Said by the scan itself, about files and comments.
 FILE_RULES: tuple[Rule, ...] = (*code_files.RULES, *allow_comments.RULES)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 
+from mixpeek.inspection.edits import Edit
 from mixpeek.inspection.findings import Finding, Severity
 from mixpeek.inspection.modules import Module
 
@@ -14,6 +15,9 @@ Spot = tuple[ast.AST, str]
 """Where a rule sees something, and the message that says what."""
 
 Check = Callable[[Module], Iterable[Spot]]
+
+Fixer = Callable[[Module, ast.AST], list[Edit]]
+"""Returns the edits that repair what a rule sees at a node, none where that takes thought."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,9 @@ class Rule:
     completes the sentence that starts with a thing's name. ``check`` sees what names alone do not tell.
     ``can_be_allowed`` says whether a comment in the plugin's code may allow it; ``is_fixed``, that settings may not
     turn it off. ``offending`` and ``harmless`` are modules that break the rule, and that only look as if they did.
-    ``sample_path`` is the name of the file that the samples are the content of.
+    ``sample_path`` is the name of the file that the samples are the content of, ``sample_beside`` what stands beside
+    it. ``why`` is what the rule is for, with what was measured; ``fix`` repairs what it finds, and ``fix_is_safe`` says
+    that code means the same afterwards.
     """
 
     name: str
@@ -39,6 +45,10 @@ class Rule:
     can_be_allowed: bool = True
     is_fixed: bool = False
     sample_path: str = "core.py"
+    sample_beside: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
+    fix: Fixer | None = None
+    fix_is_safe: bool = False
 
     def finding(self, module: Module, node: ast.AST, message: str) -> Finding:
         """Return the finding of this rule at a place in a module."""

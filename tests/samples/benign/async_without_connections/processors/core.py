@@ -19,5 +19,5 @@ class Processor:
         self._model = None
 
     def __call__(self, batch):
-        batch["value"] = [asyncio.run(score_all([str(text)]))[0] for text in batch["data"]]
+        batch["value"] = asyncio.run(score_all([str(text) for text in batch["data"]]))
         return batch
