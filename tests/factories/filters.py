@@ -12,6 +12,7 @@ from mixpeek.filters.model import Operator
 TEXTS = st.one_of(
     st.text("aAbB1 .é\u00c9İΣςσß'%\\_\"-\n\u2014", max_size=6),
     st.sampled_from(["5", "5.0", "-0", "1e3", "true", "False", "null", "2026-01-31", "Red", "red fox, the", "a.b"]),
+    st.sampled_from(["obj_1", "bucket", "x" * 300, "+5", "9007199254740993"]),
     st.integers(-12, 12).map(str),
 )
 NUMBERS = st.one_of(
@@ -64,13 +65,18 @@ NAMES = st.sampled_from(
         "root_object_id",
         "_internal.lineage",
         "document_id",
+        "it's",
+        'say "x"',
+        "source_type",
     ]
 )
 
 
 @st.composite
 def records(draw: st.DrawFn) -> dict[str, Any]:
-    payload = draw(st.dictionaries(st.sampled_from(["x", "y", "a.b", "metadata"]), COMMON | VALUES, max_size=4))
+    payload = draw(
+        st.dictionaries(st.sampled_from(["x", "y", "a.b", "metadata", "it's", 'say "x"']), COMMON | VALUES, max_size=4)
+    )
     lineage = draw(st.fixed_dictionaries({}, optional={"root_object_id": TEXTS, "path": VALUES}))
     return {
         "document_id": draw(TEXTS),

@@ -11,7 +11,7 @@ from typing import Any, Generic, LiteralString, TypeVar
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.db.pool import Connection, dict_rows, scalar
+from mixpeek.db.pool import Connection, dict_rows, dict_rows_planned_anew, scalar
 from mixpeek.db.time_limit import time_limit
 from mixpeek.errors import InvalidRequest
 from mixpeek.filters.model import EVERYTHING
@@ -63,9 +63,15 @@ def list_dicts(
     connection: Connection, listing: Listing, query: Query, scope: LiteralString, params: dict[str, Any]
 ) -> Found[dict[str, Any]]:
     """Return one page as `list_rows` does, each row a dictionary."""
-    statement = Statement(listing, query, scope, params)
+    return page_of(connection, Statement(listing, query, scope, params))
+
+
+def page_of(connection: Connection, statement: Statement) -> Found[dict[str, Any]]:
+    """Return the page that a statement lists, each row a dictionary; raises what `list_rows` does."""
+    query, listing = statement.query, statement.listing
+    rows_of = dict_rows if query.filter == EVERYTHING else dict_rows_planned_anew
     with time_limit(connection):
-        rows = dict_rows(connection, statement.page(), statement.params)
+        rows = rows_of(connection, statement.page(), statement.params)
         total = None
         if query.with_total:
             total = int(scalar(connection, f"SELECT count(*) {statement.everything()}", statement.params))
@@ -90,8 +96,8 @@ class Statement:
     """The parts of a list's statement; `params` are those of all of them together."""
 
     def __init__(self, listing: Listing, query: Query, scope: LiteralString, params: dict[str, Any]) -> None:
-        self._listing = listing
-        self._query = query
+        self.listing = listing
+        self.query = query
         self.params: dict[str, Any] = dict(params)
         self._conditions: list[str] = [scope]
         if query.filter != EVERYTHING:
@@ -110,21 +116,21 @@ class Statement:
 
     def everything(self) -> str:
         """Return FROM and WHERE of all pages."""
-        return f"FROM ({self._listing.source}) AS listed WHERE {' AND '.join(self._conditions)}"
+        return f"FROM ({self.listing.source}) AS listed WHERE {' AND '.join(self._conditions)}"
 
     def order(self) -> str:
         """Return what the list is ordered by; a missing value comes last."""
-        direction = " DESC" if self._listing.newest_first else ""
-        keys = [f"{name}{direction}" for name, _ in self._listing.key]
-        if self._query.sort is None or self.sort_value is None:
+        direction = " DESC" if self.listing.newest_first else ""
+        keys = [f"{name}{direction}" for name, _ in self.listing.key]
+        if self.query.sort is None or self.sort_value is None:
             return ", ".join(keys)
-        sign = "DESC" if self._query.sort.descending else "ASC"
+        sign = "DESC" if self.query.sort.descending else "ASC"
         return ", ".join([f"{self.sort_value} {sign} NULLS LAST", *keys])
 
     def page(self) -> str:
         columns = f"*, {self.sort_value} AS sort_value" if self.sort_value else "*"
         behind = self._behind()
-        self.params |= {"page_limit": self._query.limit + 1, "page_offset": self._query.offset}
+        self.params |= {"page_limit": self.query.limit + 1, "page_offset": self.query.offset}
         return (
             f"SELECT {columns} {self.everything()}{f' AND {behind}' if behind else ''}"
             f" ORDER BY {self.order()} LIMIT %(page_limit)s OFFSET %(page_offset)s"
@@ -132,16 +138,16 @@ class Statement:
 
     def _behind(self) -> str | None:
         """Return the condition that a row comes behind the position."""
-        after = self._query.after
+        after = self.query.after
         if after is None:
             return None
-        if after.sort != self._query.sort or len(after.key) != len(self._listing.key):
+        if after.sort != self.query.sort or len(after.key) != len(self.listing.key):
             raise InvalidRequest(
                 "The cursor belongs to a list in another order", hint="Start without a cursor, or sort as before"
             )
-        sign = "<" if self._listing.newest_first else ">"
-        names = ", ".join(name for name, _ in self._listing.key)
-        values = ", ".join(f"%(after_{n})s::{kind}" for n, (_, kind) in enumerate(self._listing.key))
+        sign = "<" if self.listing.newest_first else ">"
+        names = ", ".join(name for name, _ in self.listing.key)
+        values = ", ".join(f"%(after_{n})s::{kind}" for n, (_, kind) in enumerate(self.listing.key))
         self.params |= {f"after_{n}": value for n, value in enumerate(after.key)}
         behind_key = f"({names}) {sign} ({values})"
         if after.sort is None:

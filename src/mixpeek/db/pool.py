@@ -130,6 +130,14 @@ def dict_rows(
         return cursor.execute(sql, params).fetchall()
 
 
+def dict_rows_planned_anew(
+    connection: Connection, sql: LiteralString, params: Sequence[Any] | dict[str, Any] = ()
+) -> list[dict[str, Any]]:
+    """Run `sql` as `dict_rows` does, but always planned for these parameters: a plan for any filter is bad for most."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql, params, prepare=False).fetchall()
+
+
 def insert_new(connection: Connection, table: LiteralString, row: Mapping[str, Any], json: Collection[str]) -> bool:
     """Insert a row, named by column; False when another has one of its keys. `json` names the columns of JSON."""
     values = ", ".join(f"%({name})s" for name in row)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mixpeek.db.listing import Statement
 from mixpeek.db.pool import Connection, dict_rows
 from mixpeek.db.time_limit import time_limit
-from mixpeek.documents.listing import LISTING, SCOPE, SURFACE, scope_of
+from mixpeek.documents.listing import statement_of
 from mixpeek.documents.port import Index
 from mixpeek.documents.schemas import Aggregate, GroupBy, Operation
+from mixpeek.documents.surface import SURFACE
 from mixpeek.filters.parse import parse_filter
 from mixpeek.filters.query import Query
 from mixpeek.filters.sql import compile_value
@@ -24,7 +24,7 @@ def aggregate(connection: Connection, index: Index, wanted: Aggregate) -> list[d
     without a grouped field belongs to the group of null.
     """
     query = Query(wanted.limit, parse_filter(wanted.filters, case_sensitive=False))
-    statement = Statement(LISTING, query, SCOPE, scope_of(index))
+    statement = statement_of(index, query)
     params = dict(statement.params)
     groups = [_group(group, n, params) for n, group in enumerate(wanted.group_by)]
     figures = [_figure(operation, n, params) for n, operation in enumerate(wanted.aggregations)]

@@ -1,6 +1,7 @@
 """Documents as PostgreSQL's binary COPY reads them, written as whole buffers: value by value this took most of a batch.
 
-Source: PostgreSQL's documentation of COPY, "Binary Format"; pgvector's `vector_recv`: dimension, 0, big-endian floats.
+Source: PostgreSQL's documentation of COPY, "Binary Format", and its `array_recv`; pgvector's `vector_recv`: dimension,
+0, big-endian floats.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from mixpeek.documents.port import Index
+from mixpeek.documents.value_marks import marks_of
 
 if TYPE_CHECKING:
     from mixpeek.documents.port import NewDocument
@@ -37,11 +41,12 @@ class Earlier:
 
 def documents(place: Place, rows: Sequence[NewDocument], earlier: Mapping[str, Earlier], now: datetime) -> bytes:
     """Return rows of (collection, generation, segment, document, batch, object, payload, internal, edits, created_at,
-    source document, row, position).
+    source document, row, position, value marks).
 
     What a user set in a document stays, but for the fields that the extractor makes itself.
     """
-    head = struct.pack("!h", 13) + _placed(place)
+    head = struct.pack("!h", 14) + _placed(place)
+    index = Index(place[0], place[1])
     fresh = _jsonb(b"{}") + _time(now)
     parts = [_HEAD]
     append = parts.append
@@ -60,6 +65,7 @@ def documents(place: Place, rows: Sequence[NewDocument], earlier: Mapping[str, E
         for maybe in (row.source_document_id, row.row_id):
             append(_NULL if maybe is None else _field(maybe.encode()))
         append(_integer(4, row.position))
+        append(_integers(marks_of(index, payload, row.internal)))
     append(_END)
     return b"".join(parts)
 
@@ -85,6 +91,14 @@ def vectors(place: Place | int, rows: Sequence[NewDocument]) -> bytes | None:
     if len(parts) == 1:
         return None
     return b"".join([*parts, _END])
+
+
+def _integers(values: Sequence[int]) -> bytes:
+    """Return an array of `integer`, whose object id is 23: dimensions, no nulls, type; how many, counted from 1."""
+    if not values:
+        return _length(12) + struct.pack("!iii", 0, 0, 23)
+    items = b"".join(_integer(4, value) for value in values)
+    return _length(20 + len(items)) + struct.pack("!iiiii", 1, 0, 23, len(values), 1) + items
 
 
 def _jsonb(raw: bytes) -> bytes:

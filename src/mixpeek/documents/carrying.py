@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mixpeek.db.pool import Connection, dict_rows
 from mixpeek.documents.port import Index, NewDocument
+from mixpeek.documents.value_marks import marks_of
 
 
 def made_by_users(connection: Connection, before: Index, after: Index) -> list[NewDocument]:
@@ -33,6 +35,23 @@ def repeat_edits(connection: Connection, before: Index, after: Index) -> dict[st
         _places(before, after),
     )
     return {row["document_id"]: row["payload"] for row in rows}
+
+
+def mark_again(connection: Connection, index: Index, document_ids: Sequence[str]) -> None:
+    """Give documents the marks of the values that they hold by now."""
+    place = [index.collection_id, index.generation]
+    rows = dict_rows(
+        connection,
+        "SELECT document_id, payload, internal FROM documents"
+        " WHERE collection_id = %s AND generation = %s AND document_id = ANY(%s)",
+        [*place, list(document_ids)],
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE documents SET value_marks = %s::integer[]"
+            " WHERE collection_id = %s AND generation = %s AND document_id = %s",
+            [(marks_of(index, row["payload"], row["internal"]), *place, row["document_id"]) for row in rows],
+        )
 
 
 def _places(before: Index, after: Index) -> dict[str, Any]:

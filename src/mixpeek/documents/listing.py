@@ -7,47 +7,34 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from mixpeek.db.listing import Found, Listing, Statement, list_dicts, without_page
+from mixpeek.db.listing import Found, Listing, Statement, page_of, without_page
 from mixpeek.db.pool import Connection, dict_rows, scalar
 from mixpeek.db.time_limit import time_limit
-from mixpeek.documents.editing import LINEAGE
 from mixpeek.documents.port import Document, Group, Groups, Index, Stats
+from mixpeek.documents.surface import SURFACE
+from mixpeek.documents.value_marks import compile_marks
 from mixpeek.errors import InvalidRequest
 from mixpeek.filters.query import Position, Query, Sort
 from mixpeek.filters.sql import compile_value
-from mixpeek.filters.surface import Column, Surface
 
-SURFACE = Surface(
-    columns={
-        "document_id": Column("document_id"),
-        "collection_id": Column("collection_id"),
-        "_internal": Column("internal", "json"),
-        "_internal.created_at": Column("created_at", "time"),
-        "_internal.updated_at": Column("updated_at", "time"),
-    },
-    rest=Column("payload", "json"),
-    also={
-        **{name: f"_internal.lineage.{name}" for name in LINEAGE},
-        **{name: f"_internal.{name}" for name in ("source_blobs", "document_blobs", "modality", "mime_type")},
-    },
-    prefixes=frozenset({"metadata"}),
-    searched=("document_id", "*"),
-)
 LISTING = Listing(
     "SELECT collection_id, generation, document_id, payload, internal, created_at, updated_at FROM documents",
     SURFACE,
     key=(("document_id", "text"),),
 )
-SCOPE = "collection_id = %(collection_id)s AND generation = %(generation)s"
 
 
-def scope_of(index: Index) -> dict[str, Any]:
-    """Return the parameters of `SCOPE`."""
-    return {"collection_id": index.collection_id, "generation": index.generation}
+def statement_of(index: Index, query: Query) -> Statement:
+    """Return the statement of a list of documents."""
+    listing, params = LISTING, {"collection_id": index.collection_id, "generation": index.generation}
+    marks = compile_marks(query.filter, index)
+    if marks is not None:
+        listing, params = replace(LISTING, source=f"{LISTING.source} WHERE {marks.text}"), {**params, **marks.params}
+    return Statement(listing, query, "collection_id = %(collection_id)s AND generation = %(generation)s", params)
 
 
 def list_documents(connection: Connection, index: Index, query: Query) -> Found[Document]:
-    found = list_dicts(connection, LISTING, query, SCOPE, scope_of(index))
+    found = page_of(connection, statement_of(index, query))
     return Found([_document(row) for row in found.rows], found.after, found.total)
 
 
@@ -56,7 +43,7 @@ def list_groups(connection: Connection, index: Index, query: Query, field: str, 
     order = Sort(f"group_by {field}")
     if query.after is not None and query.after.sort != order:
         raise InvalidRequest("The cursor belongs to another list", hint="Start without a cursor, or group as before")
-    statement = Statement(LISTING, without_page(query), SCOPE, scope_of(index))
+    statement = statement_of(index, without_page(query))
     value = compile_value(field, SURFACE, prefix="group")
     grouped = f"COALESCE({value.text}, 'null')"
     params: dict[str, Any] = {**statement.params, **value.params}
@@ -89,7 +76,7 @@ def list_groups(connection: Connection, index: Index, query: Query, field: str, 
 
 
 def count_documents(connection: Connection, index: Index, query: Query, group_by: str | None) -> Stats:
-    statement = Statement(LISTING, replace(without_page(query), sort=None), SCOPE, scope_of(index))
+    statement = statement_of(index, replace(without_page(query), sort=None))
     groups, params = "NULL", statement.params
     if group_by is not None:
         value = compile_value(group_by, SURFACE, prefix="group")

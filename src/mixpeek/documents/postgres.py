@@ -29,6 +29,7 @@ from mixpeek.documents.port import Document, Groups, Hit, Index, Metric, NewDocu
 from mixpeek.documents.postings import MOST_IN_BLOCK
 from mixpeek.documents.schemas import Aggregate
 from mixpeek.documents.segments import Limits
+from mixpeek.documents.value_marks import marks_of
 from mixpeek.documents.vector_columns import Embedding
 from mixpeek.filters.model import Filter
 from mixpeek.filters.query import Query
@@ -74,7 +75,8 @@ class PostgresDocuments:
             connection.cursor() as cursor,
             cursor.copy(
                 "COPY documents (collection_id, generation, segment, document_id, batch_id, object_id, payload,"
-                " internal, edits, created_at, source_document_id, row_id, position) FROM STDIN (FORMAT BINARY)"
+                " internal, edits, created_at, source_document_id, row_id, position, value_marks) FROM STDIN"
+                " (FORMAT BINARY)"
             ) as copy,
         ):
             copy.write(binary_copy.documents(place, documents, earlier, now))
@@ -207,7 +209,8 @@ class PostgresDocuments:
         key = [index.collection_id, index.generation, list(document_ids)]
         stored = dict_rows(
             connection,
-            f"SELECT document_id, payload, edits FROM documents WHERE {where} ORDER BY document_id FOR UPDATE",
+            f"SELECT document_id, payload, internal, edits FROM documents WHERE {where}"
+            " ORDER BY document_id FOR UPDATE",
             key,
         )
         written = []
@@ -216,10 +219,11 @@ class PostgresDocuments:
             payload = dict(fields) if replace else with_fields(before, fields)
             touched = {name if name in before else name.partition(".")[0] for name in fields}
             edits = {name: value for name, value in payload.items() if name in touched or name in row["edits"]}
-            written.append((Jsonb(payload), Jsonb(edits), *key[:2], row["document_id"]))
+            marks = marks_of(index, payload, row["internal"])
+            written.append((Jsonb(payload), Jsonb(edits), marks, *key[:2], row["document_id"]))
         with connection.cursor() as cursor:
             cursor.executemany(
-                "UPDATE documents SET payload = %s, edits = %s, updated_at = now()"
+                "UPDATE documents SET payload = %s, edits = %s, value_marks = %s::integer[], updated_at = now()"
                 " WHERE collection_id = %s AND generation = %s AND document_id = %s",
                 written,
             )
@@ -233,7 +237,9 @@ class PostgresDocuments:
     def carry_over(self, connection: Connection, before: Index, generation: int) -> None:
         after = changed(before, generation=generation)
         self.upsert(connection, after, carrying.made_by_users(connection, before, after))
-        text_index.write_again(connection, after, carrying.repeat_edits(connection, before, after))
+        edited = carrying.repeat_edits(connection, before, after)
+        carrying.mark_again(connection, after, list(edited))
+        text_index.write_again(connection, after, edited)
 
     def delete(self, connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:
         return postgres_removal.delete(connection, index, document_ids)

@@ -11,9 +11,9 @@ from typing import Any
 
 from mixpeek.db.pool import Connection, dict_rows, scalar
 from mixpeek.documents import postings
-from mixpeek.documents.listing import SURFACE
 from mixpeek.documents.port import Hit, Index
 from mixpeek.documents.postings import Block, Ranked
+from mixpeek.documents.surface import SURFACE
 from mixpeek.documents.terms import terms_of, terms_of_query
 from mixpeek.filters.model import Filter
 from mixpeek.filters.sql import Fragment, compile_filter
@@ -142,14 +142,16 @@ def _hits(connection: Connection, ranked: Ranked, run: slice, where: Filter | No
     passing = (
         ""
         if where is None
-        else " AND EXISTS (SELECT FROM documents d WHERE d.collection_id = b.collection_id"
-        f" AND d.generation = b.generation AND d.document_id = b.document_ids[n.place + 1] AND {fragment.text})"
+        # By its whole key, and kept apart by OFFSET: the planner may take a collection that is being filled for empty.
+        else " CROSS JOIN LATERAL (SELECT FROM documents d WHERE d.collection_id = b.collection_id"
+        f" AND d.generation = b.generation AND d.document_id = b.document_ids[n.place + 1] AND {fragment.text}"
+        " OFFSET 0) d"
     )
     rows = dict_rows(
         connection,
         "SELECT b.document_ids[n.place + 1] AS document_id, b.collection_id, n.score"
         " FROM unnest(%(blocks)s::bigint[], %(places)s::int[], %(scores)s::float8[]) n (block, place, score)"
-        f" JOIN text_blocks b USING (block) WHERE true{passing}",
+        f" JOIN text_blocks b USING (block){passing}",
         {
             **fragment.params,
             "blocks": ranked.blocks[run].tolist(),

@@ -110,11 +110,16 @@ def time_from_text(name: str, text: Any) -> str:
     return text_of_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
+def is_position(step: str) -> bool:
+    """Tell whether a step of a path leads to an item of a list, where there is one."""
+    return _INDEX.fullmatch(step) is not None and abs(int(step)) <= _BIGGEST_INDEX
+
+
 def _inside(value: Any, step: str) -> Any:
     """Return what `#>` of PostgreSQL finds: a key of an object, an item of a list by its number."""
     if isinstance(value, dict):
         return value.get(step, MISSING)
-    if isinstance(value, list) and _INDEX.fullmatch(step) and abs(int(step)) <= _BIGGEST_INDEX:
+    if isinstance(value, list) and is_position(step):
         at = int(step)
         return value[at] if -len(value) <= at < len(value) else MISSING
     return MISSING

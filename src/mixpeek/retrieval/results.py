@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mixpeek.documents.listing import SURFACE
 from mixpeek.documents.port import Document
+from mixpeek.documents.surface import SURFACE
 from mixpeek.filters.evaluate import matches
 from mixpeek.filters.model import EVERYTHING, AllOf, Filter
 from mixpeek.filters.query import Sort

@@ -137,7 +137,7 @@ def test_a_cursor_of_another_order_is_refused(connection: Connection, index: Ind
     ],
 )
 def test_filters_reach_fields_lineage_and_ids(connection: Connection, index: Index, data: dict[str, Any]) -> None:
-    from mixpeek.documents.listing import SURFACE
+    from mixpeek.documents.surface import SURFACE
 
     fill(connection, index, [{"topic": "art"}, {"topic": "Music", "tags": ["new"]}, {"tags": ["old"], "topic": 5}])
     stored = STORE.query(connection, index, Query(10)).rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from factories.filters import FILTERS, records
 from factories.indexes import NewIndex
 from mixpeek.db.pool import Connection, dict_rows
 from mixpeek.documents import bm25
-from mixpeek.documents.listing import SURFACE
 from mixpeek.documents.port import DocumentStore, Index, NewDocument
 from mixpeek.documents.postgres import PostgresDocuments
+from mixpeek.documents.surface import SURFACE
 from mixpeek.documents.terms import terms_of, terms_of_query
 from mixpeek.filters.evaluate import matches
 from mixpeek.filters.model import FilterInvalid
@@ -51,7 +51,7 @@ def ranked(found: dict[str, Any]) -> list[str]:
     return sorted(found, key=lambda key: (-float(vector(int(key[4:]))[0]), key))
 
 
-@settings(suppress_health_check=list(HealthCheck), max_examples=150)
+@settings(suppress_health_check=list(HealthCheck), max_examples=80)
 @given(FILTERS, st.lists(records(), min_size=1, max_size=8), st.booleans(), st.integers(1, 8))
 def test_a_filtered_search_finds_what_the_evaluator_lets_pass(
     store: DocumentStore,
@@ -158,3 +158,44 @@ def test_small_blocks_of_text_are_put_together_and_rank_as_before(
     )
     assert row["blocks"] < 40
     assert row["orphans"] == 0
+
+
+@pytest.mark.parametrize("search", ["vector", "words"])
+def test_a_filter_is_tried_once_on_each_document_of_a_collection_that_the_planner_takes_for_empty(
+    store: DocumentStore,
+    connection: Connection,
+    new_index: NewIndex,
+    monkeypatch: pytest.MonkeyPatch,
+    search: str,
+) -> None:
+    """To read a collection once for each of its vectors looked as cheap as one look by the key, and took minutes."""
+    index, count = new_index(), 1500
+    write(store, connection, new_index(), [{"payload": {"n": n}, "internal": {}} for n in range(2000)])
+    connection.execute("ANALYZE documents, document_keys, document_vectors")
+    write(store, connection, index, [{"payload": {"n": n, "body": "word"}, "internal": {}} for n in range(count)])
+    tried: list[float] = []
+
+    def explained(connection: Connection, sql: str, params: Any) -> list[dict[str, Any]]:
+        [row] = dict_rows(connection, f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+        tried.append(sum(looks(row["QUERY PLAN"][0]["Plan"])))
+        return dict_rows(connection, sql, params)
+
+    monkeypatch.setattr("mixpeek.documents.vector_search.dict_rows_planned_anew", explained)
+    monkeypatch.setattr("mixpeek.documents.text_index.dict_rows", explained)
+    where = parse_filter({"field": "n", "operator": "lt", "value": 700}, case_sensitive=True)
+
+    if search == "vector":
+        hits = store.search(connection, [index], "vec", [1, 0], "dot", count, where=where)
+    else:
+        hits = store.search_text(connection, [index], "word", count, where=where)
+
+    assert len(hits) == 700
+    assert count <= sum(tried) <= 2 * count
+
+
+def looks(plan: dict[str, Any]) -> Iterator[float]:
+    """Yield how many documents each part of a plan was handed or threw away."""
+    if plan.get("Relation Name") == "documents":
+        yield (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
+    for part in plan.get("Plans", ()):
+        yield from looks(part)
