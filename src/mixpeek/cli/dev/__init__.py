@@ -38,6 +38,8 @@ def dev(
 
     A server that MIXPEEK_API_KEY or MIXPEEK_BASE_URL names is used; else one is started with a data dir of its own,
     which goes when this ends. The scratch namespace goes too.
+
+    Example: `mixpeek dev --path my_extractor --sample-data pictures`
     """
     # The client and the packer are slow to import; `mixpeek --help` must not wait for them.
     from mixpeek.cli.dev.scratch import Scratch, scratch_namespace

@@ -23,7 +23,10 @@ def doctor(
     base_url: BaseUrl = None,
     json: Json = False,
 ) -> None:
-    """Check this machine, the settings and the server, and say what to do; nothing is changed."""
+    """Check this machine, the settings and the server, and say what to do; nothing is changed.
+
+    Example: `mixpeek doctor --json`
+    """
     # What is looked at is slow to import; `mixpeek --help` must not wait for it.
     from mixpeek.cli.doctor import client, machine, settings
 
