@@ -27,7 +27,7 @@ class AudioSimilarityProcessor:
 
         # Few at once: a sound of an hour has 230 MB while it is decoded.
         sounds = parallel_io(listen, batch["data"], max_workers=2)
-        columns = {
+        columns: dict[str, Any] = {
             VECTOR: pd.Series([sound.vector for sound in sounds], index=batch.index, dtype=object),
             "duration_s": [sound.duration_s for sound in sounds],
             "loudness_db": [sound.loudness_db for sound in sounds],

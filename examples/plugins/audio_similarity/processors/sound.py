@@ -20,7 +20,7 @@ def read_sound(address: str, max_seconds: float) -> NDArray[np.float32]:
     pieces: list[NDArray[np.float32]] = []
     count = 0
     # FFmpeg, which `av` brings along, reads the file piece by piece; nothing is copied to disk.
-    with open_asset(address) as file, av.open(file) as container:
+    with open_asset(address) as file, av.open(file, "r") as container:
         if not container.streams.audio:
             raise ValueError("there is no sound track in this file")
         for frame in container.decode(audio=0):

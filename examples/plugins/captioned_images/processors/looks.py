@@ -24,7 +24,7 @@ class LooksProcessor:
         """Return `batch` with its new columns; `image` holds the addresses, which `input_mappings` put there."""
         addresses = values_of(batch, "image")
         pictures = parallel_io(read_picture, addresses, max_workers=4)
-        columns = {
+        columns: dict[str, list[Any]] = {
             VECTOR: [describe(picture.pixels) for picture in pictures],
             "width": [picture.width for picture in pictures],
             "height": [picture.height for picture in pictures],

@@ -30,8 +30,8 @@ def describe(
         pixels: shape `(64, 64, 3)`, red, green and blue from 0 to 255.
         colour, layout, edges: how much each part weighs; `colour` above 0, the others 0 or more.
     """
-    picture = pixels.astype(np.float32) / 255
-    grey = picture @ _LUMINANCE
+    picture = (pixels / 255).astype(np.float32)
+    grey: NDArray[np.float32] = picture @ _LUMINANCE
     blocks = [colour * _colours(picture), layout * _layout(grey), edges * _edges(grey)]
     vector = np.concatenate(blocks).astype(np.float32)
     unit: NDArray[np.float32] = vector / np.linalg.norm(vector)

@@ -28,7 +28,7 @@ def read_frames(address: str, per_second: float) -> Iterator[Frame]:
     """
     next_s = 0.0
     # FFmpeg, which `av` brings along, reads the file piece by piece; nothing is copied to disk.
-    with open_asset(address) as file, av.open(file) as container:
+    with open_asset(address) as file, av.open(file, "r") as container:
         if not container.streams.video:
             raise ValueError("there is no picture track in this file")
         for frame in container.decode(video=0):
@@ -36,5 +36,5 @@ def read_frames(address: str, per_second: float) -> Iterator[Frame]:
             if at_s >= next_s:
                 # Frames are made small by FFmpeg, so that a film in 4K costs no more memory than a small one.
                 small = frame.reformat(width=SIDE, height=SIDE, format="rgb24", interpolation="AREA")
-                yield Frame(small.to_ndarray(), at_s)
+                yield Frame(np.asarray(small.to_ndarray(), dtype=np.uint8), at_s)
                 next_s = at_s + 1 / per_second
