@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from scripts.reference.markdown import anchor, code, heading, table, written
 
-from mixpeek.inspection.rules import FILE_RULES, RULES
+from mixpeek.cli.explaining import fix_words
+from mixpeek.inspection.fixes import can_be_fixed
+from mixpeek.inspection.rules import FILE_RULES, LINT_RULES, SECURITY_RULES
 from mixpeek.inspection.rules.base import Rule
 
-WORDS = """The scan reads a plugin's Python and runs nothing. It is fast feedback with exact places; what holds plugin
+WORDS = """`SEQ…`, `rows.…`, `model.…` and `realtime.…` are about code that is slow in production, or fills nothing;
+`secret.…` about what must not be in a plugin; `security.…`, `code.…` and `allow.…` about what a plugin may do.
+`mixpeek plugin lint --explain RULE` prints a rule's section.
+
+The scan reads a plugin's Python and runs nothing. It is fast feedback with exact places; what holds plugin
 code back when it runs is the sandbox. An error refuses the plugin, a warning never does.
 
 An operator sets severities with `MIXPEEK_RULES`, as in `security.threading=off,security.pickle=error`; `lint`, `test`
@@ -24,7 +30,7 @@ _MAX_SAMPLE = 400
 
 def page() -> str:
     """Return rules.md."""
-    every = (*RULES, *FILE_RULES)
+    every = (*LINT_RULES, *SECURITY_RULES, *FILE_RULES)
     rows = [
         (f"[{code(rule.name)}]({anchor(rule.name)})", rule.severity.value, _who(rule), rule.summary) for rule in every
     ]
@@ -42,11 +48,15 @@ def _who(rule: Rule) -> str:
 
 def _section(rule: Rule) -> list[str]:
     file = "" if rule.sample_path == "core.py" else f" (file {code(rule.sample_path)})"
+    if rule.sample_beside:
+        file += "".join(f", beside {code(path)} with `{text.strip()}`" for path, text in rule.sample_beside.items())
+    more = [*([rule.why] if rule.why else []), *([fix_words(rule.name)] if can_be_fixed(rule.name) is not None else [])]
     return [
         f"## {rule.name}",
         "",
         f"{rule.summary}. {rule.hint}.",
         "",
+        *(line for words in more for line in (words, "")),
         f"Breaks it{file}:",
         "",
         *_samples(rule.offending),

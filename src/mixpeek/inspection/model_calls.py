@@ -82,6 +82,15 @@ def asks_service(module: Module, node: ast.Call) -> bool:
     return function.attr == "create" and ast.unparse(function).endswith(_SERVICE_CALLS)
 
 
+# What every name of a loader ends in.
+_MAY_LOAD: Final = tuple(sorted({name.rpartition(".")[2].encode() for name in _LOADERS | _LOADING_METHODS}))
+
+
+def may_load(module: Module) -> bool:
+    """Tell whether anything in the module's text could be a loader's name."""
+    return any(word in module.source for word in _MAY_LOAD)
+
+
 def loads_model(module: Module, node: ast.Call) -> str | None:
     """Return what the call loads a model with, as written; None where it loads none."""
     function = node.func

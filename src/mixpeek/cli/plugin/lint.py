@@ -35,7 +35,7 @@ def lint(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="PATH...", help="Folders of plugins, or files in them; default is this one.", show_default=False
+            metavar="PATH", help="Folders of plugins, or files in them; default is this one.", show_default=False
         ),
     ] = None,
     strict: Strict = False,

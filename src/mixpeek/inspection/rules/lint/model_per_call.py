@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from mixpeek.inspection.findings import Severity
-from mixpeek.inspection.model_calls import loads_model
+from mixpeek.inspection.model_calls import loads_model, may_load
 from mixpeek.inspection.modules import Module
 from mixpeek.inspection.row_code import Function, methods, walk_here_into
 from mixpeek.inspection.rules.base import Rule, Spot
@@ -15,6 +15,8 @@ _CALLED_OFTEN = frozenset({"__call__", "predict", "predict_batch", "run_inferenc
 
 
 def _check(module: Module) -> Iterator[Spot]:
+    if not may_load(module):
+        return
     loads = {id(node): loader for node, loader in _loads(module)}
     if not loads:
         return

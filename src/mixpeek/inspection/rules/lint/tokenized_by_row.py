@@ -21,7 +21,8 @@ RULE = Rule(
     severity=Severity.WARNING,
     summary="Texts tokenized one by one leave most of the tokenizer's speed unused",
     hint="Give the tokenizer the whole list: `tokenizer(texts, padding=True)`, or `encode_batch(texts)`",
-    why="A tokenizer works through a list in native code on all processors; one by one, each text waits for Python.",
+    why="A tokenizer works through a list in native code; one by one, each text waits for Python. Measured with "
+    "`tokenizers` on one thread: 256 texts one by one take 1.4 times as long.",
     offending=(
         """class Processor:
     def __call__(self, batch):
