@@ -116,7 +116,7 @@ RULE = Rule(
     summary="A model asked for one row at a time is slower than one asked for the whole batch",
     hint="Collect the rows in a list and call the model once for all of them, or for chunks of them",
     why="What a call costs by itself is paid for every row. Measured with the text scaffold's encoder (int8 "
-    "MiniLM, one thread): 256 texts one by one take 1.3 times as long; hardware that works on many inputs at a time loses more.",
+    "MiniLM, one thread): 256 texts one by one take 1.3 times as long; hardware that takes many at a time loses more.",
     offending=(_OFFENDING.lstrip(), _LOOP.lstrip()),
     harmless=(_HARMLESS.lstrip(), _CHUNKS.lstrip(), _FRAMES_OF_A_VIDEO.lstrip()),
     check=_check,
