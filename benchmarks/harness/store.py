@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
 from mixpeek.db.embedded import EmbeddedPostgres
 from mixpeek.db.pool import Database, new_id
 from mixpeek.db.schema import migrate
+from mixpeek.documents import segment_queries
 from mixpeek.documents.port import Hit, Index, Metric, NewDocument
 from mixpeek.documents.postgres import PostgresDocuments
 from mixpeek.documents.segment_building import SegmentBuilder
@@ -21,6 +25,7 @@ from mixpeek.filters.model import Filter
 from mixpeek.tenancy.service import bootstrap, create_namespace
 
 FEATURE = "embedding"
+FEATURE_URI = f"mixpeek://benchmark@1.0.0/{FEATURE}"
 
 
 @dataclass(frozen=True)
@@ -48,27 +53,62 @@ class Store:
 
     def build(self) -> list[str]:
         """Index and merge segments until nothing is left to do, the open one too, as when a batch ends."""
+        self.seal()
+        builder, steps = SegmentBuilder(self.database), list[str]()
+        while step := builder.next_step(self.index, "task_benchmark"):
+            steps.append(step)
+        return steps
+
+    def seal(self) -> None:
+        """Have no segment take any more documents."""
         with self.database.transaction() as connection:
             connection.execute(
                 "UPDATE segments SET state = 'sealed' WHERE collection_id = %s AND state = 'open'"
                 " AND table_name IS NOT NULL",
                 [self.index.collection_id],
             )
-        builder, steps = SegmentBuilder(self.database), list[str]()
-        while step := builder.next_step(self.index, "task_benchmark"):
-            steps.append(step)
-        return steps
+
+
+def seconds_of(action: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def bare_search(
+    store: Store, dimensions: int, k: int
+) -> tuple[psycopg.Connection[Any], Callable[[NDArray[np.float32]], Any]]:
+    """Return a connection, and what searches on it by one prepared statement over the segments of a collection."""
+    connection = psycopg.connect(store.database.url)
+    with store.database.transaction() as reading:
+        [layout] = segment_queries.layouts(reading, [store.index])
+    connection.execute("SET hnsw.ef_search = 200; SET max_parallel_workers_per_gather = 0")
+    connection.commit()
+    kind = f"vector({dimensions})"
+
+    def search(query: NDArray[np.float32]) -> Any:
+        text = "[" + ",".join(map(repr, query.tolist())) + "]"
+        rows = connection.execute(
+            f"SELECT document_id, (embedding::{kind}) <=> %(q)s::{kind} AS distance FROM {layout.table}"
+            f" WHERE feature = '{FEATURE}' ORDER BY (embedding::{kind}) <=> %(q)s::{kind} LIMIT {k}",
+            {"q": text},
+            prepare=True,
+        ).fetchall()
+        connection.commit()
+        return rows
+
+    return connection, search
 
 
 def new_index(database: Database, namespace_id: str, dimensions: int, metric: Metric) -> Index:
     """Make an empty collection."""
     collection_id = new_id("col")
-    feature = {"name": FEATURE, "dimensions": dimensions, "distance": metric}
+    feature = {"name": FEATURE, "dimensions": dimensions, "distance": metric, "feature_uri": FEATURE_URI}
     with database.transaction() as connection:
         connection.execute(
             "INSERT INTO collections (collection_id, namespace_id, collection_name, source, feature_extractor,"
-            " output_schema) VALUES (%s, %s, %s, '{}', '{}', '{}')",
-            [collection_id, namespace_id, collection_id],
+            " output_schema) VALUES (%s, %s, %s, '{}', %s, '{}')",
+            [collection_id, namespace_id, collection_id, Jsonb({"feature_extractor_name": "benchmark"})],
         )
         connection.execute(
             "INSERT INTO collection_generations (collection_id, generation, plugin_namespace, plugin_id, code_hash,"

@@ -66,7 +66,8 @@ def _rows(
         _tune(connection, k)
         return dict_rows(connection, statement.text(), params)
     looked_at = _until_passing(connection, statement, params, k)
-    _tune(connection, looked_at)
+    # The farthest candidates are the likeliest to be missed, and with a filter they count as much as the nearest.
+    _tune(connection, 2 * looked_at)
     if looked_at <= WORTH_LOOKING:
         rows = dict_rows_planned_anew(connection, statement.text(looked_at=looked_at * CAUTION), params)
         if len(rows) == k:
