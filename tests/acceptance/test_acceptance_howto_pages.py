@@ -34,6 +34,12 @@ def test_the_readme_does_what_it_says(server: Server, client: Mixpeek, make_plug
     assert "Read rows from a csv file" in printed
 
 
+def test_the_page_on_checks(server: Server, client: Mixpeek, make_plugin: MakePlugin) -> None:
+    printed = run_page(HOWTO / "check-a-plugin.md", server, client, make_plugin("my_extractor"))
+
+    assert "SEQ001" in printed
+
+
 def test_the_page_on_objects(server: Server, client: Mixpeek, tmp_path: Path) -> None:
     run_page(HOWTO / "put-objects-into-a-bucket.md", server, client, tmp_path)
 

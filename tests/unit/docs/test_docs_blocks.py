@@ -20,7 +20,13 @@ TESTS = {
     "work-with-data-from-the-command-line.md": "test_acceptance_data_howto.py",
     **dict.fromkeys(
         (
-            *("chain-collections.md", "filter-documents.md", "put-objects-into-a-bucket.md", "read-a-plugins-logs.md"),
+            *(
+                "check-a-plugin.md",
+                "chain-collections.md",
+                "filter-documents.md",
+                "put-objects-into-a-bucket.md",
+                "read-a-plugins-logs.md",
+            ),
             *("read-assets-and-secrets-in-a-plugin.md", "run-a-batch.md", "serve-in-realtime.md"),
             *("watch-the-platform.md", "what-a-plugin-may-use.md"),
         ),
