@@ -104,7 +104,7 @@ def test_texts_are_found_by_meaning(mix: Command, client: Mixpeek, tmp_path: Pat
     task = run_batch(client, collection)
 
     assert task.status == "COMPLETED", task.error
-    assert found(client, collection, "text", "an algorithm that orders numbers").name == texts[1]
+    assert found(client, collection, "text", "my plants need rain").name == texts[2]
     assert client.plugins.status(f"{NAME}_1_0_0").status == "DEPLOYED"
     assert NAME in mix("plugin", "list", "--source", "custom").out
 
