@@ -34,7 +34,9 @@ _COMMANDS = {
         "Publish a plugin to a scratch namespace on every save, and show what realtime and batch make of its samples.",
     ),
     "doctor": Entry(
-        "mixpeek.cli.doctor", "doctor", "Check this machine, the settings and the server; nothing is changed."
+        "mixpeek.cli.doctor",
+        "doctor",
+        "Check this machine, the settings and the server, and say what to do; nothing is changed.",
     ),
     "plugin": Entry("mixpeek.cli.plugin", "app", "Create, test, publish, deploy and compare plugins."),
     "model": Entry("mixpeek.cli.model", "app", "Upload, deploy and fetch models that plugins load."),
