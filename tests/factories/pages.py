@@ -87,7 +87,7 @@ def run_page(page: Path, server: Server, client: Mixpeek, folder: Path, **variab
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stdout
