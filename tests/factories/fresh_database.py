@@ -33,6 +33,7 @@ class FreshDatabase:
 
     def _make(self) -> None:
         building = self._folder / "building"
+        shutil.rmtree(building, ignore_errors=True)  # of a process whose migration failed
         building.mkdir()
         database = EmbeddedPostgres(building)
         database.start()

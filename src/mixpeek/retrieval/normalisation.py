@@ -32,5 +32,9 @@ def normalise(
         powers = [math.exp(score - best) for score in scores]
         total = math.fsum(powers)
         return [power / total for power in powers]
-    length = math.hypot(*scores)
-    return [score / length if length else 0.0 for score in scores]
+    largest = max(abs(score) for score in scores)
+    if not largest:
+        return [0.0] * len(scores)
+    parts = [score / largest for score in scores]  # so that the least numbers are not rounded to their own size
+    length = math.hypot(*parts)
+    return [part / length for part in parts]
