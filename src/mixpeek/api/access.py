@@ -134,8 +134,29 @@ def _namespace_in_header(
 ) -> Namespace:
     identifier = x_namespace or namespace
     if not identifier:
-        raise InvalidRequest("No namespace was named", hint="Send the header `X-Namespace: <namespace id or name>`")
+        raise _no_namespace_named()
     return _visible_namespace(_platform_of(request), caller, identifier)
+
+
+async def _remembered_namespace(
+    request: Request,
+    caller: Reader,
+    x_namespace: Annotated[str | None, Header(description="Namespace id or name")] = None,
+    namespace: Annotated[str | None, Query(description="Namespace id or name, where no header can be sent")] = None,
+) -> str:
+    identifier = x_namespace or namespace
+    if not identifier:
+        raise _no_namespace_named()
+    addresses = _platform_of(request).addresses
+    found = addresses.recall(caller, identifier) or await run_in_threadpool(addresses.find, caller, identifier)
+    cause = origin.get()
+    if cause is not None:
+        cause.namespace_id = found
+    return found
+
+
+def _no_namespace_named() -> InvalidRequest:
+    return InvalidRequest("No namespace was named", hint="Send the header `X-Namespace: <namespace id or name>`")
 
 
 def _named_namespace(
@@ -163,5 +184,7 @@ def _visible_namespace(platform: Platform, caller: Principal, identifier: str) -
 
 # The namespace a request names: by header on most routes, in the path on the plugins surface.
 HeaderNamespace = Annotated[Namespace, Depends(_namespace_in_header)]
+# Its id only, remembered for a second: for routes that are asked so often that looking it up counts.
+HeaderNamespaceId = Annotated[str, Depends(_remembered_namespace)]
 NamedNamespace = Annotated[Namespace | None, Depends(_named_namespace)]
 PathNamespace = Annotated[Namespace, Depends(_namespace_in_path)]

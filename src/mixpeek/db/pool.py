@@ -6,6 +6,7 @@ Statements live beside the slice that owns the tables; this module only opens an
 from __future__ import annotations
 
 import secrets
+import select
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -75,10 +76,13 @@ class Database:
         """Take a connection that works, so that a restarted database costs no request.
 
         The pool can check what it hands out, but waits ever longer after each that is dead: with four of them, until
-        its time is over. There are no more of them than it holds.
+        its time is over. There are no more of them than it holds. A server that ends says so, or is heard to hang up:
+        only a connection on which something came unasked is checked by a question.
         """
         for _ in range(self._most):
             connection = self._pool.getconn()
+            if not _has_come(connection):
+                return connection
             try:
                 ConnectionPool.check_connection(connection)
             except psycopg.OperationalError:
@@ -98,6 +102,15 @@ class Database:
             if cause is not None and cause.writes:
                 connection.execute("SELECT set_config('mixpeek.origin', %s, true)", [cause.json()])
             yield connection
+
+
+def _has_come(connection: Connection) -> bool:
+    """Tell whether there is something to read on a connection that nobody has asked anything on, its end included."""
+    if connection.closed:
+        return True
+    events = select.poll()
+    events.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+    return bool(events.poll(0))
 
 
 def all_rows(

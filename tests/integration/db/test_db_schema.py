@@ -95,7 +95,7 @@ def test_connections_that_the_server_ended_cost_no_request(database: Database) -
         for done in [pool.submit(use) for _ in range(6)]:
             done.result()
     with psycopg.connect(database.url, autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        other.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
                       " AND datname = current_database() AND state = 'idle'")  # fmt: skip
 
     asked_at = time.monotonic()

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 
-from mixpeek.api.access import HeaderNamespace, PlatformDep
+from mixpeek.api.access import HeaderNamespace, HeaderNamespaceId, PlatformDep
 from mixpeek.api.answers import answers
 from mixpeek.api.blob_urls import with_signed_urls
 from mixpeek.api.platform import Platform
@@ -39,15 +39,15 @@ Urls = Annotated[bool, Query(description="Also return signed URLs of their blobs
 def execute_ad_hoc(
     request: Request,
     platform: PlatformDep,
-    namespace: HeaderNamespace,
+    namespace_id: HeaderNamespaceId,
     body: ExecuteAdHoc,
     return_vectors: Vectors = False,
     return_presigned_urls: Urls = False,
 ) -> Any:
     """Run stages that are not kept, and return the documents, best first."""
     vectors = return_vectors or bool(body.return_vectors)
-    shape = _shape(request, platform, namespace.namespace_id, body, return_presigned_urls)
-    execution = platform.executor.prepare_ad_hoc(namespace.namespace_id, body, vectors=vectors, shape=shape)
+    shape = _shape(request, platform, namespace_id, body, return_presigned_urls)
+    execution = platform.executor.prepare_ad_hoc(namespace_id, body, vectors=vectors, shape=shape)
     return _answered(execution, body)
 
 
@@ -55,7 +55,7 @@ def execute_ad_hoc(
 def execute_retriever(
     request: Request,
     platform: PlatformDep,
-    namespace: HeaderNamespace,
+    namespace_id: HeaderNamespaceId,
     retriever_identifier: str,
     body: Execute,
     return_vectors: Vectors = False,
@@ -63,9 +63,9 @@ def execute_retriever(
 ) -> Any:
     """Run the retriever's stages and return the documents, best first; with `stream`, tell of each stage as it ends."""
     vectors = return_vectors or bool(body.return_vectors)
-    shape = _shape(request, platform, namespace.namespace_id, body, return_presigned_urls)
+    shape = _shape(request, platform, namespace_id, body, return_presigned_urls)
     execution = platform.executor.prepare(
-        namespace.namespace_id, retriever_identifier, body, vectors=vectors, shape=shape
+        namespace_id, retriever_identifier, body, vectors=vectors, shape=shape
     )
     return _answered(execution, body)
 
