@@ -67,6 +67,7 @@ def test_a_batch_is_told_from_the_outbox_to_its_last_row(
 ) -> None:
     reader = PlatformReader(database)
     before = values(reader, "outbox_tasks")[()]
+    open_before = values(reader, "tasks_open").get(("run_batch", "PENDING"), 0)
     with database.transaction() as connection:
         task_id = submit(connection, organization_id, namespace_id)
 
@@ -84,7 +85,7 @@ def test_a_batch_is_told_from_the_outbox_to_its_last_row(
     assert dict(waiting["outbox_tasks"])[()] == before + 1
     assert dict(waiting["outbox_oldest_age_seconds"])[()] > 0
     assert dict(waiting["namespace_info"]) == {(namespace_id, f"name of {namespace_id}"): 1}
-    assert dict(waiting["tasks_open"])["run_batch", "PENDING"] == 1
+    assert dict(waiting["tasks_open"])["run_batch", "PENDING"] == open_before + 1
     assert dict(running["outbox_tasks"])[()] == before
     assert dict(running["tasks_open"])["run_batch", "IN_PROGRESS"] == 1
     assert dict(running["batch_rows_total"]) == {("written",): 5, ("skipped",): 0, ("failed",): 2}
