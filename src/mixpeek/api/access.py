@@ -148,7 +148,9 @@ async def _remembered_namespace(
     if not identifier:
         raise _no_namespace_named()
     addresses = _platform_of(request).addresses
-    found = addresses.recall(caller, identifier) or await run_in_threadpool(addresses.find, caller, identifier)
+    found = addresses.recall(caller, identifier)
+    if found is None:
+        found = await run_in_threadpool(addresses.find, caller, identifier)
     cause = origin.get()
     if cause is not None:
         cause.namespace_id = found

@@ -64,9 +64,7 @@ def execute_retriever(
     """Run the retriever's stages and return the documents, best first; with `stream`, tell of each stage as it ends."""
     vectors = return_vectors or bool(body.return_vectors)
     shape = _shape(request, platform, namespace_id, body, return_presigned_urls)
-    execution = platform.executor.prepare(
-        namespace_id, retriever_identifier, body, vectors=vectors, shape=shape
-    )
+    execution = platform.executor.prepare(namespace_id, retriever_identifier, body, vectors=vectors, shape=shape)
     return _answered(execution, body)
 
 
