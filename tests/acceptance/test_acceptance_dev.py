@@ -33,6 +33,15 @@ def test_a_plugin_is_published_deployed_asked_and_run_and_nothing_is_left(
     assert not namespaces(server)
 
 
+def test_files_that_samples_name_are_run_as_files(mix: Command) -> None:
+    mix("plugin", "init", "look_alike", "--category", "image")
+
+    ran = mix("dev", "--path", "look_alike", "--once")
+
+    assert ran.code == 0, ran
+    assert "COMPLETED: 3 written" in ran.out
+
+
 def test_a_plugin_that_fails_is_told_at_the_authors_own_line(
     mix: Command, server: Server, make_plugin: MakePlugin
 ) -> None:

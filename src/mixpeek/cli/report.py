@@ -63,8 +63,8 @@ class Report:
         """Record that the folder cannot be packed, or its archive not be read."""
         self.add("Structure", findings=findings)
 
-    def add_examination(self, examination: Examination) -> None:
-        """Record the checks of an examination."""
+    def add_examination(self, examination: Examination, *, unreached: str = "not reached") -> None:
+        """Record the checks of an examination; `unreached` is said of those that it did not come to."""
         size_bytes = sum(file.size_bytes for file in examination.files)
         details = {"Structure": f"{len(examination.files)} files, {size_text(size_bytes)}"}
         if examination.manifest is not None:
@@ -80,7 +80,7 @@ class Report:
             if found or name in details or name in _ALWAYS:
                 self.add(name, details.get(name, ""), found)
             elif name not in _UNSAID:
-                self.add(name, "not reached", status="skipped")
+                self.add(name, unreached, status="skipped")
 
     def say_if_no_secrets(self) -> None:
         """Say that no likely secrets are among the files that would be sent, if the examination found none."""

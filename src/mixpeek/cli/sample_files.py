@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +58,34 @@ def _rows_of_folder(folder: Path) -> list[Row]:
 
 
 def _row_of_file(path: Path, folder: Path) -> Row:
-    mime_type = mimetypes.guess_type(path.name)[0] or _UNKNOWN_TYPE
-    kind = mime_type.partition("/")[0]
-    blob_type = {"application/pdf": "pdf"}.get(
-        mime_type, kind if kind in {"image", "audio", "video", "text"} else "file"
-    )
-    size_bytes = path.stat().st_size
+    kind = blob_type_of(path)
     data = path.relative_to(folder).as_posix()
     if kind == "text":  # as on a server: text comes as text, everything else as an address
         data = path.read_text(encoding="utf-8", errors="replace")
-    return {DATA: data, MIME_TYPE: mime_type, "blob_type": blob_type, "size_bytes": size_bytes}
+    return {DATA: data, MIME_TYPE: mime_type_of(path), "blob_type": kind, "size_bytes": path.stat().st_size}
+
+
+def mime_type_of(path: Path) -> str:
+    """Return the MIME type that a file's name speaks of."""
+    return mimetypes.guess_type(path.name)[0] or _UNKNOWN_TYPE
+
+
+def blob_type_of(path: Path) -> str:
+    """Return the type of the bucket property that takes a file of this name."""
+    mime_type = mime_type_of(path)
+    kind = mime_type.partition("/")[0]
+    return {"application/pdf": "pdf"}.get(mime_type, kind if kind in {"image", "audio", "video", "text"} else "file")
+
+
+def named_as_input(rows: Sequence[Row], input_schema: Mapping[str, Any]) -> list[Row]:
+    """Return the rows of a folder with each file also under the one name by which a plugin's input schema asks for it.
+
+    A collection maps them so; where the schema has no property or several, nothing says which one is meant.
+    """
+    names = list(input_schema.get("properties") or ())
+    if len(names) != 1:
+        return list(rows)
+    return [{names[0]: row[DATA], **row} for row in rows]
 
 
 def _rows_of_lines(path: Path) -> list[Row]:

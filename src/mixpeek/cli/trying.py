@@ -15,7 +15,7 @@ from mixpeek.cli.checking import examine_packed, first_spec, host_spec, run_test
 from mixpeek.cli.packing import PackedPlugin
 from mixpeek.cli.production import as_lines, foresee_production
 from mixpeek.cli.report import Report, describe
-from mixpeek.cli.sample_files import read_sample_data
+from mixpeek.cli.sample_files import named_as_input, read_sample_data
 from mixpeek.cli.sample_table import short, show_table, show_timings, timings_of
 from mixpeek.cli.samples import SampleRun, run_batch, run_realtime
 from mixpeek.contract.manifest import Manifest
@@ -70,6 +70,8 @@ class Trier:
         try:
             rows, origin = self._rows(plugin.unpacked.root)
             manifest = examination.manifest
+            if rows is not None and manifest is not None and self._samples is not None and self._samples.is_dir():
+                rows = named_as_input(rows, manifest.input_schema)
             if rows is None or manifest is None or not examination.passed:
                 self._specs = [first, for_tests(spec)]
                 learned["tests"] = await run_tests(self._hosts, spec, report)

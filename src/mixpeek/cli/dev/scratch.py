@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import secrets
 import time
@@ -15,7 +16,7 @@ from mixpeek.cli.dev.server import Connect
 from mixpeek.cli.following import verdict_of
 from mixpeek.cli.output import Output
 from mixpeek.cli.progress import spinner
-from mixpeek.cli.sample_files import read_sample_data
+from mixpeek.cli.sample_files import blob_type_of, mime_type_of, read_sample_data
 from mixpeek.cli.sample_table import short
 from mixpeek.client.files import files_in
 from mixpeek.contract.columns import SYSTEM_COLUMNS
@@ -25,9 +26,10 @@ from mixpeek.inspection.manifest_source import ManifestSource
 from mixpeek.inspection.pack import pack_directory
 
 _SHOWN = 5
+_LONGEST_PATH = 1024
 _OWN_FIELDS = frozenset({"document_id", "object_id", "collection_id", "root_object_id", "created_at", "updated_at"})
 _KINDS: tuple[tuple[type, str], ...] = (
-    (str, "text"), (bool, "boolean"), (int, "number"), (float, "number"), (list, "array"), (dict, "object"),
+    (bool, "boolean"), (int, "number"), (float, "number"), (list, "array"), (dict, "object"),
 )  # fmt: skip
 
 
@@ -106,7 +108,8 @@ class Scratch:
         """Run the samples as a batch, and show its documents, or the rows that failed with the author's lines."""
         client = self._client
         suffix = secrets.token_hex(3)
-        properties = {key: {"type": kind} for key, kind in _kinds_of(rows).items()}
+        objects = [_object_from(row, source.parent) for row in rows]
+        properties = {key: {"type": kind} for made in objects for key, kind in _kinds_of(made).items()}
         if source.is_dir():
             properties = {"content": {"type": _kind_of_files(rows)}}
         bucket = client.buckets.create(f"samples_{suffix}", {"properties": properties})
@@ -115,7 +118,7 @@ class Scratch:
                 for _ in client.buckets.upload_files(bucket.bucket_id, files_in([source])):
                     pass
             else:
-                client.objects.create_batch(bucket.bucket_id, [_object_from(row) for row in rows])
+                client.objects.create_batch(bucket.bucket_id, objects)
             collection = client.collections.create(
                 collection_name=f"dev_{suffix}",
                 source={"type": "bucket", "bucket_ids": [bucket.bucket_id]},
@@ -170,19 +173,28 @@ def _kind_of_files(rows: Sequence[Row]) -> str:
     return kinds.pop() if len(kinds) == 1 else "file"
 
 
-def _kinds_of(rows: Sequence[Row]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for row in rows:
-        for key, value in row.items():
-            if key not in SYSTEM_COLUMNS and value is not None:
-                found.setdefault(key, next(kind for base, kind in _KINDS if isinstance(value, base)))
-    return found
-
-
-def _object_from(row: Row) -> dict[str, Any]:
+def _object_from(row: Row, folder: Path) -> dict[str, Any]:
+    """Return a row as an object: texts and the files below `folder` that it names as blobs, the rest as fields."""
     kept = {key: value for key, value in row.items() if key not in SYSTEM_COLUMNS and value is not None}
-    texts = [{"property": key, "type": "text", "data": value} for key, value in kept.items() if isinstance(value, str)]
-    return {"blobs": texts, **{key: value for key, value in kept.items() if not isinstance(value, str)}}
+    blobs = [_blob_from(key, value, folder) for key, value in kept.items() if isinstance(value, str)]
+    return {"blobs": blobs, **{key: value for key, value in kept.items() if not isinstance(value, str)}}
+
+
+def _blob_from(key: str, value: str, folder: Path) -> dict[str, Any]:
+    path = (folder / value).resolve() if len(value) < _LONGEST_PATH and "\0" not in value else folder
+    if not path.is_file() or not path.is_relative_to(folder.resolve()):
+        return {"property": key, "type": "text", "data": value}
+    address = f"data:{mime_type_of(path)};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return {"property": key, "type": blob_type_of(path), "data": address}
+
+
+def _kinds_of(made: dict[str, Any]) -> dict[str, str]:
+    """Return the type of each property of an object."""
+    kinds = {blob["property"]: str(blob["type"]) for blob in made["blobs"]}
+    for key, value in made.items():
+        if key != "blobs":
+            kinds[key] = next(kind for base, kind in _KINDS if isinstance(value, base))
+    return kinds
 
 
 def _in_short(value: Any) -> str:

@@ -55,7 +55,12 @@ def _health(url: str, status: int, health: Any) -> Iterator[Diagnosis]:
         hint = f"Run `pip install mixpeek=={version}`, or upgrade the server"
         yield Diagnosis("Server", "warned", f"{url} is version {version}, this is {__version__}", hint)
     if not data.get("worker"):
-        yield Diagnosis("Worker", "failed", "none is alive: nothing is deployed or run", "See the server's log")
+        yield Diagnosis(
+            "Worker",
+            "failed",
+            "none is alive: nothing is deployed or run",
+            "Wait a moment if the server has just started, else see its log",
+        )
     for fault in health.get("errors") or ():
         yield Diagnosis("Server", "warned", str(fault), "Tell the operator of this server")
 

@@ -152,7 +152,7 @@ def _examine_files(plugin: PackedPlugin, report: Report) -> Examination:
     from mixpeek.inspection.severities import VARIABLE, overrides_from
 
     examination = examine_files(plugin.unpacked, overrides_from(os.environ.get(VARIABLE, "")))
-    report.add_examination(examination)
+    report.add_examination(examination, unreached="only a run shows them: `--run`, or `mixpeek plugin test`")
     return examination
 
 
