@@ -75,7 +75,7 @@ def collection_of(
     )
 
 
-def run_batch(client: Mixpeek, collection: Any, *, within_s: float = 90) -> Any:
+def run_batch(client: Mixpeek, collection: Any, *, within_s: float = 180) -> Any:
     """Trigger a collection and return its task once it has ended."""
     triggered = client.collections.trigger(collection.collection_id)
     return client.tasks.wait(triggered.task_id, timeout_s=within_s, poll_s=0.1)
