@@ -132,10 +132,7 @@ def _namespace_in_header(
     x_namespace: Annotated[str | None, Header(description="Namespace id or name")] = None,
     namespace: Annotated[str | None, Query(description="Namespace id or name, where no header can be sent")] = None,
 ) -> Namespace:
-    identifier = x_namespace or namespace
-    if not identifier:
-        raise _no_namespace_named()
-    return _visible_namespace(_platform_of(request), caller, identifier)
+    return _visible_namespace(_platform_of(request), caller, _identifier(x_namespace, namespace))
 
 
 async def _remembered_namespace(
@@ -144,9 +141,7 @@ async def _remembered_namespace(
     x_namespace: Annotated[str | None, Header(description="Namespace id or name")] = None,
     namespace: Annotated[str | None, Query(description="Namespace id or name, where no header can be sent")] = None,
 ) -> str:
-    identifier = x_namespace or namespace
-    if not identifier:
-        raise _no_namespace_named()
+    identifier = _identifier(x_namespace, namespace)
     addresses = _platform_of(request).addresses
     found = addresses.recall(caller, identifier)
     if found is None:
@@ -157,8 +152,11 @@ async def _remembered_namespace(
     return found
 
 
-def _no_namespace_named() -> InvalidRequest:
-    return InvalidRequest("No namespace was named", hint="Send the header `X-Namespace: <namespace id or name>`")
+def _identifier(in_header: str | None, in_query: str | None) -> str:
+    identifier = in_header or in_query
+    if not identifier:
+        raise InvalidRequest("No namespace was named", hint="Send the header `X-Namespace: <namespace id or name>`")
+    return identifier
 
 
 def _named_namespace(

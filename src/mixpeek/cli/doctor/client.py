@@ -36,8 +36,10 @@ def look_at_server(who: Who) -> Iterator[Diagnosis]:
         health = answer.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         hint = "Start it with `mixpeek serve`, or name another with MIXPEEK_BASE_URL"
-        status, reason = ("failed", str(error)) if told else ("skipped", "no server here, and none is named")
-        yield Diagnosis("Server", "failed" if status == "failed" else "skipped", f"{url}: {reason}", hint)
+        if told:
+            yield Diagnosis("Server", "failed", f"{url}: {error}", hint)
+        else:
+            yield Diagnosis("Server", "skipped", f"{url}: no server here, and none is named", hint)
         return
     yield from _health(url, answer.status_code, health)
     yield from _access(who, url)
