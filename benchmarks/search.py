@@ -49,7 +49,7 @@ from mixpeek.filters.parse import parse_filter  # noqa: E402
 
 K, JUDGED = 10, 50
 # Of HNSW, ours and the peer's: as `documents.vector_columns` and `documents.vector_search` have them.
-M, EF_CONSTRUCTION, EF = 16, 64, 200
+M, EF = 16, 200
 TELL_EVERY_S = 20.0
 SMALL_COLLECTIONS, SMALL_ROWS, SMALL_DIMENSIONS = 5000, 20, 64
 
@@ -132,17 +132,22 @@ def measure_at_rest(store: Store, corpus: Corpus, edge: Edge | None) -> list[Lim
     connection, bare = bare_search(store, corpus.dimensions, K)
     with connection:
         for query in queries[:50]:
-            bare(query)
             store.search(query, K)
-        ours, theirs = [], []
-        for query in queries:
-            theirs.append(seconds_of(partial(bare, query)))
-            ours.append(seconds_of(partial(store.search, query, K)))
+        first = [seconds_of(partial(store.search, query, K)) for query in queries[50:]]
+        ours, theirs = list[float](), list[float]()
+        for number, query in enumerate(queries):
+            asks = [(theirs, partial(bare, query)), (ours, partial(store.search, query, K))]
+            # What each adds is told apart from who finds the pages in memory: both are asked once before.
+            for _, ask in asks:
+                ask()
+            for taken, ask in asks if number % 2 else asks[::-1]:
+                taken.append(seconds_of(ask))
     over = 1000 * (statistics.median(ours) - statistics.median(theirs))
-    print(f"bare SQL                 {ms(theirs)}", flush=True)
+    print(f"asked for the first time {ms(first)}", flush=True)
+    print(f"asked again              {ms(ours)}; bare SQL {ms(theirs)}", flush=True)
     limits += [
         Limit("store over bare SQL at p50, ms", over, "≤", 1.5),
-        Limit("unfiltered at p50, ms", 1000 * statistics.median(ours), "≤", 4 if corpus.rows <= 100_000 else 20),
+        Limit("unfiltered at p50, ms", 1000 * statistics.median(first), "≤", 4 if corpus.rows <= 100_000 else 20),
     ]
     for name, one_in in FILTERS.items():
         condition = {"field": f"in_{one_in}", "operator": "eq", "value": 0}
@@ -168,7 +173,7 @@ def measure_store(database: Database, namespace_id: str, corpus: Corpus) -> list
     store = Store(database, PostgresDocuments(), index, "cosine")
     limits = measure_ingest(store, corpus)
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"m": M, "ef_construct": EF_CONSTRUCTION, "ef": EF, "k": K}
+        settings = {"m": M, "ef_construct": 64 if corpus.rows <= 100_000 else 128, "ef": EF, "k": K}
         with running_edge(Path(folder), corpus, **settings) as edge:
             if edge is not None:
                 print(f"Qdrant Edge: {edge.about['written_s']:.0f} s written, {edge.about['indexed_s']:.0f} s indexed")

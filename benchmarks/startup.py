@@ -32,7 +32,9 @@ def free_port() -> int:
     return port
 
 
-def start(data_dir: Path, port: int, log: Path | None = None) -> tuple[subprocess.Popen[bytes], float]:
+def start(
+    data_dir: Path, port: int, log: Path | None = None, **variables: str
+) -> tuple[subprocess.Popen[bytes], float]:
     """Start a server, which adds to `log`, and return it with the seconds until it was ready."""
     began = time.perf_counter()
     with Path(log or os.devnull).open("ab") as output:
@@ -40,7 +42,7 @@ def start(data_dir: Path, port: int, log: Path | None = None) -> tuple[subproces
             [MIXPEEK, "serve", "--port", str(port), "--data-dir", str(data_dir)],
             stdout=output,
             stderr=output,
-            env={**os.environ, "MIXPEEK_BOOTSTRAP_API_KEY": "sk_bench"},
+            env={**os.environ, "MIXPEEK_BOOTSTRAP_API_KEY": "sk_bench", **variables},
         )
     while True:
         try:

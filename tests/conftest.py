@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from factories.commands import Command, Ran, run_command
+from factories.commands import Command, Ran, WarmCommand, run_command
 from factories.fresh_database import FreshDatabase
 from factories.plugins import MakePlugin, write_plugin
 from factories.servers import API_KEY, Server
@@ -31,6 +31,16 @@ def pytest_xdist_auto_num_workers() -> int | None:
     return (os.cpu_count() or 1) + 2
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what failed and was run again, where that is asked for: what passes then is a fault of test or code too."""
+    again = terminalreporter.getreports("rerun")
+    if again:
+        terminalreporter.section("failed, and run again")
+    for report in again:
+        terminalreporter.write_sep("_", report.nodeid, red=True)
+        terminalreporter.write_line(report.longreprtext)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> FreshDatabase:
     """Have servers begin with a copy of one database, which all processes of this run share and the first one makes."""
@@ -38,6 +48,14 @@ def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> FreshDatabase:
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     Server.fresh = FreshDatabase(shared / "fresh_database")
     return Server.fresh
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_command() -> Iterator[None]:
+    """Have commands run from a process that has loaded them already."""
+    WarmCommand.shared = WarmCommand()
+    yield
+    WarmCommand.shared.close()
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +98,7 @@ def make_plugin(tmp_path: Path) -> MakePlugin:
 
 @pytest.fixture
 def mix(server: Server, client: Mixpeek, tmp_path: Path) -> Command:
-    """Run the installed command against the shared server, in the namespace of `client`."""
+    """Run the command against the shared server, in the namespace of `client`."""
     settings = {
         "MIXPEEK_API_KEY": API_KEY,
         "MIXPEEK_BASE_URL": server.url,

@@ -7,19 +7,25 @@ import json
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 from harness import processes
 from harness.target import Target
 from startup import free_port, start
 
 from mixpeek import Mixpeek
+from mixpeek.db.embedded import EmbeddedPostgres
+from mixpeek.db.pool import scalar
 
 TEXT_EMBEDDING = Path(__file__).resolve().parents[2] / "examples" / "plugins" / "text_embedding"
+# Work that follows other work, as an index follows a batch, begins within this time.
+QUIET_S = 5.0
 KEY = "sk_bench"  # as `startup.start` gives it
 
 
@@ -110,6 +116,21 @@ def write_trivial(
     for path, text in files.items():
         (place / path).write_text(text)
     return place
+
+
+def await_quiet(platform: Platform, within_s: float = 600.0) -> None:
+    """Return once a server has carried out what its batches left to do, such as indexes of what they wrote."""
+    asked = (
+        "SELECT count(*) FROM tasks WHERE status NOT IN ('COMPLETED', 'COMPLETED_WITH_ERRORS', 'FAILED', 'CANCELED')"
+    )
+    deadline, since = time.monotonic() + within_s, time.monotonic()
+    with psycopg.connect(EmbeddedPostgres(platform.folder / "data").url, autocommit=True) as connection:
+        while time.monotonic() - since < QUIET_S:
+            if scalar(connection, asked):
+                since = time.monotonic()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the server still works after {within_s:.0f} s")
+            time.sleep(0.2)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from harness.store import FEATURE_URI, Store, bare_search, new_index, seconds_of
 from harness.target import Target
 
 from mixpeek.db.embedded import EmbeddedPostgres
-from mixpeek.db.pool import Database
+from mixpeek.db.pool import Database, scalar
 from mixpeek.documents import segment_queries
 from mixpeek.documents.postgres import PostgresDocuments
 
@@ -34,14 +34,21 @@ def _database_of(platform: Platform) -> Iterator[Database]:
 
 
 def _await_indexed(store: Store) -> None:
-    """Return once the server's worker has indexed every segment."""
+    """Return once the server's worker has indexed every segment, and merged those that it merges."""
     store.seal()
     deadline = time.monotonic() + INDEXED_WITHIN_S
     while True:
         with store.database.transaction() as connection:
             segments = segment_queries.describe_segments(connection, store.index)
-        if all(each["state"] == "indexed" or each["is_shared"] for each in segments) and (
-            len(segments) == 1 or not any(each["is_shared"] for each in segments)
+            is_busy = scalar(
+                connection,
+                "SELECT EXISTS (SELECT FROM tasks WHERE workflow = 'index_segments' AND status NOT IN ('COMPLETED',"
+                " 'COMPLETED_WITH_ERRORS', 'FAILED', 'CANCELED'))",
+            )
+        if (
+            not is_busy
+            and all(each["state"] == "indexed" or each["is_shared"] for each in segments)
+            and (len(segments) == 1 or not any(each["is_shared"] for each in segments))
         ):
             return
         if time.monotonic() > deadline:

@@ -16,6 +16,9 @@
         ├── EgressOff         a plugin needs a network, and this server gives none
         ├── NoGpu             a plugin needs a GPU, and this machine has none
         ├── EnvironmentUnavailable  its environment cannot be built at the moment
+        ├── HostLost          the machine that ran a plugin's host is gone
+        ├── ServiceUnavailable  a part of the platform cannot be reached
+        │   └── NoRoom        no machine of the cluster has room for a host
         └── SettingInvalid    a `MIXPEEK_*` variable cannot be read
 
 Raise low, with facts; the edges (`api.errors`, `cli.output`) translate once.
@@ -258,3 +261,17 @@ class ServiceUnavailable(PlatformError):
     """A part of the platform is not reachable right now."""
 
     status, type, code = 503, "InferenceServiceUnavailableError", "platform.unavailable"
+
+
+class NoRoom(ServiceUnavailable):
+    """No machine of the cluster has room for another host of a plugin."""
+
+    code = "platform.no_room"
+    hint = "Add machines to the cluster, or let the manifest ask for less"
+
+
+class HostLost(PlatformError):
+    """The machine that ran the plugin's host was lost."""
+
+    status, type, code = 503, "InferenceServiceUnavailableError", "platform.host_lost"
+    hint = "Send it again: another host takes its place"

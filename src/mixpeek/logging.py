@@ -1,4 +1,4 @@
-"""How the server's own processes write their log: one line an event, `key=value`, on standard error."""
+"""How the server's own processes write their log: one line an event, `key=value` or JSON, on standard error."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
+from datetime import UTC, datetime
 
 # A shorter text would hide words that have nothing to do with it.
 SHORTEST_HIDDEN = 6
@@ -59,11 +60,40 @@ class _Line(logging.Formatter):
         return without_hidden(super().format(record))
 
 
-def configure(process: str, level: str) -> None:
-    """Send every logger of this process to standard error, tagged with the process's name."""
+class _Json(logging.Formatter):
+    """One JSON object an event: `time`, `level`, `process`, `logger`, `request_id`, `message`, `error`."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "process": self._process,
+            "logger": record.name,
+            "request_id": request_id.get(),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return without_hidden(json.dumps(line, ensure_ascii=False))
+
+
+def event(process: str, message: str, log_format: str) -> str:
+    """Return the line by which a process that has no loggers, the supervisor, says something."""
+    if log_format == "text":
+        return f"mixpeek: {message}"
+    record = logging.LogRecord(process, logging.INFO, "", 0, message, None, None)
+    return _Json(process).format(record)
+
+
+def configure(process: str, level: str, log_format: str = "text") -> None:
+    """Send every logger of this process to standard error, tagged with the process's name, as text or as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     layout = f"%(asctime)s %(levelname)s {process} %(name)s request=%(request_id)s %(message)s"
-    handler.setFormatter(_Line(layout, "%Y-%m-%dT%H:%M:%S%z"))
+    handler.setFormatter(_Json(process) if log_format == "json" else _Line(layout, "%Y-%m-%dT%H:%M:%S%z"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("httpx", "alembic", "psycopg.pool", "uvicorn.access", "uvicorn.error", "dbos"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))

@@ -12,7 +12,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 class WireModel(BaseModel):
     """A request body or a part of one."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, allow_inf_nan=False)
     # Names that documents and clients use for a field beside its own, each with the field it means.
     other_names: ClassVar[dict[str, str]] = {}
 

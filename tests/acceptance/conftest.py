@@ -1,4 +1,4 @@
-"""What acceptance tests use beside the shared server: plain HTTP, and servers of their own that they may kill."""
+"""What acceptance tests use beside the shared server: plain HTTP, a library to search, servers that they may kill."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from factories.library import Library, open_library
 from factories.servers import API_KEY, MakeServer, Server
 from mixpeek import Mixpeek
+from mixpeek.db.embedded import EmbeddedPostgres
 
 
 @pytest.fixture
@@ -34,3 +36,36 @@ def make_server(tmp_path: Path) -> Iterator[MakeServer]:
     yield make
     for own in made:
         own.discard()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL server that no Mixpeek server started."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir(mode=0o700)
+    postgres = EmbeddedPostgres(folder)
+    postgres.start()
+    yield postgres
+    postgres.stop()
+
+
+@pytest.fixture(scope="session")
+def library(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """The collection that is searched in every way; nothing in it is changed."""
+    with open_library(server, tmp_path_factory.mktemp("library")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def kept(library: Library) -> str:
+    """A retriever over the library that is kept, by its name."""
+    library.client.retrievers.create(
+        "by_meaning",
+        [
+            library.stage("feature_search", searches=[library.search()]),
+            library.stage("limit", limit="{{INPUT.most}}"),
+        ],
+        collection_identifiers=["library"],
+        input_schema={"query": {"type": "text", "required": True}, "most": {"type": "integer", "default": 3}},
+    )
+    return "by_meaning"

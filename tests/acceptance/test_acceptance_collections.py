@@ -96,7 +96,7 @@ def test_a_batch_runs_over_the_chosen_objects_only(words: Mixpeek) -> None:
     chosen = words.objects.list(bucket_id)["results"][1]["object_id"]
 
     batch = words.batches.create(bucket_id, [chosen])
-    task = words.tasks.wait(words.batches.submit(bucket_id, batch.batch_id).task_id, timeout_s=60, poll_s=0.1)
+    task = words.tasks.wait(words.batches.submit(bucket_id, batch.batch_id).task_id, timeout_s=60)
     ended = words.batches.get(bucket_id, batch.batch_id)
 
     assert batch.status == "DRAFT"

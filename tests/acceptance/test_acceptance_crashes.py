@@ -109,7 +109,7 @@ def test_a_batch_completes_with_every_document_once_after(crash: Callable[[Serve
     before = next(following)
     stored = {d["document_id"]: d["computed_at"] for d in all_documents(client, collection)}
     crash(fragile.server)
-    task = client.tasks.wait(triggered.task_id, timeout_s=90, poll_s=0.1)
+    task = client.tasks.wait(triggered.task_id, timeout_s=90)
     documents = all_documents(client, collection, return_vectors=True)
 
     assert 2 * CHUNK <= len(stored) < OBJECTS, "the crash was not in the middle"

@@ -41,7 +41,7 @@ def place(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         bucket_id = bucket_with(client, texts, topics=["fruit", "fruit", "thing", "Thing"])
         collection = collection_of(client, bucket_id, "small_words", field_passthrough=["content", "topic"])
         task_id = client.collections.trigger(collection.collection_id).task_id
-        assert client.tasks.wait(task_id, timeout_s=90, poll_s=0.1).status == "COMPLETED"
+        assert client.tasks.wait(task_id, timeout_s=90).status == "COMPLETED"
         headers = {"Authorization": f"Bearer {API_KEY}", "X-Namespace": client.namespace or ""}
         with httpx.Client(base_url=server.url, headers=headers, timeout=60) as http:
             yield Place(http, collection.collection_id, bucket_id, client.namespace or "", task_id)

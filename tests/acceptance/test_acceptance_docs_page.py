@@ -18,3 +18,9 @@ def test_the_docs_page_loads_nothing_from_elsewhere(server: Server) -> None:
     for link in links:
         assert link.startswith("/docs/assets/"), link
         assert httpx.get(f"{server.url}{link}").status_code == 200
+
+
+def test_the_servers_address_leads_to_the_docs_page(server: Server) -> None:
+    answer = httpx.get(server.url)
+
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")

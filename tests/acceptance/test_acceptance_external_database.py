@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from factories.servers import API_KEY, MakeServer
 from mixpeek import Mixpeek
 from mixpeek.db.embedded import EmbeddedPostgres
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL server that no Mixpeek server started."""
-    folder = tmp_path / "elsewhere"
-    folder.mkdir(mode=0o700)
-    postgres = EmbeddedPostgres(folder)
-    postgres.start()
-    yield postgres
-    postgres.stop()
 
 
 def test_a_server_given_a_database_url_keeps_its_state_there_and_leaves_it_running(

@@ -223,7 +223,7 @@ def walk(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
         object_id = client.objects.list(bucket_id)["results"][0]["object_id"]
         collection = collection_of(client, bucket_id, "walked_words")
         task_id = client.collections.trigger(collection.collection_id).task_id
-        client.tasks.wait(task_id, timeout_s=90, poll_s=0.1)
+        client.tasks.wait(task_id, timeout_s=90)
         document_id = client.documents.list(collection.collection_id)["results"][0]["document_id"]
         retriever_id = retriever_over(client, collection)
         batch_id = client.tasks.get(task_id)["inputs"][0]["batch_id"]
@@ -325,7 +325,7 @@ def test_a_key_of_the_namespace_reads_all_of_it(walk: Walk, make_key: MakeKey) -
 
 
 def test_limits_that_are_set_are_kept(make_server: MakeServer, tmp_path: Path) -> None:
-    server = make_server(max_plugins_per_namespace="1", rate_limit_per_minute="600", rate_limit_burst="100").start()
+    server = make_server(max_plugins_per_namespace="1", rate_limit_per_minute="60", rate_limit_burst="100").start()
     with server.client() as client, httpx.Client(base_url=f"{server.url}/v1", timeout=60) as http:
         publish(client, write_plugin(tmp_path / "first_words"))
         place = http.post(
@@ -344,13 +344,13 @@ def test_limits_that_are_set_are_kept(make_server: MakeServer, tmp_path: Path) -
     assert place.status_code == 403
     assert place.json()["error"]["type"] == "QuotaExceededError"
     assert place.json()["error"]["details"]["limit"] == 1
-    assert len(answers) > 100
+    assert len(answers) > 100, "so many at once, and one more each second"
     refused = answers[-1]
     assert refused.status_code == 429
     assert refused.json()["error"]["type"] == "TooManyRequestsError"
     assert refused.json()["error"]["details"]["request_id"] == refused.headers["X-Request-Id"]
     assert int(refused.headers["Retry-After"]) >= 1
-    assert answers[0].headers["X-RateLimit-Limit"] == "600"
+    assert answers[0].headers["X-RateLimit-Limit"] == "60"
     assert inference.status_code == 429
     assert int(inference.headers["Retry-After"]) >= 1
     assert others.status_code == 200

@@ -249,7 +249,7 @@ def test_deleting_takes_what_was_made_with_it_and_a_read_bucket_stays(
     made = (
         http.post(f"/buckets/{bucket}/objects?auto_process=true", json={"content": "a fox"}).raise_for_status().json()
     )
-    assert client.tasks.wait(made["task_id"], timeout_s=60, poll_s=0.1).status == "COMPLETED"
+    assert client.tasks.wait(made["task_id"], timeout_s=60).status == "COMPLETED"
     other = http.post(f"/buckets/{bucket}/objects", json={"content": "an owl"}).json()["object_id"]
     run_batch(client, collection)
     assert len(all_documents(client, collection)) == 2

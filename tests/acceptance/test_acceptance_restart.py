@@ -202,7 +202,7 @@ def test_a_batch_under_way_stops_cleanly_and_goes_on_after_the_next_start(furnis
 
     code = server.stop()
     server.start()
-    task = client.tasks.wait(triggered.task_id, timeout_s=60, poll_s=0.1)
+    task = client.tasks.wait(triggered.task_id, timeout_s=60)
 
     assert code == 0
     assert task.status == "COMPLETED", task.error

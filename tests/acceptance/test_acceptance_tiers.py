@@ -155,7 +155,7 @@ def tiers(client_of_three: Mixpeek) -> Tiers:
     """Three tiers that one trigger of the first has filled."""
     made = Tiers(client_of_three, FILES)
     made.triggered = client_of_three.collections.trigger(made.pages.collection_id)  # type: ignore[attr-defined]
-    made.task = client_of_three.tasks.wait(made.triggered.task_id, timeout_s=90, poll_s=0.1)  # type: ignore[attr-defined]
+    made.task = client_of_three.tasks.wait(made.triggered.task_id, timeout_s=90)  # type: ignore[attr-defined]
     return made
 
 
@@ -238,7 +238,7 @@ def test_a_collection_of_documents_is_triggered_by_itself_and_only_over_what_the
         include_collections=[tiers.chunks.collection_name],
         source_filters={"AND": [{"field": "package", "operator": "eq", "value": "HTTPX"}]},
     )
-    task = tiers.client.tasks.wait(triggered.task_id, timeout_s=60, poll_s=0.1)
+    task = tiers.client.tasks.wait(triggered.task_id, timeout_s=60)
     batch = tiers.client.batches.get(tiers.bucket_id, triggered.batch_id)
 
     assert (task.status, batch.type, triggered.total_tiers) == ("COMPLETED", "COLLECTION", 1)
@@ -322,7 +322,7 @@ def test_a_batch_of_chosen_objects_reaches_only_what_is_made_of_them(client_of_t
 
     batch = client_of_three.batches.create(made.bucket_id, [made.objects["one"]])
     submitted = client_of_three.batches.submit(made.bucket_id, batch.batch_id)
-    task = client_of_three.tasks.wait(submitted.task_id, timeout_s=60, poll_s=0.1)
+    task = client_of_three.tasks.wait(submitted.task_id, timeout_s=60)
 
     assert task.status == "COMPLETED", task.error
     assert batch.dag_tiers == [[each.collection_id] for each in made.all]
@@ -433,7 +433,7 @@ def test_a_collection_that_follows_the_active_version_is_built_anew_beside_what_
     chosen = client.objects.list(bucket_id)["results"][0]["object_id"]
 
     partial = client.batches.submit(bucket_id, client.batches.create(bucket_id, [chosen]).batch_id)
-    client.tasks.wait(partial.task_id, timeout_s=60, poll_s=0.1)
+    client.tasks.wait(partial.task_id, timeout_s=60)
     kept = client.collections.get(free.collection_id)
     tasks = [run_batch(client, each) for each in (free, fixed)]
 

@@ -20,7 +20,6 @@ from factories.servers import Server
 from factories.waiting import until
 from mixpeek import Mixpeek
 from mixpeek.client import ApiError
-from mixpeek.db.embedded import EmbeddedPostgres
 
 OLD, NEW = "grown_words_1_0_0", "grown_words_2_0_0"
 TEXTS = [f"note {place} about topic {place % 7}" for place in range(40)]
@@ -50,7 +49,7 @@ class Notes:
         made = self.client.objects.create(self.bucket_id, blobs=[{"property": "content", "type": "text", "data": text}])
         batch = self.client.batches.create(self.bucket_id, [made.object_id])
         task_id = self.client.batches.submit(self.bucket_id, batch.batch_id).task_id
-        return self.client.tasks.wait(task_id, timeout_s=60, poll_s=0.1) if wait else task_id
+        return self.client.tasks.wait(task_id, timeout_s=60) if wait else task_id
 
     def search(self, words: str = "topic") -> list[Any]:
         found: list[Any] = self.client.retrievers.execute(self.retriever_id, inputs={"query": words})["documents"]
@@ -69,7 +68,7 @@ class Notes:
     def build(self) -> Any:
         """Begin the upgrade and return it once it is built."""
         started = self.client.collections.upgrade(self.id, "2.0.0", start=True)
-        self.client.tasks.wait(started.upgrade["task_id"], timeout_s=60, poll_s=0.1)
+        self.client.tasks.wait(started.upgrade["task_id"], timeout_s=60)
         return self.client.collections.get_upgrade(self.id)
 
 
@@ -130,8 +129,8 @@ def test_both_generations_hold_all_that_is_written_until_one_is_dropped(author: 
     author.collections.switch(notes.id)
     again = (notes.makers(), notes.texts(), author.documents.get(notes.id, edited)["stars"])
     dropped = author.collections.drop_generation(notes.id)
-    removal = author.tasks.wait(dropped.task_id, timeout_s=60, poll_s=0.1)
-    with psycopg.connect(EmbeddedPostgres(server.data_dir).url) as connection:
+    removal = author.tasks.wait(dropped.task_id, timeout_s=60)
+    with psycopg.connect(server.database_url) as connection:
         left = [
             connection.execute(
                 f"SELECT DISTINCT generation FROM {table} WHERE collection_id = %s", [notes.id]
@@ -193,7 +192,7 @@ def test_a_switch_can_be_forced_by_name_and_the_build_goes_on(author: Mixpeek) -
     with pytest.raises(ApiError):
         author.collections.switch(notes.id, force="another name")
     forced = author.collections.switch(notes.id, force=notes.collection.collection_name)
-    author.tasks.wait(forced.task_id, timeout_s=60, poll_s=0.1)
+    author.tasks.wait(forced.task_id, timeout_s=60)
 
     assert forced.state == "LIVE"
     assert notes.texts() == set(TEXTS)
@@ -211,7 +210,7 @@ def test_a_batch_of_some_objects_loses_nothing_while_a_whole_run_switches(author
     try:
         whole = author.collections.trigger(notes.id)
         ids = [notes.add(f"added meanwhile {n}", wait=False) for n in range(5)]
-        ends = [author.tasks.wait(one, timeout_s=60, poll_s=0.1).status for one in (whole.task_id, *ids)]
+        ends = [author.tasks.wait(one, timeout_s=60).status for one in (whole.task_id, *ids)]
         added = {f"added meanwhile {n}" for n in range(5)}
 
         assert ends == ["COMPLETED"] * 6
@@ -238,14 +237,14 @@ def test_a_collection_that_reads_another_and_the_one_it_reads_are_upgraded_one_b
 
     def upgraded(collection_id: str) -> Any:
         task_id = author.collections.upgrade(collection_id, "2.0.0", start=True).upgrade["task_id"]
-        assert author.tasks.wait(task_id, timeout_s=60, poll_s=0.1).status == "COMPLETED"
+        assert author.tasks.wait(task_id, timeout_s=60).status == "COMPLETED"
         return author.collections.switch(collection_id)
 
     task_id = author.collections.upgrade(reader.collection_id, "2.0.0", start=True).upgrade["task_id"]
     added = notes.add("written while the reader is built")
     unwanted = next(one for one in all_documents(author, notes.collection) if one["content"] == TEXTS[0])
     author.documents.delete(notes.id, unwanted["document_id"])
-    built = author.tasks.wait(task_id, timeout_s=60, poll_s=0.1)
+    built = author.tasks.wait(task_id, timeout_s=60)
     report = author.collections.compare(reader.collection_id, sample=5)
     before_switch = seen()
     author.collections.switch(reader.collection_id)
@@ -363,7 +362,7 @@ def test_what_is_deleted_at_any_stage_of_an_upgrade_is_gone_from_both_generation
     for chunks in (1, 4):
         until(partial(committed, client, task_id, chunks), what=f"{chunks} chunks are built", within_s=60)
         delete()
-    client.tasks.wait(task_id, timeout_s=60, poll_s=0.1)
+    client.tasks.wait(task_id, timeout_s=60)
     delete()
     built, before_switch = client.collections.get_upgrade(notes.id), (notes.texts(), set(left))
     client.collections.switch(notes.id)
@@ -395,7 +394,7 @@ def test_an_upgrade_survives_kill_9_at_every_step(fragile: tuple[Server, Mixpeek
     killed(lambda: committed(client, task_id, 2), "two chunks are built")
     written = notes.add("written while building", wait=False)
     killed(lambda: committed(client, written, 1), "the batch is written and not yet repeated")
-    ends = [client.tasks.wait(one, timeout_s=90, poll_s=0.1).status for one in (task_id, written)]
+    ends = [client.tasks.wait(one, timeout_s=90).status for one in (task_id, written)]
     server.kill()
     server.start()
     built = client.collections.get_upgrade(notes.id)

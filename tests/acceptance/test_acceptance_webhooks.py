@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +69,19 @@ def test_a_plugin_s_life_and_a_batch_arrive_signed(client: Mixpeek, make_plugin:
 
 def test_the_command_makes_tries_lists_replays_and_deletes(mix: Command) -> None:
     name = unique("hook")
-    with Receiver(lambda n, answer: answer(200 if n else 503)) as receiver:
+
+    def deliveries(state: str) -> Any:
+        return mix("webhook", "deliveries", name, "--state", state, "--json").json["results"]
+
+    is_up = threading.Event()
+    with Receiver(lambda _, answer: answer(200 if is_up.is_set() else 503)) as receiver:
         made = mix("webhook", "create", name, receiver.url, "-e", "plugin.*", "-H", "X-Team: search")
         failed = mix("webhook", "test", name)
-        until(lambda: len(receiver.received) == 2, what="it was tried again")
+        is_up.set()  # not sooner: the command may look at a delivery after its second attempt only
+        until(lambda: deliveries("delivered"), what="it was tried again")
         tried = mix("webhook", "test", name)
-        listed = mix("webhook", "deliveries", name, "--state", "delivered", "--json").json
-        replayed = mix("webhook", "replay", name, listed["results"][0]["delivery_id"], "--json").json
+        listed = deliveries("delivered")
+        replayed = mix("webhook", "replay", name, listed[0]["delivery_id"], "--json").json
         shown = mix("webhook", "show", name)
         every = mix("webhook", "list")
         deleted = mix("webhook", "delete", name)
@@ -84,7 +91,8 @@ def test_the_command_makes_tries_lists_replays_and_deletes(mix: Command) -> None
     assert (made.code, secret[:6], "keep it" in made.err) == (0, "whsec_", True)
     assert (failed.code, "did not take it: it answered 503; it is tried again" in failed.out) == (1, True)
     assert (tried.code, tried.out) == (0, f"{receiver.url} answered 200\n")
-    assert replayed["results"][0]["replay_of"] == listed["results"][0]["delivery_id"]
+    assert [each["attempts"] > 1 for each in listed] == [False, True], "newest first"
+    assert replayed["results"][0]["replay_of"] == listed[0]["delivery_id"]
     assert {each.verified(secret)["event_type"] for each in receiver.received} == {"webhook.ping"}
     assert receiver.received[0].headers["x-team"] == "search"
     assert re.search(rf"wh_[0-9a-f]{{16}}  {name}  yes +plugin\.\* +{receiver.url}  healthy", shown.out)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,12 +21,16 @@ ROOT = Path(__file__).parents[2]
 CALLS = Path(__file__).with_name("official_sdk_calls.py")
 DATA_CALLS = CALLS.with_name("official_sdk_data_calls.py")
 BUCKET_CALLS = CALLS.with_name("official_sdk_bucket_calls.py")
+PROCESS = CALLS.with_name("official_sdk_process.py")
 RETRIEVER_CALLS = CALLS.with_name("official_sdk_retriever_calls.py")
 
 
+SeenBySdk = Callable[..., dict[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def official_python() -> str:
-    """The Python of an environment that has the official SDK, made on first use."""
+def official_sdk() -> Iterator[SeenBySdk]:
+    """Runs a file of calls with its arguments and returns what the SDK saw; its environment is made on first use."""
     made = subprocess.run(
         [ROOT / "scripts" / "official-sdk", ROOT / ".venv" / "official-sdk"],
         env=surroundings(PYTHON=sys.executable, PYTHONPATH=""),
@@ -32,11 +39,33 @@ def official_python() -> str:
         timeout=300,
         check=True,
     )
-    return made.stdout.strip()
+    with subprocess.Popen(
+        [made.stdout.strip(), PROCESS],
+        env=surroundings(PYTHONPATH=""),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+
+        def run(calls: Path, *arguments: str | Path) -> dict[str, Any]:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            print(json.dumps([str(each) for each in (calls, *arguments)]), file=process.stdin, flush=True)
+            too_long = threading.Timer(120, process.kill)
+            too_long.start()
+            answer = process.stdout.readline()
+            too_long.cancel()
+            assert answer, "the SDK's process ended, or did not answer for two minutes"
+            told = json.loads(answer)
+            assert "saw" in told, told["failed"]
+            saw: dict[str, Any] = told["saw"]
+            return saw
+
+        yield run
 
 
 def test_every_plugin_call_parses_our_answers(
-    official_python: str, server: Server, client: Mixpeek, make_plugin: MakePlugin, tmp_path: Path
+    official_sdk: SeenBySdk, server: Server, client: Mixpeek, make_plugin: MakePlugin, tmp_path: Path
 ) -> None:
     name = unique("official")
     archives = [tmp_path / "first.zip", tmp_path / "later.zip"]
@@ -44,17 +73,8 @@ def test_every_plugin_call_parses_our_answers(
         archive.write_bytes(zip_of(make_plugin(name, into=version, version=version)))
     plugin_id, uri = f"{name}_1_0_0", f"mixpeek://{name}@1.0.0/{FEATURE}"
 
-    ran = subprocess.run(
-        [official_python, CALLS, server.url, API_KEY, client.namespace or "", name, *archives],
-        env=surroundings(PYTHONPATH=""),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    saw = official_sdk(CALLS, server.url, API_KEY, client.namespace or "", name, *archives)
 
-    assert ran.returncode == 0, ran.stderr
-    saw = json.loads(ran.stdout)
     assert (saw["place"]["version"], saw["published"]["plugin_id"]) == ("1.0.0", plugin_id)
     assert (saw["published"]["validation_status"], saw["published"]["validation_errors"]) == ("passed", [])
     assert (saw["queued"]["status"], saw["status"]["status"]) == ("queued", "DEPLOYED")
@@ -95,26 +115,17 @@ def test_every_plugin_call_parses_our_answers(
 
 
 def test_every_call_on_documents_tasks_and_namespaces_parses_our_answers(
-    official_python: str, server: Server, client: Mixpeek, make_plugin: MakePlugin
+    official_sdk: SeenBySdk, server: Server, client: Mixpeek, make_plugin: MakePlugin
 ) -> None:
     publish(client, make_plugin("official_words"))
     bucket_id = bucket_with(client, ["apple", "pear", "car"], topics=["fruit", "fruit", "thing"])
     collection = collection_of(client, bucket_id, "official_words", field_passthrough=["content", "topic"])
     task_id = client.collections.trigger(collection.collection_id).task_id
-    client.tasks.wait(task_id, timeout_s=90, poll_s=0.1)
+    client.tasks.wait(task_id, timeout_s=90)
     retriever_over(client, collection)
 
-    ran = subprocess.run(
-        [official_python, DATA_CALLS, server.url, API_KEY, client.namespace or "", collection.collection_id, task_id],
-        env=surroundings(PYTHONPATH=""),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    saw = official_sdk(DATA_CALLS, server.url, API_KEY, client.namespace or "", collection.collection_id, task_id)
 
-    assert ran.returncode == 0, ran.stderr
-    saw = json.loads(ran.stdout)
     documents = saw["documents"]
     assert [found["content"] for found in documents["first"]["results"]] == ["pear"]
     assert documents["first"]["pagination"]["total"] == 2
@@ -141,21 +152,12 @@ def test_every_call_on_documents_tasks_and_namespaces_parses_our_answers(
 
 
 def test_every_call_on_buckets_objects_collections_and_batches_parses_our_answers(
-    official_python: str, server: Server, client: Mixpeek, make_plugin: MakePlugin
+    official_sdk: SeenBySdk, server: Server, client: Mixpeek, make_plugin: MakePlugin
 ) -> None:
     publish(client, make_plugin("official_words"))
 
-    ran = subprocess.run(
-        [official_python, BUCKET_CALLS, server.url, API_KEY, client.namespace or "", "official_words"],
-        env=surroundings(PYTHONPATH=""),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    saw = official_sdk(BUCKET_CALLS, server.url, API_KEY, client.namespace or "", "official_words")
 
-    assert ran.returncode == 0, ran.stderr
-    saw = json.loads(ran.stdout)
     buckets = saw["buckets"]
     assert (buckets["one"]["bucket_name"], buckets["one"]["metadata"]) == ("official", {"by": "the SDK"})
     assert (buckets["patched"]["description"], buckets["put"]["bucket_name"]) == ("patched", "put")
@@ -196,7 +198,7 @@ def test_every_call_on_buckets_objects_collections_and_batches_parses_our_answer
 
 
 def test_every_call_on_retrievers_parses_our_answers(
-    official_python: str, server: Server, client: Mixpeek, make_plugin: MakePlugin
+    official_sdk: SeenBySdk, server: Server, client: Mixpeek, make_plugin: MakePlugin
 ) -> None:
     publish(client, make_plugin("official_search"))
     bucket_id = bucket_with(client, ["apple", "pear", "car"], topics=["fruit", "fruit", "thing"])
@@ -204,17 +206,8 @@ def test_every_call_on_retrievers_parses_our_answers(
     assert run_batch(client, collection).status == "COMPLETED"
     uri = collection["vector_indexes"][0]["feature_uri"]
 
-    ran = subprocess.run(
-        [official_python, RETRIEVER_CALLS, server.url, API_KEY, client.namespace or "", collection.collection_id, uri],
-        env=surroundings(PYTHONPATH=""),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    saw = official_sdk(RETRIEVER_CALLS, server.url, API_KEY, client.namespace or "", collection.collection_id, uri)
 
-    assert ran.returncode == 0, ran.stderr
-    saw = json.loads(ran.stdout)
     calls = saw["generated"]
     assert calls["made"]["retriever"]["feature_dependencies"][0]["output"] == FEATURE
     assert calls["got"]["retriever_name"] == "official"

@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from factories.commands import find_command
 from factories.servers import API_KEY, MIXPEEK, Server, surroundings
 from mixpeek import Mixpeek
 from mixpeek.contract.manifest import Manifest
@@ -82,7 +83,7 @@ def run_page(page: Path, server: Server, client: Mixpeek, folder: Path, **variab
     done = subprocess.run(
         ["/bin/bash", "-c", "\n".join(lines)],
         cwd=folder,
-        env={**own, "PATH": f"{Path(MIXPEEK).parent}:{own['PATH']}"},
+        env={**own, "PATH": f"{find_command().parent}:{Path(MIXPEEK).parent}:{own['PATH']}"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -31,8 +31,8 @@ def publish(
 
 def deployed(client: Mixpeek, plugin_id: str) -> Any:
     """Deploy a version and return its status once the rollout has ended, however it ended."""
-    client.plugins.deploy(plugin_id)
-    return client.plugins.wait(plugin_id, timeout_s=60, poll_s=0.1)
+    client.tasks.wait(client.plugins.deploy(plugin_id).task_id, timeout_s=60)
+    return client.plugins.status(plugin_id)
 
 
 def bucket_with(client: Mixpeek, texts: Sequence[str], *, topics: Sequence[str] = ()) -> str:
@@ -78,7 +78,7 @@ def collection_of(
 def run_batch(client: Mixpeek, collection: Any, *, within_s: float = 180) -> Any:
     """Trigger a collection and return its task once it has ended."""
     triggered = client.collections.trigger(collection.collection_id)
-    return client.tasks.wait(triggered.task_id, timeout_s=within_s, poll_s=0.1)
+    return client.tasks.wait(triggered.task_id, timeout_s=within_s)
 
 
 def all_documents(client: Mixpeek, collection: Any, **options: Any) -> list[Any]:

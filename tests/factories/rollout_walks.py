@@ -477,10 +477,12 @@ class Walk:
 
     def _dispatch(self) -> str:
         """Take a task from the outbox; sometimes the worker dies before it is marked, and takes it twice."""
+        waiting: list[tasks.Task] = []
+        others: list[str] = []
         with self.database.transaction() as connection:
-            waiting = [
-                task for task in tasks.list_outbox(connection) if task.namespace_id == self.namespace.namespace_id
-            ]
+            while task := tasks.take_from_outbox(connection, others):
+                others.append(task.task_id)
+                waiting += [task] if task.namespace_id == self.namespace.namespace_id else []
         if not waiting:
             return "nothing to dispatch"
         task = self.random.choice(waiting)

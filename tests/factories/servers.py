@@ -17,10 +17,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import psutil
+from scripts.scaled.profile import Profile
 
 from factories.fresh_database import FreshDatabase
 from factories.waiting import until
 from mixpeek import Mixpeek
+from mixpeek.db.embedded import EmbeddedPostgres
 
 API_KEY = "sk_test_acceptance"
 MIXPEEK = str(Path(sys.executable).with_name("mixpeek"))
@@ -43,6 +45,7 @@ class Server:
     settings: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     fresh: ClassVar[FreshDatabase | None] = None  # what a first start begins with; None has the server make its own
+    profile: ClassVar[Profile | None] = Profile.find()  # where it keeps its state; None is in its data dir
     url: str = ""
     port: int = 0
 
@@ -55,9 +58,16 @@ class Server:
         assert self.process is not None, "the server was not started"
         return self.process.pid
 
+    @property
+    def database_url(self) -> str:
+        """Where its state is, for a test that looks past the server."""
+        return self.settings.get("MIXPEEK_DATABASE_URL") or EmbeddedPostgres(self.data_dir).url
+
     def start(self, *, within_s: float = 60.0) -> Server:
-        """Start and return once `GET /v1/health` answers 200 with a living worker."""
+        """Start and return once `GET /v1/health` answers 200 with a living worker; a worker alone, once it says so."""
         before = self.log.stat().st_size if self.log.exists() else 0
+        if self.profile is not None and "MIXPEEK_DATABASE_URL" not in self.settings:
+            self.settings = {**self.profile.settings(), **self.settings}
         if self.fresh is not None and not self.data_dir.exists() and "MIXPEEK_DATABASE_URL" not in self.settings:
             self.fresh.copy_to(self.data_dir)
         place = ["--host", "127.0.0.1", "--port", str(self.port), "--data-dir", str(self.data_dir)]
@@ -70,14 +80,17 @@ class Server:
                 stderr=log,
             )
 
-        def announced() -> str | None:
+        def announced() -> re.Match[str] | None:
             text = self.log.read_bytes()[before:].decode(errors="replace")
             assert self.process is not None
             assert self.process.poll() is None, f"the server ended with {self.process.returncode}:\n{text}"
-            found = re.search(r"serving on (http://\S+)", text)
-            return found[1] if found else None
+            return re.search(r"serving on (http://\S+)|working \(", text)
 
-        self.url = until(announced, what=f"the server says where it serves; see {self.log}", within_s=within_s)
+        said = until(announced, what=f"the server says where it serves; see {self.log}", within_s=within_s)
+        assert said is not None
+        if said[1] is None:
+            return self
+        self.url = said[1]
         self.port = urlsplit(self.url).port or 0
         self.wait_until_healthy(within_s=within_s)
         return self

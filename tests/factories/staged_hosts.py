@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mixpeek.errors import PluginCrashed, PluginRaised
+from mixpeek.errors import MixpeekError, PluginCrashed, PluginRaised
 from mixpeek.execution.grants import Grants
 from mixpeek.execution.port import Awaiting, Description, HostSpec, Step
 
@@ -31,6 +31,7 @@ class StagedHost:
     """One host of a staged plugin."""
 
     _pids = itertools.count(1)
+    told = None
 
     def __init__(self, plugin: StagedPlugin, name: str) -> None:
         self.pid = next(self._pids)
@@ -75,11 +76,12 @@ class StagedHost:
 class StagedExecution:
     """Starts hosts of staged plugins, known by the last part of their folder, each in `start_s`.
 
-    The next `faults` starts fail.
+    The next `faults` starts fail, and the next ones after them with the errors in `losses`, which tell of machines.
     """
 
     plugins: dict[str, StagedPlugin]
     faults: int = 0
+    losses: list[MixpeekError] = field(default_factory=list)
     start_s: float = 0.0
     most_at_once: int = 0
     _starting: int = 0
@@ -93,6 +95,8 @@ class StagedExecution:
         if self.faults:
             self.faults -= 1
             raise PluginCrashed("The plugin's host ended as it started")
+        if self.losses:
+            raise self.losses.pop(0)
         return StagedHost(self.plugins[spec.plugin_dir.name], spec.plugin_dir.name)
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ Value = TypeVar("Value")
 _POLL_S = 0.05
 
 
-def until(ask: Callable[[], Value], *, what: str, within_s: float = 30.0) -> Value:
+def until(ask: Callable[[], Value], *, what: str, within_s: float = 60.0) -> Value:
     """Return the first true value of `ask`; fail saying `what` did not come about in time."""
     deadline = time.monotonic() + within_s
     while True:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mixpeek.logging import _Line, hide, hiding, without_hidden
+from mixpeek.logging import _Json, _Line, event, hide, hiding, request_id, without_hidden
 
 VALUE = 'a "quoted"\nvalue é'
 
@@ -80,3 +80,29 @@ def test_work_in_a_thread_of_the_request_hides_for_the_request() -> None:
             return without_hidden("longer")
 
     assert asyncio.run(request()) == "***"
+
+
+def test_a_line_of_json_says_when_who_what_and_for_which_request(log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = log
+    logger.handlers[0].setFormatter(_Json("api"))
+    token = request_id.set("req_1")
+
+    with hiding():
+        hide("hunter2-hunter2")
+        try:
+            int("hunter2-hunter2")
+        except ValueError:
+            logger.exception("two\nlines of %s", "hunter2-hunter2")
+    request_id.reset(token)
+
+    [line] = stream.getvalue().splitlines()
+    said = json.loads(line)
+    assert list(said) == ["time", "level", "process", "logger", "request_id", "message", "error"]
+    assert (said["level"], said["process"], said["request_id"]) == ("error", "api", "req_1")
+    assert said["message"] == "two\nlines of ***"
+    assert said["error"].endswith("'***'")
+
+
+def test_the_supervisor_says_the_same_in_either_form() -> None:
+    assert event("supervisor", "serving", "text") == "mixpeek: serving"
+    assert json.loads(event("supervisor", "serving", "json"))["message"] == "serving"

@@ -10,10 +10,11 @@ from fastapi import Depends, FastAPI
 from mixpeek.api import docs_page, errors
 from mixpeek.api.access import refuse_unknown_query
 from mixpeek.api.aliases import NamespaceAliases
+from mixpeek.api.direct import Direct
 from mixpeek.api.inference import Inference
 from mixpeek.api.middleware import RequestEnvelope
 from mixpeek.api.observing import observer
-from mixpeek.api.openapi import DescribedApp, operation_id, tags
+from mixpeek.api.openapi import DESCRIPTION, DescribedApp, operation_id, tags
 from mixpeek.api.rate_limit import Limit, RateLimit
 from mixpeek.api.recording import Recorder
 from mixpeek.api.routes import (
@@ -93,6 +94,7 @@ def create_app(
     app = DescribedApp(
         title="Mixpeek",
         version="1",
+        description=DESCRIPTION,
         lifespan=lifespan,
         separate_input_output_schemas=False,
         docs_url=None,
@@ -106,7 +108,8 @@ def create_app(
     app.described = ROUTERS
     limit = Limit(rate_limit_per_minute, rate_limit_burst) if rate_limit_per_minute else None
     app.state.unrouted = Requests()
-    app.front = Inference(app.behind_front, app.state, max_body_bytes, limit, observer(app.state.unrouted))
+    direct = Direct(app.behind_front, app.state, retriever_executions.executed, max_body_bytes, limit)
+    app.front = Inference(direct, app.state, max_body_bytes, limit, observer(app.state.unrouted))
     # The last one added is the outermost.
     app.add_middleware(Recorder)
     if limit is not None:

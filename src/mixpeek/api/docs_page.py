@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 ASSETS = "/docs/assets"
@@ -20,6 +20,7 @@ def install(app: FastAPI) -> None:
     """Serve the page and its assets; the application's own `docs_url` must be off."""
     app.mount(ASSETS, StaticFiles(directory=_assets()), name="docs-assets")
     app.add_api_route("/docs", _page, include_in_schema=False)
+    app.add_api_route("/", _front, include_in_schema=False)
 
 
 def _assets() -> Path:
@@ -35,4 +36,10 @@ async def _page() -> HTMLResponse:
         swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
         swagger_css_url=f"{ASSETS}/swagger-ui.css",
         swagger_favicon_url=f"{ASSETS}/favicon.png",
+        swagger_ui_parameters={"filter": True, "persistAuthorization": True},
     )
+
+
+async def _front() -> RedirectResponse:
+    """Lead whoever opens the address that `mixpeek serve` prints to the page."""
+    return RedirectResponse("/docs")

@@ -20,12 +20,10 @@ log = logging.getLogger(__name__)
 
 def install(app: FastAPI) -> None:
     """Register the handlers that turn exceptions into responses."""
-    app.add_exception_handler(MixpeekError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(psycopg.OperationalError, _database)
-    app.add_exception_handler(psycopg.DataError, _unstorable)
-    app.add_exception_handler(UnicodeEncodeError, _unstorable)
+    for known in (MixpeekError, psycopg.OperationalError, psycopg.DataError, UnicodeEncodeError):
+        app.add_exception_handler(known, _answer)
 
 
 def envelope(error: MixpeekError) -> dict[str, Any]:
@@ -53,13 +51,6 @@ def invalid_request(lines: Sequence[Any]) -> InvalidRequest:
     return InvalidRequest(f"{place}: {first['message']}{more}", hint=hint, validation_errors=errors)
 
 
-async def _known(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, MixpeekError)
-    if isinstance(error, PlatformError):
-        log.error("%s: %s", error.code, error.message)
-    return respond(error)
-
-
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     return respond(invalid_request(error.errors()))
@@ -77,26 +68,39 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(_jsonable(body), status_code=error.status_code, headers=error.headers)
 
 
-async def _database(_request: Request, error: Exception) -> JSONResponse:
-    log.error("the database does not answer: %s", error)
-    return respond(ServiceUnavailable("The database does not answer right now", hint="Send the request again shortly"))
+async def _answer(_request: Request, error: Exception) -> JSONResponse:
+    return answer_to(error)
 
 
-async def _unstorable(_request: Request, error: Exception) -> JSONResponse:
-    """Answer for a value that JSON can carry and PostgreSQL cannot hold, such as a text with a NUL character."""
-    log.warning("the database refused a value: %s", error)
-    return respond(
-        InvalidRequest(f"A value cannot be stored: {error}", hint="Send text without NUL or lone surrogates")
-    )
+def answer_to(error: Exception) -> JSONResponse:
+    """Return the answer that tells an error which a route's function raised; what is the server's fault is logged."""
+    if isinstance(error, MixpeekError):
+        if isinstance(error, PlatformError):
+            log.error("%s: %s", error.code, error.message)
+        return respond(error)
+    if isinstance(error, (psycopg.DataError, UnicodeEncodeError)):
+        # JSON can carry it and PostgreSQL cannot hold it, such as a text with a NUL character.
+        log.warning("the database refused a value: %s", error)
+        return respond(
+            InvalidRequest(f"A value cannot be stored: {error}", hint="Send text without NUL or lone surrogates")
+        )
+    return unexpected(error)
 
 
 def unexpected(error: Exception) -> JSONResponse:
     """Write the trace into the log and return the answer that points to it."""
+    return respond(unforeseen(error))
+
+
+def unforeseen(error: Exception) -> MixpeekError:
+    """Write the trace of an error into the log, and return what is told of it."""
+    if isinstance(error, psycopg.OperationalError):
+        log.error("the database does not answer: %s", error)
+        return ServiceUnavailable("The database does not answer right now", hint="Send the request again shortly")
     log.error("unhandled error", exc_info=error)
-    known = PlatformError(
+    return PlatformError(
         "The server met an error it did not expect", hint="The server's log has the trace under this request id"
     )
-    return respond(known)
 
 
 def _jsonable(value: Any) -> Any:

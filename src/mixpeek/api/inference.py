@@ -10,18 +10,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import psycopg
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import State
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mixpeek.api.errors import respond, unexpected
+from mixpeek.api.errors import answer_to, respond
 from mixpeek.api.inference_call import Call, Head, spoken, wanted_in
 from mixpeek.api.middleware import BodyTooLarge
 from mixpeek.api.platform import Platform
 from mixpeek.api.rate_limit import Limit
-from mixpeek.errors import AccessError, InvalidRequest, MixpeekError, ServiceUnavailable
+from mixpeek.errors import AccessError, InvalidRequest, MixpeekError
 from mixpeek.logging import request_id
 from mixpeek.serving.replica import Answer, Asker
 from mixpeek.serving.replica_set import ReplicaSet
@@ -106,13 +105,8 @@ class Inference:
         """Return the answer that tells an error; one that nobody foresaw is logged with its trace."""
         token = request_id.set(call.request_id)
         try:
-            if isinstance(error, MixpeekError):
-                response = respond(error)
-            elif isinstance(error, psycopg.OperationalError):
-                away = ServiceUnavailable("The database does not answer right now", hint="Send the request again")
-                response = respond(away)
-            else:
-                response = unexpected(error)
+            # A queue that is full refuses thousands a second: what is foreseen is told to who asked, not to the log.
+            response = respond(error) if isinstance(error, MixpeekError) else answer_to(error)
         finally:
             request_id.reset(token)
         for name, value in (*call.headers, (b"x-request-id", call.request_id.encode())):

@@ -26,6 +26,15 @@ class HeadTooLarge(MixpeekError):
     hint = "Send fewer or shorter headers, and a shorter address: 64 KiB in all"
 
 
+class NotHttp(MixpeekError):
+    """What was sent is no HTTP/1.1 request that could be read."""
+
+    status, type, code = 400, "BadRequestError", "request.not_http"
+    hint = (
+        "Send plain HTTP/1.1, and leave `Content-Length` and `Transfer-Encoding` to a library; https:// ends at a proxy"
+    )
+
+
 class RequestEnvelope:
     """Gives each request its id and refuses bodies over the cap; signed uploads have a cap of their own."""
 
@@ -37,7 +46,7 @@ class RequestEnvelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        identifier = _given_id(scope) or f"req_{secrets.token_hex(8)}"
+        identifier = new_request_id(scope)
         token = request_id.set(identifier)
         started = False
 
@@ -85,6 +94,11 @@ class RequestEnvelope:
         await self._app(scope, receive_capped, send_unless_exceeded)
         if seen > self._max_body_bytes:
             await respond(BodyTooLarge())(scope, receive, send)
+
+
+def new_request_id(scope: Scope) -> str:
+    """Return the id of a request: its caller's, or one of ours."""
+    return _given_id(scope) or f"req_{secrets.token_hex(8)}"
 
 
 def _given_id(scope: Any) -> str | None:

@@ -21,6 +21,11 @@ from mixpeek.api.schemas.base import ErrorEnvelope
 
 REFERENCE = "#/components/schemas/{model}"
 ENVELOPE = {"application/json": {"schema": {"$ref": REFERENCE.format(model=ErrorEnvelope.__name__)}}}
+DESCRIPTION = """Custom feature extractors: plugins are published and deployed, answer in realtime, run in batches over
+a bucket's objects, and what they produced is searched.
+
+Send `Authorization: Bearer <key>`: `mixpeek serve` keeps the first one in `admin.key` of its data dir. What belongs to
+a namespace takes its id or name in `X-Namespace`. Errors come in one envelope, with a code and a hint."""
 TAGS = {
     "health": "Whether the server is ready.",
     "metrics": "What Prometheus reads.",

@@ -10,12 +10,14 @@ from mixpeek.catalog.intake import Intake
 from mixpeek.catalog.uploads import Uploads
 from mixpeek.config import Settings
 from mixpeek.db.pool import Database
+from mixpeek.db.readers import Readers
 from mixpeek.documents.port import DocumentStore
 from mixpeek.execution.grants import EgressStatus
 from mixpeek.execution.sandbox import SandboxStatus
 from mixpeek.metrics.exposition import Exposition
 from mixpeek.objects.signing import Signer
 from mixpeek.objects.store import ObjectStore
+from mixpeek.objects.watch import Watch
 from mixpeek.plugin_logs.followers import Followers
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
@@ -39,7 +41,9 @@ class Platform:
 
     settings: Settings
     database: Database
+    readers: Readers
     objects: ObjectStore
+    objects_watch: Watch
     signer: Signer
     keyring: Keyring
     addresses: Addresses
@@ -59,8 +63,8 @@ class Platform:
     query_vectors: VectorCache = field(default_factory=VectorCache)
     timings: Timings = field(default_factory=Timings)
 
-    @property
-    def executor(self) -> Executor:
+    def executor(self, database: Database) -> Executor:
+        """Return what executes retrievers on one of the databases that are read."""
         tools = Tools(
             find_version=self.registry.get,
             predict=self.predict,
@@ -69,7 +73,7 @@ class Platform:
             outside=self.outside,
             vectors=self.query_vectors,
         )
-        return Executor(self.database, self.documents, tools, self.timings)
+        return Executor(database, self.documents, tools, self.timings)
 
     @property
     def comparison(self) -> Comparison:

@@ -20,13 +20,17 @@ _HELD = (
     "(SELECT DISTINCT c.collection_id, c.generation, s.id FROM batch_chunks c CROSS JOIN LATERAL unnest(c.{ids}) s (id)"
     f" WHERE {CHOSEN} AND c.source_collection_id IS {{kind}}) h"
 )
-# The documents in the store that were made of it.
+# The documents in the store that were made of it, each source looked up by an index, which OFFSET keeps the planner to:
+# what it knows of tables that were just filled is old. Of one in four batches of 100,000 rows, what it chose to count
+# them by took three times as long as the batch.
+_MADE_OF_ONE = (
+    "SELECT d.generation, d.document_id FROM {held} CROSS JOIN LATERAL (SELECT * FROM documents d"
+    " WHERE d.collection_id = h.collection_id AND d.generation = h.generation AND d.{source} = h.id OFFSET 0) d"
+)
 STORED = (
-    f"SELECT d.generation, d.document_id FROM {_HELD.format(ids='object_ids', kind='NULL')} JOIN documents d"
-    " ON d.collection_id = h.collection_id AND d.generation = h.generation AND d.object_id = h.id"
-    f" UNION ALL SELECT d.generation, d.document_id FROM {_HELD.format(ids='document_ids', kind='NOT NULL')}"
-    " JOIN documents d"
-    " ON d.collection_id = h.collection_id AND d.generation = h.generation AND d.source_document_id = h.id"
+    _MADE_OF_ONE.format(held=_HELD.format(ids="object_ids", kind="NULL"), source="object_id")
+    + " UNION ALL "
+    + _MADE_OF_ONE.format(held=_HELD.format(ids="document_ids", kind="NOT NULL"), source="source_document_id")
 )
 # Chunks `c` that one task of a batch has committed, of some of its collections.
 _OF_TASK: LiteralString = f"{CHOSEN} AND c.committed_at >= (SELECT created_at FROM tasks WHERE task_id = %(task)s)"
@@ -265,10 +269,10 @@ def count_missing(connection: Connection, batch_id: str, task_id: str, collectio
     found = dict_rows(
         connection,
         "SELECT (SELECT COALESCE(sum(stored), 0) FROM batch_chunks c WHERE " + _OF_TASK + ") AS written,"
-        f" (SELECT count(*) FROM ({_HELD_BY_TASK.format(ids='object_ids', kind='NULL')}) h JOIN documents d"
-        f"  ON d.object_id = h.id AND {_MADE_OF_HELD})"
-        f" + (SELECT count(*) FROM ({_HELD_BY_TASK.format(ids='document_ids', kind='NOT NULL')}) h JOIN documents d"
-        f"  ON d.source_document_id = h.id AND {_MADE_OF_HELD}) AS stored",
+        f" (SELECT count(*) FROM ({_HELD_BY_TASK.format(ids='object_ids', kind='NULL')}) h CROSS JOIN LATERAL"
+        f"  (SELECT FROM documents d WHERE d.object_id = h.id AND {_MADE_OF_HELD} OFFSET 0) d)"
+        f" + (SELECT count(*) FROM ({_HELD_BY_TASK.format(ids='document_ids', kind='NOT NULL')}) h CROSS JOIN LATERAL"
+        f"  (SELECT FROM documents d WHERE d.source_document_id = h.id AND {_MADE_OF_HELD} OFFSET 0) d) AS stored",
         chosen,
     )[0]
     missing = int(found["written"]) - int(found["stored"])

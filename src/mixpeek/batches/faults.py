@@ -7,9 +7,10 @@ time or memory, and a network that did not answer.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 
-from mixpeek.errors import MixpeekError, PlatformError
+from mixpeek.errors import HostLost, MixpeekError, PlatformError
 
 NETWORK = "network"
 TRANSIENT = frozenset(
@@ -24,6 +25,8 @@ _MOST_BACKOFF_S = 60.0
 # through. Each may cost a time limit or the start of a host; rows that all hang would keep a batch for days.
 FORGIVEN = 8
 ROWS_PER_FORGIVEN = 16
+# Machines that are lost one after another under the same chunk; then it may be its rows.
+MOST_LOST = 5
 
 
 class BatchStopped(PlatformError):
@@ -64,6 +67,7 @@ class FaultBudget:
     _rows: int = field(default=0, init=False)
     _failed: int = field(default=0, init=False)
     _costly: int = field(default=0, init=False)
+    _lost: Counter[int] = field(default_factory=Counter, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def note_good(self, rows: int) -> None:
@@ -90,3 +94,10 @@ class FaultBudget:
                     f"{self._costly} calls hung or ended their host while {self._rows} rows went through."
                     f" Last: {error.message}"
                 )
+
+    def note_lost(self, chunk: int, error: HostLost) -> None:
+        """Note a machine that was lost under a chunk; raise BatchStopped when that happened too often under it."""
+        with self._lock:
+            self._lost[chunk] += 1
+            if self._lost[chunk] >= MOST_LOST:
+                raise BatchStopped(f"{MOST_LOST} machines were lost under chunk {chunk}. Last: {error.message}")

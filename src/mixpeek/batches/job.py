@@ -64,15 +64,6 @@ def recipe_of(collection: Collection, version: PluginVersion, began_at: str | No
     )
 
 
-def hosts_for(job: Job, most: int) -> int:
-    """Return how many hosts a pool has: as many as its plugin says, and no more than the machine is given.
-
-    One that waits for a network leaves the processor to others.
-    """
-    wanted = job.manifest.compute_profile.max_concurrency
-    return max(1, min(wanted, most * 4 if job.spec.network else most))
-
-
 def run_limit_s(job: Job, rows: int, steps: Sequence[Step], slowest_s: float | None) -> float:
     """Return after how long a host that runs so many rows is given up, its code never having come back to Python.
 

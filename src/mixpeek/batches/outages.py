@@ -1,4 +1,4 @@
-"""What a batch waits out instead of failing: a full disk, a database that restarts, an object store that is away."""
+"""What a batch waits out instead of failing: a full disk, a database that restarts, a store that is away."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from typing import TypeVar
 import psycopg
 
 from mixpeek.batches import progress_queries
-from mixpeek.db.pool import Database
-from mixpeek.errors import ServiceUnavailable
+from mixpeek.db.pool import Database, is_away
+from mixpeek.documents.qdrant.errors import VectorStoreAway
+from mixpeek.objects.errors import ObjectStoreAway, ObjectStoreFull
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 POLL_S = 1.0
 DISK_FULL, DATABASE_AWAY, OBJECT_STORE_AWAY = "disk_full", "database_away", "object_store_away"
-# Of PostgreSQL's error classes: 57P a server that ends, crashed or comes up; 08 a broken connection; 25006 a standby
-# that was promoted the other way; 53300 no connection left; 53100 no space, 53400 a limit of its configuration.
-_AWAY = ("57P", "08", "25006", "53300")
+VECTOR_STORE_AWAY = "vector_store_away"
+# Of PostgreSQL's error classes: 53100 no space, 53400 a limit of its configuration.
 _FULL = ("53100", "53400")
-_NO_ANSWER = ("obstore.exceptions", "GenericError")
 
 
 def cause_of_outage(error: BaseException) -> str | None:
@@ -32,21 +31,20 @@ def cause_of_outage(error: BaseException) -> str | None:
             return _cause_in_database(cause)
         if isinstance(cause, OSError) and cause.errno == 28:
             return DISK_FULL
-        # obstore's own name for what is no answer about a key or a permission: a network, a server's fault.
-        if isinstance(cause, ServiceUnavailable) or (type(cause).__module__, type(cause).__name__) == _NO_ANSWER:
+        if isinstance(cause, ObjectStoreFull):
+            return DISK_FULL
+        if isinstance(cause, ObjectStoreAway):
             return OBJECT_STORE_AWAY
+        if isinstance(cause, VectorStoreAway):
+            return VECTOR_STORE_AWAY
         cause = cause.__cause__
     return None
 
 
 def _cause_in_database(error: psycopg.Error) -> str | None:
-    state = error.sqlstate
-    if state is None:
-        # The connection broke, or none could be had.
-        return DATABASE_AWAY if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) else None
-    if state.startswith(_FULL):
+    if (error.sqlstate or "").startswith(_FULL):
         return DISK_FULL
-    return DATABASE_AWAY if state.startswith(_AWAY) else None
+    return DATABASE_AWAY if is_away(error) else None
 
 
 class Outages:

@@ -16,6 +16,7 @@ from mixpeek.contract.columns import DATA, MIME_TYPE
 from mixpeek.contract.pipeline import RowCondition
 from mixpeek.documents.port import Document
 from mixpeek.execution.port import Step
+from mixpeek.objects.assets import key_from_asset_url
 
 Contents = ObjectContents | StoredObject
 
@@ -203,7 +204,7 @@ def _row_from_blob(stored: Contents, recipe: Recipe, blob: dict[str, Any], value
             "position": 0,
             "chain": [_link(recipe, identifier)],
         },
-        "source_blobs": [{"blob_id": blob["blob_id"], "blob_property": blob["property"], "blob_type": blob["type"]}],
+        "source_blobs": [_reference(blob)],
     }
     return Row(
         document_id=identifier,
@@ -214,6 +215,13 @@ def _row_from_blob(stored: Contents, recipe: Recipe, blob: dict[str, Any], value
         internal=internal,
         blob_key=key,
     )
+
+
+def _reference(blob: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a document says of the blob it was made of; of a stored one also what it is called."""
+    named = {"blob_id": blob["blob_id"], "blob_property": blob["property"], "blob_type": blob["type"]}
+    key = key_from_asset_url(blob["data"]) if isinstance(blob["data"], str) else None
+    return named if key is None else {**named, "filename": key.rpartition("/")[2]}
 
 
 def _columns(recipe: Recipe, identifier: str, object_id: str, *, kind: str, mime_type: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mixpeek.batches.faults import BatchStopped, FaultBudget, cause_of
@@ -14,7 +14,7 @@ from mixpeek.batches.job import Job, run_limit_s
 from mixpeek.batches.models import Checked, Chunk, Outcome, Row
 from mixpeek.batches.rows import split_by_steps, split_incomplete
 from mixpeek.batches.sources import ChunkRows
-from mixpeek.errors import PluginError
+from mixpeek.errors import HostLost, NoRoom, PluginError
 from mixpeek.execution.blocking import BlockingExecution, BlockingHost
 from mixpeek.execution.port import Isolation, Step
 
@@ -23,6 +23,12 @@ log = logging.getLogger(__name__)
 # A host that does not start in the middle of a batch is tried again: the machine may be short of memory for a while.
 START_ATTEMPTS = 3
 _START_PAUSE_S = 1.0
+# How soon a slot that waits for a host notices that the others have done all the work.
+_LOOK_S = 0.2
+
+
+class NotNeeded(Exception):
+    """There is nothing left for this slot to do."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,25 @@ class Computed:
 
 
 class Slot:
-    """Used from one thread, but for `close`, which may be called from any and ends the call under way."""
+    """Used from one thread, but for `close`, which may be called from any and ends the call under way.
 
-    def __init__(self, execution: BlockingExecution, job: Job, budget: FaultBudget, halt: Halt) -> None:
+    Args:
+        wait: sleeps before rows are tried again that a network failed; by default until the run is halted.
+    """
+
+    def __init__(
+        self,
+        execution: BlockingExecution,
+        job: Job,
+        budget: FaultBudget,
+        halt: Halt,
+        wait: Callable[[float], None] | None = None,
+    ) -> None:
         self._execution = execution
         self._job = job
         self._budget = budget
         self._halt = halt
+        self._wait = wait or halt.wait
         self._host: BlockingHost | None = None
         self._was_started = False
         self._steps: Sequence[Step] = ()
@@ -69,12 +87,16 @@ class Slot:
         halt.on_throw(self.close)
 
     def compute(self, chunk: Chunk, found: ChunkRows) -> Computed:
-        """Run a chunk's rows; raise BatchStopped, or Halted."""
+        """Run a chunk's rows.
+
+        Raises: HostLost: the machine is gone, and the chunk may be run by any slot: nothing of it is stored.
+            BatchStopped. Halted.
+        """
         self.ready_host()
         self._chunk, self._chunk_rows = chunk.chunk, len(found.rows)
         complete, incomplete = split_incomplete(found.rows, self._job.recipe)
         taken, skipped = split_by_steps(complete, self._steps)
-        settled = settle(taken, self._call, self._budget, self._halt.wait)
+        settled = settle(taken, self._call, self._budget, self._wait)
         checked = self._check(settled) + Checked([], incomplete + skipped)
         return Computed(chunk, found.all_ids, checked, tuple(settled.suspects))
 
@@ -94,24 +116,43 @@ class Slot:
         checked = computed.checked
         self._chunk, self._chunk_rows = computed.chunk.chunk, len(computed.suspects)
         for suspect in computed.suspects:
-            checked += self._check(settle([suspect], self._call, self._budget, self._halt.wait, alone=True))
+            checked += self._check(self._settle_alone(suspect, computed.chunk))
         return Computed(computed.chunk, computed.all_ids, checked)
 
-    def ready_host(self) -> BlockingHost:
-        """Return a living host with the pipeline built, starting one where there is none.
+    def _settle_alone(self, suspect: Row, chunk: Chunk) -> Settled:
+        while True:
+            try:
+                return settle([suspect], self._call, self._budget, self._wait, alone=True)
+            except HostLost as error:
+                self.note_lost(chunk, error)
 
+    def note_lost(self, chunk: Chunk, error: HostLost) -> None:
+        """Note that the machine is gone; raise BatchStopped where that happened too often under this chunk."""
+        self._halt.check()  # then the host was closed on purpose
+        log.warning("batch %s runs chunk %d again: %s", self._job.batch_id, chunk.chunk, error.message)
+        self._budget.note_lost(chunk.chunk, error)
+
+    def ready_host(self, is_needed: Callable[[], bool] = lambda: True) -> BlockingHost:
+        """Return the host with its pipeline built, starting one where there is none.
+
+        Args: is_needed: whether there is anything left for it to do, asked while it waits for its place.
         Raises: PluginError: the first one cannot be started at all. BatchStopped: a further one cannot. Halted.
+            NotNeeded: the others have taken everything while it waited.
         """
         attempt = 0
         while True:
             self._halt.check()
             if self._host is not None and self._host.alive:
                 return self._host
+            if not is_needed():
+                raise NotNeeded
             attempt += 1
             try:
-                self._host, self._steps = self._execution.start_built(
-                    self._job.spec, self._job.parameters, version=self._job.manifest.version
-                )
+                self._host, self._steps = self._start(is_needed)
+            except (NoRoom, HostLost) as error:
+                # No fault of the plugin's: a machine will have room, or take the lost one's place.
+                log.warning("batch %s waits for a host: %s", self._job.batch_id, error.message)
+                self._halt.wait(_START_PAUSE_S)
             except PluginError as error:
                 if not self._was_started:
                     raise
@@ -122,6 +163,25 @@ class Slot:
                 self._was_started, self._is_warm = True, False
                 if self._halt.is_thrown:  # while it started
                     self.close()
+
+    def _start(self, is_needed: Callable[[], bool]) -> tuple[BlockingHost, tuple[Step, ...]]:
+        starting = self._execution.begin_start_built(
+            self._job.spec, self._job.parameters, version=self._job.manifest.version
+        )
+        try:
+            while True:
+                try:
+                    return starting.result(timeout=_LOOK_S)
+                except TimeoutError:
+                    if starting.done():  # it is how the start failed
+                        raise
+                    self._halt.check()
+                    if not is_needed():
+                        raise NotNeeded from None
+        except BaseException:
+            if not starting.cancel() and starting.exception() is None:
+                starting.result()[0].close()  # it came up in the very moment it was given up
+            raise
 
     def close(self) -> None:
         """End the host."""

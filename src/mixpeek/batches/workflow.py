@@ -42,8 +42,10 @@ from mixpeek.workflows.port import Steps, Workflow
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-# Batches that one worker runs side by side; each has hosts of its own.
-CONCURRENT_BATCHES = 2
+# Batches of one namespace that a worker runs side by side; those of others wait for none of them.
+BATCHES_OF_NAMESPACE = 2
+# Chunks that are open after a run were committed by a primary that is gone, and never reached the one that took over.
+MOST_ROUNDS = 5
 
 
 class BatchWorkflow:
@@ -53,10 +55,11 @@ class BatchWorkflow:
         self._database = database
         self._registry = registry
         self._runner = runner
-        self._planner = Planner(runner.documents, runner.hosts, chunk_rows)
+        self._chunk_rows = chunk_rows
 
-    def workflow(self) -> Workflow:
-        return Workflow(RUN_BATCH, self.run, CONCURRENT_BATCHES)
+    def workflow(self, at_once: int) -> Workflow:
+        """Return the workflow, of which a worker runs so many at once."""
+        return Workflow(RUN_BATCH, self.run, at_once, min(BATCHES_OF_NAMESPACE, at_once))
 
     def run(self, steps: Steps, task_id: str, inputs: dict[str, Any]) -> None:
         """Run one batch; a crash resumes at the first chunk that is not committed."""
@@ -97,6 +100,7 @@ class BatchWorkflow:
             found = _collections(connection, batch, tier.collection_ids)
             whole = _whole(connection, batch)
         following = {c.collection_id: next_version(self._registry, c) for c in found if c.collection_id in whole}
+        planner = Planner(self._runner.documents, self._runner.count_hosts(), self._chunk_rows)
         with self._database.transaction() as connection:
             # Also on a retry, whose first tiers may have been planned long ago.
             if not queries.begin_batch(connection, tier.batch_id, task_id):
@@ -112,7 +116,7 @@ class BatchWorkflow:
                 # What came since the batch was asked for went to the live generation alone.
                 mirror_queries.renew_snapshot(connection, tier.batch_id)
                 batch = _get(connection, tier.batch_id)
-            self._planner.plan(connection, batch, tier, targets)
+            planner.plan(connection, batch, tier, targets)
             if batch.fills is None:
                 _drop_empty(connection, batch, targets)
             progress_queries.recount(connection, tier.batch_id)
@@ -141,14 +145,24 @@ class BatchWorkflow:
             found = _collections(connection, batch, tier.collection_ids)
             for collection in found:
                 mirror_queries.follow_live(connection, batch_id, collection.collection_id)
-            work = [(c, chunk_queries.list_open_chunks(connection, batch_id, c.collection_id)) for c in found]
-        for collection, chunks in work:
-            if chunks:
-                job = self._outlasting(batch_id, partial(self._job, collection, chunks[0], task_id, batch))
-                self._runner.run(job, chunks)
+        for collection in found:
+            self._run_chunks(batch, collection, task_id)
         if batch.fills is None:
             for collection in found:
                 self._mirror(batch, collection, task_id)
+
+    def _run_chunks(self, batch: Batch, collection: Collection, task_id: str) -> None:
+        """Run what is open of a collection, and again what was stored and undone since, as a failover may do."""
+        for _ in range(MOST_ROUNDS):
+            chunks = self._outlasting(batch.batch_id, partial(self._open_chunks, batch, collection))
+            if not chunks:
+                return
+            job = self._outlasting(batch.batch_id, partial(self._job, collection, chunks[0], task_id, batch))
+            self._runner.run(job, chunks)
+
+    def _open_chunks(self, batch: Batch, collection: Collection) -> list[int]:
+        with self._database.transaction() as connection:
+            return chunk_queries.list_open_chunks(connection, batch.batch_id, collection.collection_id)
 
     def _mirror(self, batch: Batch, collection: Collection, task_id: str) -> None:
         """Repeat what a batch wrote of a collection in each of its other generations that is written to.
@@ -181,10 +195,7 @@ class BatchWorkflow:
     def _run_mirror(self, mirror_id: str, collection: Collection, task_id: str) -> None:
         with self._database.transaction() as connection:
             mirror = _get(connection, mirror_id)
-            chunks = chunk_queries.list_open_chunks(connection, mirror_id, collection.collection_id)
-        if chunks:
-            job = self._outlasting(mirror_id, partial(self._job, collection, chunks[0], task_id, mirror))
-            self._runner.run(job, chunks)
+        self._run_chunks(mirror, collection, task_id)
 
     def _job(self, collection: Collection, chunk: int, task_id: str, batch: Batch) -> Job:
         with self._database.transaction() as connection:

@@ -30,6 +30,8 @@ Result = TypeVar("Result")
 _CONNECTIONS = 2
 # At most one line about the object store in so many seconds.
 _COMPLAIN_S = 10.0
+# So long after it did not answer it is not asked again: each try takes a second or more, and there may be many rows.
+_REST_S = 0.5
 
 
 class PlatformBroker:
@@ -52,12 +54,13 @@ class PlatformBroker:
         self._vault = vault
         self._model = model
         self._key_name = key_name
-        self._complained_at = -_COMPLAIN_S
+        self._complained_at = self._failed_at = -_COMPLAIN_S
         self._threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="asked-secrets")
 
     async def asset_size(self, namespace_id: str | None, url: str) -> int:
         """Return how many bytes an asset has; raise Refused."""
         key = _own_key(namespace_id, url)
+        self._check_rested()
         try:
             return await self._objects.size_async(key)
         except NotFound:
@@ -68,6 +71,7 @@ class PlatformBroker:
     async def read_asset(self, namespace_id: str | None, url: str, offset: int, size: int) -> bytes:
         """Return a piece of an asset; raise Refused."""
         key = _own_key(namespace_id, url)
+        self._check_rested()
         try:
             return await self._objects.read_range_async(key, offset, size)
         except NotFound:
@@ -104,11 +108,15 @@ class PlatformBroker:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._in_transaction, work)
 
     def _raise_away(self, error: Exception) -> NoReturn:
-        now = time.monotonic()
+        self._failed_at = now = time.monotonic()
         if now - self._complained_at > _COMPLAIN_S:  # plugins decide how often this is met
             self._complained_at = now
             log.warning("a plugin's asset could not be read from the object store: %r", error)
-        raise Refused("unavailable", "the object store does not answer at the moment") from error
+        raise _store_away() from error
+
+    def _check_rested(self) -> None:
+        if time.monotonic() - self._failed_at < _REST_S:
+            raise _store_away()
 
     def _in_transaction(self, work: Callable[[Connection], Result]) -> Result:
         with hiding():
@@ -135,6 +143,10 @@ def _own_key(namespace_id: str | None, url: str) -> str:
         # The same whether it exists or not.
         raise Refused("not_found", f"it is no asset of {namespace_id}, the namespace that this plugin works for")
     return key
+
+
+def _store_away() -> Refused:
+    return Refused("unavailable", "the object store does not answer at the moment")
 
 
 def _no_asset() -> Refused:

@@ -9,6 +9,7 @@ from mixpeek.catalog import queries
 from mixpeek.catalog.uploads import PREFIX
 from mixpeek.db.pool import Database, dict_rows
 from mixpeek.objects.assets import NAMESPACES, asset_prefix
+from mixpeek.objects.errors import ObjectStoreAway
 from mixpeek.objects.store import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -58,11 +59,9 @@ def clear_unused_assets(database: Database, objects: ObjectStore, age: timedelta
 
 
 def _fault_of_removal(objects: ObjectStore, key: str) -> Exception | None:
-    from obstore.exceptions import BaseError
-
     try:
         objects.delete(key)
-    except (BaseError, OSError) as error:
+    except ObjectStoreAway as error:
         return error
     return None
 

@@ -141,7 +141,10 @@ class RequestBucketUpload(WireModel):
     presigned_url_expiration: int = Field(3600, ge=60, le=86400)
     create_object_on_confirm: bool = True
     object_metadata: dict[str, Any] = Field(default_factory=dict, description="Fields of the object.")
-    blob_property: str | None = Field(None, description="Default: the schema's only property that holds files.")
+    blob_property: str | None = Field(
+        None,
+        description="Default: the schema's only property for files; where there is none, its only one for text.",
+    )
     blob_type: FieldType | None = Field(None, description="Default: as the schema declares the property.")
     file_hash: str | None = Field(
         None,

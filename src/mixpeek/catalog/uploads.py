@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from mixpeek.catalog.values import check_kind, check_property, with_defaults
 from mixpeek.db.pool import Connection, Database, new_id
 from mixpeek.documents.port import DocumentStore
 from mixpeek.errors import InvalidRequest, MixpeekError, NotFound
-from mixpeek.objects.store import LocalCopy, local_copy
+from mixpeek.objects.store import LocalCopy
 
 # Apart from the archives of plugins under `uploads/`, which their own retention clears.
 PREFIX = "bucket-uploads/"
@@ -67,14 +68,14 @@ class Uploads:
         """Take what was uploaded, and make the object that was asked for; a repeated confirm answers the same again.
 
         Raises: UploadNotReady: nothing was uploaded, or something else than announced. BucketUploadExpired.
-        InvalidRequest: the object does not fit the bucket.
+        ObjectTooLarge. InvalidRequest: the object does not fit the bucket.
         """
         with self.database.transaction() as connection:
             upload = get_upload(connection, bucket, upload_id)
         if upload.status == "COMPLETED":
             return upload
         try:
-            with local_copy(self.intake.objects.read(upload.object_key)) as copy:
+            with self.intake.objects.arrived(upload.object_key, limit_bytes=self.intake.limit_bytes) as copy:
                 _check_arrival(upload, copy, etag, size_bytes)
                 received = Received(copy, upload.filename, upload.content_type)
                 kind = upload.blob_type if upload.blob_type in FILE_KINDS else None
@@ -144,11 +145,12 @@ def _target(bucket: Bucket, body: RequestBucketUpload) -> tuple[str | None, Any]
     if name is None:
         if not body.create_object_on_confirm:
             return None, body.blob_type
-        takers = [each for each, declared in properties.items() if declared["type"] in FILE_KINDS]
+        takers = _of_kinds(properties, FILE_KINDS) or _of_kinds(properties, {"text"})
         if len(takers) != 1:
+            named = ", ".join(sorted(takers or properties))
             raise InvalidRequest(
                 "The schema does not say which property takes the file",
-                hint=f"Send `blob_property`, one of: {', '.join(sorted(takers or properties))}",
+                hint=f"Name one of: {named}; as `blob_property`, or by `--property` of `mixpeek bucket upload`",
             )
         name = takers[0]
     check_property(name, properties)
@@ -164,13 +166,17 @@ def _target(bucket: Bucket, body: RequestBucketUpload) -> tuple[str | None, Any]
     return name, kind
 
 
+def _of_kinds(properties: dict[str, dict[str, Any]], kinds: Set[str]) -> list[str]:
+    return [name for name, declared in properties.items() if declared["type"] in kinds]
+
+
 def _check_arrival(upload: BucketUpload, copy: LocalCopy, etag: str | None, size_bytes: int | None) -> None:
     for announced in (upload.file_size_bytes, size_bytes):
         if announced is not None and announced != copy.size_bytes:
             raise UploadNotReady(
                 f"{copy.size_bytes} bytes arrived, {announced} were announced", hint="PUT the file again"
             )
-    if etag is not None and etag.strip('"') != copy.sha256:
+    if etag is not None and not copy.has_etag(etag):
         raise UploadNotReady("The file's ETag is not the one that the PUT answered", hint="PUT the file again")
     if upload.file_hash is not None and upload.file_hash != copy.sha256:
         raise ContentInvalid(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -48,6 +48,13 @@ _COMMANDS = {
     "documents": Entry("mixpeek.cli.documents", "app", "List, show and export documents."),
     "retriever": Entry("mixpeek.cli.retriever", "app", "Create retrievers, and run them."),
     "task": Entry("mixpeek.cli.task", "app", "Follow batches and other work of the server."),
+    "migrate": Entry(
+        "mixpeek.cli.migrate", "migrate", "Bring the database that MIXPEEK_DATABASE_URL names to this program's schema."
+    ),
+    "backup": Entry(
+        "mixpeek.cli.backup", "app", "Back up everything the server keeps while it runs: `mixpeek backup PATH`."
+    ),
+    "restore": Entry("mixpeek.cli.backup", "restore", "Restore a backup into an empty system."),
     "keys": Entry("mixpeek.cli.keys", "app", "Manage API keys, on the server's machine."),
     "secret": Entry("mixpeek.cli.secret", "app", "Keep secrets for plugins, and say which namespaces may read them."),
     "webhook": Entry("mixpeek.cli.webhook", "app", "Have URLs told of what happens on the server."),
@@ -88,9 +95,18 @@ def root(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
+
+    def work() -> Any:
+        return typer.main.get_command(app).main(args=list(arguments), prog_name="mixpeek", standalone_mode=False)
+
+    return report(arguments, work)
+
+
+def report(arguments: Sequence[str], work: Callable[[], Any]) -> int:
+    """Do the work of a command line, print what goes wrong as that asks for it, and return the exit code."""
     output = Output("--json" in arguments, verbose=not {"--verbose", "-v"}.isdisjoint(arguments))
     try:
-        result: Any = typer.main.get_command(app).main(args=list(arguments), prog_name="mixpeek", standalone_mode=False)
+        result = work()
     except typer.TyperException as error:
         return _usage(output, error)
     except typer.Abort:

@@ -119,7 +119,9 @@ def upload(
     paths: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Files, and folders with all below them.")],
     blob_property: Annotated[
         str | None,
-        typer.Option("--property", "-p", help="Property that a file is put under; default the one for files."),
+        typer.Option(
+            "--property", "-p", help="Property a file is put under; default the one for files, else for text."
+        ),
     ] = None,
     metadata: Annotated[
         str | None, typer.Option(help="Fields of each file's object: JSON object, `@FILE` or `-`.", show_default=False)

@@ -41,13 +41,14 @@ async def examine_packed(
     report: Report,
     *,
     is_built_later: bool = False,
+    cleared: Callable[[], None] | None = None,
     keep: Callable[[Host], None] | None = None,
 ) -> Examination:
     """Examine the plugin in the author's surroundings.
 
     Args:
         is_built_later: whether a server will install what is declared and is not installed here.
-        keep: as in `examine`.
+        cleared, keep: as in `examine`.
     """
     # The server's own setting, so that both say the same.
     overrides = overrides_from(os.environ.get(VARIABLE, ""))
@@ -62,6 +63,7 @@ async def examine_packed(
             overrides=overrides,
             is_built_later=is_built_later,
             background=False,
+            cleared=cleared,
             keep=keep,
         )
     report.add_examination(examination)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -94,7 +95,7 @@ def run(
     retriever: RetrieverName,
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[INPUT=VALUE]...", help="Inputs; JSON is taken as such."),
+        typer.Argument(metavar="[INPUT=VALUE]...", help="Inputs; JSON is taken as such, unless the input is a text."),
     ] = None,
     explain: Explain = False,
 ) -> None:
@@ -102,7 +103,8 @@ def run(
 
     Example: `mixpeek retriever run by_meaning query='a lazy dog'`
     """
-    given = dict(_input_from(text) for text in inputs or ())
+    declared = session.client.retrievers.get(retriever)["retriever"]["input_schema"] if inputs else {}
+    given = dict(_input_from(text, declared) for text in inputs or ())
     found = session.client.retrievers.execute(retriever, given)
     words = " ".join(value for value in given.values() if isinstance(value, str))
     show_execution(session.output, found, query=words, explain=explain)
@@ -129,10 +131,12 @@ def _named(body: dict[str, Any]) -> dict[str, Any]:
     return {"retriever_name": name, **body}
 
 
-def _input_from(text: str) -> tuple[str, Any]:
+def _input_from(text: str, declared: Mapping[str, Any]) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise InvalidRequest(f"`{text}` is no input", hint="Write INPUT=VALUE, as in `query='a lazy dog'`")
+    if declared.get(name, {}).get("type") in ("text", "string"):
+        return name, value
     try:
         return name, json.loads(value)
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from mixpeek.cli.documents import Filters
 from mixpeek.cli.output import Output
 from mixpeek.cli.session import Session, in_namespace
 from mixpeek.cli.values import filters_from
+from mixpeek.errors import InvalidRequest
 
 Explain = Annotated[
     bool, typer.Option("--explain", help="Also show the score in each search, and what each stage did.")
@@ -35,7 +37,20 @@ class Mode(StrEnum):
 def search(
     session: Session,
     *,
-    query: Annotated[str, typer.Argument(metavar="WORDS", help="What to look for.")],
+    query: Annotated[
+        str, typer.Argument(metavar="[WORDS]", help="What to look for; or `--like` a file.", show_default=False)
+    ] = "",
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            "--like",
+            metavar="FILE",
+            help="Look for what is like a picture, a sound, a clip or a document.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
     collection: Annotated[
         list[str], typer.Option("--collection", "-c", help="Collection, by ID or name; may be repeated.")
     ],
@@ -50,9 +65,11 @@ def search(
 
     Example: `mixpeek search "a lazy dog" --collection notes -f 'year>=2020'`
     """
+    if (like is None) == (not query.strip()):
+        raise InvalidRequest("Say what to look for: words, or `--like FILE`, and not both")
     conditions = filters_from(filters or [])
     wanted = None if conditions is None else {**conditions, "case_sensitive": False}
-    found = session.client.retrievers.search(query, collection, limit=limit, mode=mode.value, filters=wanted)
+    found = session.client.retrievers.search(like or query, collection, limit=limit, mode=mode.value, filters=wanted)
     show_execution(session.output, found, query=query, explain=explain)
 
 
@@ -62,16 +79,18 @@ def show_execution(output: Output, found: Mapping[str, Any], *, query: str = "",
     documents = found["documents"]
     searched = list(dict.fromkeys(uri for document in documents for uri in document["features"])) if explain else []
     titles = [f"[{number}]" for number in range(1, len(searched) + 1)]
+    files = [_file_of(document) for document in documents]
     output.table(
-        ["SCORE", *titles, "ID", "TEXT"],
+        ["SCORE", *titles, "ID", *(["FILE"] if any(files) else []), "TEXT"],
         [
             [
                 f"{document['score']:.4f}",
                 *(_score(document["features"].get(uri)) for uri in searched),
                 document["document_id"],
+                *([file] if any(files) else []),
                 snippet(document, query),
             ]
-            for document in documents
+            for document, file in zip(documents, files, strict=True)
         ],
         empty="Nothing was found",
     )
@@ -119,6 +138,12 @@ def snippet(document: Mapping[str, Any], query: str, length: int = _SNIPPET_LENG
         start = text.find(" ", start) + 1 or start
     piece = text[start : start + length]
     return f"{'…' if start else ''}{piece.strip()}{'…' if start + length < len(text) else ''}"
+
+
+def _file_of(document: Mapping[str, Any]) -> str:
+    """Return the name of the file that a document was made of, empty if it was made of none, or does not tell."""
+    blobs = document.get("_internal", {}).get("source_blobs") or [{}]
+    return str(blobs[0].get("filename") or "")
 
 
 def _score(feature: Mapping[str, Any] | None) -> str:

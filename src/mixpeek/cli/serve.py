@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,13 +37,31 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    role: Annotated[
+        Literal["all", "api", "worker"] | None,
+        typer.Option(
+            help="What to run beside others on one database; default MIXPEEK_ROLE, else all.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Start the platform: API, worker and everything they need, in one command."""
     with needs_server():
-        from mixpeek.server import serve as run_server
+        from mixpeek.server.planning import make_plan
 
-        code = run_server(host, port, data_dir)
-    raise typer.Exit(code)
+        plan = make_plan(host, port, data_dir, role)
+    environment = dict(os.environ)
+    plan.put(environment)
+    # A fresh process, this module's own: the supervisor takes no memory for what only reading the settings needs.
+    os.execve(sys.executable, [sys.executable, "-P", "-m", __name__, *sys.argv[1:]], environment)  # noqa: S606
+
+
+def _serve_as_planned() -> int:
+    """Run the server until SIGTERM or SIGINT; return the exit code."""
+    with needs_server():
+        from mixpeek.server import serve as run_server
+        from mixpeek.server.plan import Plan
+
+        return run_server(Plan.take())
 
 
 @contextlib.contextmanager
@@ -56,3 +76,9 @@ def needs_server() -> Iterator[None]:
             f"The server cannot start: the module {error.name!r} is not installed",
             hint="Install the platform with `pip install 'mixpeek[server]'`",
         ) from error
+
+
+if __name__ == "__main__":
+    from mixpeek.cli.app import report
+
+    sys.exit(report(sys.argv[1:], _serve_as_planned))

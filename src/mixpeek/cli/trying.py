@@ -52,8 +52,7 @@ class Trier:
         if not any(path.suffix == ".py" for path in root.rglob("*")):
             return
         modules = list_imports(root)
-        specs = self._specs or [for_tests(first_spec(plugin, package_of(plugin.unpacked)))]
-        for spec in specs if whole else specs[-1:]:
+        for spec in self._specs if whole and self._specs else [self._tests_spec(plugin)]:
             is_tests = spec.label == "tests"
             if not is_tests or (root / "tests").is_dir():
                 self._hosts.prepare(spec, Libraries(modules, pytest=is_tests))
@@ -62,7 +61,13 @@ class Trier:
         """Check, test and run a plugin; return what JSON mode prints beside checks and findings."""
         say_sandbox(report)
         kept: list[Host] = []
-        examination = await examine_packed(self._hosts, plugin, report, keep=kept.append)
+
+        def begin_tests() -> None:
+            spec = self._tests_spec(plugin)
+            if (spec.plugin_dir / "tests").is_dir() and _fits_twice(spec):
+                self._hosts.begin_tests(spec)
+
+        examination = await examine_packed(self._hosts, plugin, report, cleared=begin_tests, keep=kept.append)
         learned = describe(examination)
         spec = host_spec(plugin, examination)
         first = first_spec(plugin, examination.package)
@@ -93,9 +98,14 @@ class Trier:
         finally:
             if running is not None and not running.done():
                 running.cancel()
+            await self._hosts.abandon_tests()
             for host in kept:
-                await host.close()
+                self._hosts.leave(host)
         return learned
+
+    def _tests_spec(self, plugin: PackedPlugin) -> HostSpec:
+        """Return what the tests' host was the last time, or should be; where that changes, they are run anew."""
+        return self._specs[-1] if self._specs else for_tests(first_spec(plugin, package_of(plugin.unpacked)))
 
     def _rows(self, root: Path) -> tuple[list[Row] | None, str]:
         if self._samples is not None:
@@ -120,7 +130,7 @@ class Trier:
             run = await run_batch(host, manifest, rows)
         finally:
             if not kept:
-                await host.close()
+                self._hosts.leave(host)
         if examination.realtime is None:
             return rows, run
         if has_errors(run.findings) and not run.made:
@@ -135,7 +145,7 @@ class Trier:
         try:
             await run_realtime(handler, manifest, rows, run)
         finally:
-            await handler.close()
+            self._hosts.leave(handler)
         return rows, run
 
     async def _warm(self, spec: HostSpec, timeout_s: float) -> Host:

@@ -13,9 +13,9 @@ from pathlib import Path
 from mixpeek.inspection.limits import ArchiveRefused
 from mixpeek.inspection.pack import list_packed
 
-_LOOK_S = 0.1
+_LOOK_S = 0.05
 # An editor writes a file in several steps, and several files after another.
-_SETTLED_S = 0.05
+_SETTLED_S = 0.03
 
 Snapshot = dict[str, tuple[int, int, int]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import mimetypes
 from collections.abc import Iterable, Iterator
@@ -56,6 +57,12 @@ def files_in(paths: Iterable[str | Path]) -> list[LocalFile]:
                     hint="Name the folder that holds both, or rename one",
                 )
     return [found[name] for name in sorted(found)]
+
+
+def data_uri_of(path: Path) -> str:
+    """Return a file's content as a `data:` address, which goes wherever an address of content does."""
+    content = base64.b64encode(path.read_bytes()).decode("ascii")
+    return f"data:{LocalFile(path, path.name).content_type};base64,{content}"
 
 
 def _files_at(path: Path) -> Iterator[LocalFile]:

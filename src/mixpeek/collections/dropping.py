@@ -37,7 +37,7 @@ class Dropping:
         self._documents = documents
 
     def workflow(self) -> Workflow:
-        return Workflow(DROP_GENERATION, self.run, 1)
+        return Workflow(DROP_GENERATION, self.run, 1, poll_s=3.0)
 
     def run(self, steps: Steps, task_id: str, inputs: dict[str, Any]) -> None:
         index = Index(inputs["collection_id"], inputs["generation"])

@@ -22,7 +22,7 @@ class Indexing:
 
     def workflow(self) -> Workflow:
         # One at a time: each takes a processor for as long as it runs, and searches want the others.
-        return Workflow(INDEX_SEGMENTS, self.run, 1)
+        return Workflow(INDEX_SEGMENTS, self.run, 1, poll_s=3.0)
 
     def run(self, steps: Steps, task_id: str, inputs: dict[str, Any]) -> None:
         index = Index(inputs["collection_id"], inputs["generation"])

@@ -6,7 +6,7 @@ import os
 import sys
 
 from mixpeek.db.pool import Database
-from mixpeek.db.schema import current, head, migrate
+from mixpeek.db.schema import current, head, migrate, wait_until_migrated
 from mixpeek.errors import MixpeekError
 
 
@@ -18,6 +18,9 @@ def main() -> int:
             database.open()
             database.close()
             if current(url) == head():
+                return 0
+            if os.environ.get("MIXPEEK_MIGRATE") == "command":
+                wait_until_migrated(url)
                 return 0
         else:
             # A database being created: load the migration machinery while it comes up.

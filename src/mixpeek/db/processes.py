@@ -17,8 +17,34 @@ def beat(connection: Connection, process_id: str, role: str, executor_id: str | 
     connection.execute("DELETE FROM processes WHERE heartbeat_at < now() - interval '1 day'")
 
 
+def beat_again(connection: Connection, process_id: str) -> bool:
+    """Record that a process that is known to be alive still is; False if it was taken for dead meanwhile."""
+    moved = connection.execute("UPDATE processes SET heartbeat_at = now() WHERE process_id = %s", [process_id])
+    return moved.rowcount == 1
+
+
 def retire(connection: Connection, process_id: str) -> None:
     connection.execute("DELETE FROM processes WHERE process_id = %s", [process_id])
+
+
+def has_beaten(connection: Connection, executor_id: str, within_s: float) -> bool:
+    """Tell whether a worker is known and has said so lately that it lives."""
+    rows = dict_rows(
+        connection,
+        "SELECT 1 FROM processes WHERE executor_id = %s AND heartbeat_at > now() - make_interval(secs => %s)",
+        [executor_id, within_s],
+    )
+    return bool(rows)
+
+
+def is_known(connection: Connection, executor_id: str) -> bool:
+    """Tell whether a worker has begun, and neither ended in order nor was taken for dead."""
+    return bool(dict_rows(connection, "SELECT 1 FROM processes WHERE executor_id = %s", [executor_id]))
+
+
+def forget_executor(connection: Connection, executor_id: str) -> None:
+    """Take a worker for dead: should it live after all, it ends when it next says so."""
+    connection.execute("DELETE FROM processes WHERE executor_id = %s", [executor_id])
 
 
 def list_alive(connection: Connection) -> list[dict[str, Any]]:

@@ -30,6 +30,8 @@ class ServePlan:
     start_timeout_s: float = START_TIMEOUT_S
     memory_bytes: int = 2 * GIB
     idle_s: float = 300.0
+    cpus: float | None = None
+    gpus: float | None = None
 
 
 def plan_from_manifest(manifest: Manifest, *, idle_s: float, cores: int | None = None) -> ServePlan:
@@ -57,6 +59,8 @@ def plan_from_manifest(manifest: Manifest, *, idle_s: float, cores: int | None =
         start_timeout_s=serve.start_timeout_s or START_TIMEOUT_S,
         memory_bytes=int((serve.memory_gb or profile.actor_memory_gb) * GIB),
         idle_s=idle_s,
+        cpus=serve.num_cpus,
+        gpus=serve.num_gpus,
     )
 
 

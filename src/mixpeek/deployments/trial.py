@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import json
+import logging
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -24,7 +27,15 @@ from mixpeek.deployments import gate
 from mixpeek.deployments.hosting import host_spec
 from mixpeek.deployments.probe import Probe, choose_probe
 from mixpeek.deployments.serve_plan import ServePlan, plan_from_manifest
-from mixpeek.errors import InvalidRequest, PluginError, PluginRaised, PluginReplyInvalid
+from mixpeek.errors import (
+    HostLost,
+    InvalidRequest,
+    NoRoom,
+    PluginError,
+    PluginRaised,
+    PluginReplyInvalid,
+    ServiceUnavailable,
+)
 from mixpeek.examination.samples import frame_of
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.execution.needs import start_built, with_needs
@@ -34,6 +45,12 @@ from mixpeek.registry import queries as registry_queries
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 
+log = logging.getLogger(__name__)
+
+# Machines that are lost one after another under the same version; then it may be the version. A cluster goes on placing
+# hosts on a lost machine until it has noticed, 15 s or more; the pause before another attempt doubles.
+MOST_LOST = 5
+_AGAIN_S = 1.0
 # What immutable code made of a probe, kept so that a redeploy or a rollback need not have it made again.
 _MOST_KNOWN = 256
 _MOST_KNOWN_CHARACTERS = 64 * 1024
@@ -106,10 +123,28 @@ class Trial:
         spec = host_spec(self._registry, version, origin)
         memory_bytes = spec.memory_bytes if batch_only else plan.memory_bytes
         case = _Case(version, manifest, plan, dataclasses.replace(spec, memory_bytes=memory_bytes), spec)
-        tried = self._execution.call(self._try(case, batch_only=batch_only))
+        tried = self._try_despite_losses(case, batch_only=batch_only)
         self._record_style(version, tried.style)
         note(tried.summary)
         return tried.warnings
+
+    def _try_despite_losses(self, case: _Case, *, batch_only: bool) -> _Tried:
+        """Try a version; from the beginning, in other hosts, if a machine is lost or the cluster cannot be reached.
+
+        Neither says anything of the version. A cluster that has no room is asked once, as the wait for it was long,
+        unless it has just lost a machine: for a while it goes on counting that one in.
+        """
+        was_lost = False
+        for attempt in itertools.count(1):
+            try:
+                return self._execution.call(self._try(case, batch_only=batch_only))
+            except (HostLost, ServiceUnavailable) as error:
+                if attempt == MOST_LOST or (isinstance(error, NoRoom) and not was_lost):
+                    raise
+                was_lost = was_lost or isinstance(error, HostLost)
+                log.warning("version %s is tried again: %s", case.version.plugin_id, error.message)
+                time.sleep(_AGAIN_S * 2 ** (attempt - 1))
+        raise AssertionError("unreachable")
 
     def _record_style(self, version: PluginVersion, style: str | None) -> None:
         """Record how realtime.py wants to be called, if it could not be imported when the version was published."""

@@ -96,11 +96,15 @@ class Stats:
 
 @dataclass(frozen=True)
 class Hit:
-    """A search result; `score` is higher the nearer: as it is, but for Euclidean: 1 / (1 + distance)."""
+    """A search result; `score` is higher the nearer: as it is, but for Euclidean: 1 / (1 + distance).
+
+    `document`, without its vectors, is there where it was asked for and was at hand.
+    """
 
     document_id: str
     collection_id: str
     score: float
+    document: Document | None = None
 
 
 @dataclass(frozen=True)
@@ -149,10 +153,16 @@ class DocumentStore(Protocol):
         k: int,
         *,
         where: Filter | None = None,
+        documents: bool = False,
     ) -> list[Hit]:
         """Return the `k` nearest documents over all `indexes` that pass `where`, best first, ties by document id.
 
-        Args: where: over the fields of `documents.listing.SURFACE`.
+        A vector of zeros has no direction: by cosine nothing is found by it, and no score of a document that has one
+        tells anything, if that is found at all.
+
+        Args:
+            where: over the fields of `documents.listing.SURFACE`.
+            documents: also return the documents, where that takes no further question.
         """
 
     def search_text(

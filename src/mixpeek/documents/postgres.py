@@ -21,8 +21,6 @@ from mixpeek.documents import (
     postgres_removal,
     segment_queries,
     text_index,
-    vector_rows,
-    vector_search,
 )
 from mixpeek.documents.editing import with_fields
 from mixpeek.documents.port import Document, Groups, Hit, Index, Metric, NewDocument, Sources, Stats
@@ -31,15 +29,17 @@ from mixpeek.documents.schemas import Aggregate
 from mixpeek.documents.segments import Limits
 from mixpeek.documents.value_marks import marks_of
 from mixpeek.documents.vector_columns import Embedding
+from mixpeek.documents.vectors import PostgresVectors, VectorStore
 from mixpeek.filters.model import Filter
 from mixpeek.filters.query import Query
 
 
 class PostgresDocuments:
-    """Payloads in one table; vectors in the one that small collections share, or in segments of their own."""
+    """Payloads in one table; vectors beside them, or in another store that keeps to the same transaction."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, vectors: VectorStore | None = None) -> None:
         self._limits = limits or Limits()
+        self._vectors: VectorStore = vectors or PostgresVectors()
 
     def upsert(self, connection: Connection, index: Index, documents: Sequence[NewDocument]) -> None:
         """Replace by id: old rows go, new ones are copied in, all in the caller's transaction."""
@@ -64,7 +64,7 @@ class PostgresDocuments:
         ).rowcount
         if new < len(documents):
             where = "collection_id = %s AND generation = %s AND document_id = ANY(%s)"
-            vector_rows.remove(connection, index, ids)
+            self._vectors.remove(connection, index, ids)
             replaced = dict_rows(
                 connection, f"DELETE FROM documents WHERE {where} RETURNING document_id, created_at, edits", key
             )
@@ -80,7 +80,7 @@ class PostgresDocuments:
             ) as copy,
         ):
             copy.write(binary_copy.documents(place, documents, earlier, now))
-        vector_rows.write(connection, index, segment, documents)
+        self._vectors.write(connection, index, segment, documents)
         text_index.write_block(
             connection,
             index,
@@ -100,13 +100,13 @@ class PostgresDocuments:
     def keep_only(
         self, connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources, batch_id: str = ""
     ) -> int:
-        return postgres_removal.keep_only(connection, index, kept, sources, batch_id)
+        return postgres_removal.keep_only(connection, self._vectors, index, kept, sources, batch_id)
 
     def remove_made_of(self, connection: Connection, document_ids: Sequence[str]) -> int:
-        return postgres_removal.remove_made_of(connection, document_ids)
+        return postgres_removal.remove_made_of(connection, self._vectors, document_ids)
 
     def remove_some(self, connection: Connection, index: Index, most: int) -> int:
-        return postgres_removal.remove_some(connection, index, most)
+        return postgres_removal.remove_some(connection, self._vectors, index, most)
 
     def search(
         self,
@@ -118,11 +118,13 @@ class PostgresDocuments:
         k: int,
         *,
         where: Filter | None = None,
+        documents: bool = False,
     ) -> list[Hit]:
-        """Scan fresh vectors exactly, and ask the indexes of the others; `vector` has the feature's dimension."""
-        return vector_search.search(
-            connection, indexes, Embedding(feature, len(vector), metric), vector, k, where=where
-        )
+        """Ask the store of vectors; `vector` has the feature's dimension."""
+        if metric == "cosine" and not any(vector):
+            return []
+        embedding = Embedding(feature, len(vector), metric)
+        return self._vectors.search(connection, indexes, embedding, vector, k, where=where, documents=documents)
 
     def search_text(
         self, connection: Connection, indexes: Sequence[Index], query: str, k: int, *, where: Filter | None = None
@@ -175,7 +177,7 @@ class PostgresDocuments:
         *,
         blob_ids: Sequence[str] | None = None,
     ) -> int:
-        return postgres_removal.delete_of_objects(connection, namespace_id, object_ids, blob_ids)
+        return postgres_removal.delete_of_objects(connection, self._vectors, namespace_id, object_ids, blob_ids)
 
     def query(self, connection: Connection, index: Index, query: Query, *, vectors: bool = False) -> Found[Document]:
         found = listing.list_documents(connection, index, query)
@@ -242,7 +244,7 @@ class PostgresDocuments:
         text_index.write_again(connection, after, edited)
 
     def delete(self, connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:
-        return postgres_removal.delete(connection, index, document_ids)
+        return postgres_removal.delete(connection, self._vectors, index, document_ids)
 
     def hold_off_deletions(self, connection: Connection, namespace_id: str) -> int:
         return postgres_removal.hold_off_deletions(connection, namespace_id)
@@ -251,8 +253,7 @@ class PostgresDocuments:
         found = self._with_vectors(connection, [index], [{"document_id": each.document_id} for each in documents])
         return [changed(each, vectors=found.get(each.document_id, {})) for each in documents]
 
-    @staticmethod
     def _with_vectors(
-        connection: Connection, indexes: Sequence[Index], rows: list[dict[str, Any]]
+        self, connection: Connection, indexes: Sequence[Index], rows: list[dict[str, Any]]
     ) -> dict[str, dict[str, list[float]]]:
-        return vector_rows.read(connection, indexes, [row["document_id"] for row in rows])
+        return self._vectors.read(connection, indexes, [row["document_id"] for row in rows])

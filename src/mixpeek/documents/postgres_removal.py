@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
 from mixpeek.db.pool import Connection, dict_rows, scalar
-from mixpeek.documents import vector_rows
 from mixpeek.documents.port import Index, Sources
+from mixpeek.documents.vectors import VectorStore
 
 # What is returned of a document whose row is deleted.
 _GONE: LiteralString = (
@@ -22,7 +22,12 @@ OF_OBJECTS = "d.object_id = s.id AND d.source_document_id IS NULL"
 
 
 def keep_only(
-    connection: Connection, index: Index, kept: Mapping[str, int | None], sources: Sources, batch_id: str
+    connection: Connection,
+    vectors: VectorStore,
+    index: Index,
+    kept: Mapping[str, int | None],
+    sources: Sources,
+    batch_id: str,
 ) -> int:
     """See `DocumentStore.keep_only`."""
     place = {"collection": index.collection_id, "generation": index.generation}
@@ -45,7 +50,7 @@ def keep_only(
         f" AND document_id = ANY(%(extra)s) RETURNING {_GONE}",
         {**place, "extra": extra},
     )
-    return _remove_all(connection, gone, by=batch_id)
+    return _remove_all(connection, vectors, gone, by=batch_id)
 
 
 def _is_kept(document: Mapping[str, Any], kept: Mapping[str, int | None]) -> bool:
@@ -53,7 +58,7 @@ def _is_kept(document: Mapping[str, Any], kept: Mapping[str, int | None]) -> boo
     return parts is None or document["position"] < parts
 
 
-def delete(connection: Connection, index: Index, document_ids: Sequence[str]) -> set[str]:
+def delete(connection: Connection, vectors: VectorStore, index: Index, document_ids: Sequence[str]) -> set[str]:
     """See `DocumentStore.delete`."""
     namespace_id = scalar(
         connection, "SELECT namespace_id FROM collections WHERE collection_id = %s", [index.collection_id]
@@ -79,12 +84,16 @@ def delete(connection: Connection, index: Index, document_ids: Sequence[str]) ->
             [one["document_id"] for one in gone],
         ],
     )
-    _remove_all(connection, gone, number=number)
+    _remove_all(connection, vectors, gone, number=number)
     return {one["document_id"] for one in gone}
 
 
 def delete_of_objects(
-    connection: Connection, namespace_id: str, object_ids: Sequence[str], blob_ids: Sequence[str] | None
+    connection: Connection,
+    vectors: VectorStore,
+    namespace_id: str,
+    object_ids: Sequence[str],
+    blob_ids: Sequence[str] | None,
 ) -> int:
     """See `DocumentStore.delete_of_objects`."""
     number = hold_off_batches(connection, namespace_id)
@@ -102,7 +111,7 @@ def delete_of_objects(
             "blobs": None if blob_ids is None else list(blob_ids),
         },
     )
-    return _remove_all(connection, gone, number=number)
+    return _remove_all(connection, vectors, gone, number=number)
 
 
 def hold_off_batches(connection: Connection, namespace_id: str) -> int:
@@ -124,12 +133,12 @@ def hold_off_deletions(connection: Connection, namespace_id: str) -> int:
     return scalar(connection, "SELECT number FROM document_deletions WHERE namespace_id = %s", [namespace_id]) or 0
 
 
-def remove_made_of(connection: Connection, document_ids: Sequence[str]) -> int:
+def remove_made_of(connection: Connection, vectors: VectorStore, document_ids: Sequence[str]) -> int:
     """See `DocumentStore.remove_made_of`."""
-    return _remove_all(connection, _delete_made_of(connection, document_ids))
+    return _remove_all(connection, vectors, _delete_made_of(connection, document_ids))
 
 
-def remove_some(connection: Connection, index: Index, most: int) -> int:
+def remove_some(connection: Connection, vectors: VectorStore, index: Index, most: int) -> int:
     """See `DocumentStore.remove_some`."""
     place = {"collection": index.collection_id, "generation": index.generation, "most": most}
     gone = dict_rows(
@@ -140,7 +149,7 @@ def remove_some(connection: Connection, index: Index, most: int) -> int:
         f"  ORDER BY document_id LIMIT %(most)s) RETURNING {_GONE}",
         place,
     )
-    remove_rest(connection, gone)
+    remove_rest(connection, vectors, gone)
     ids = [one["document_id"] for one in gone]
     kept = dict_rows(
         connection,
@@ -148,24 +157,26 @@ def remove_some(connection: Connection, index: Index, most: int) -> int:
         " AND generation <> %(generation)s AND document_id = ANY(%(ids)s)",
         {**place, "ids": ids},
     )
-    remove_made_of(connection, sorted({*ids} - {one["document_id"] for one in kept}))
+    remove_made_of(connection, vectors, sorted({*ids} - {one["document_id"] for one in kept}))
     return len(gone)
 
 
-def remove_rest(connection: Connection, gone: Sequence[Mapping[str, Any]]) -> None:
+def remove_rest(connection: Connection, vectors: VectorStore, gone: Sequence[Mapping[str, Any]]) -> None:
     """Remove what there is beside the rows of documents, which are deleted already."""
     by_index: dict[Index, list[str]] = {}
     for one in gone:
         by_index.setdefault(Index(one["collection_id"], one["generation"]), []).append(one["document_id"])
     for index in sorted(by_index, key=lambda index: (index.collection_id, index.generation)):
-        vector_rows.remove(connection, index, by_index[index])
+        vectors.remove(connection, index, by_index[index])
         connection.execute(
             "DELETE FROM document_keys WHERE collection_id = %s AND generation = %s AND document_id = ANY(%s)",
             [index.collection_id, index.generation, by_index[index]],
         )
 
 
-def _remove_all(connection: Connection, gone: list[dict[str, Any]], *, number: int = 0, by: str = "") -> int:
+def _remove_all(
+    connection: Connection, vectors: VectorStore, gone: list[dict[str, Any]], *, number: int = 0, by: str = ""
+) -> int:
     """Remove the rest of documents whose rows are deleted, then all that was made of them; return how many.
 
     Args: number: the deletion it is, of those that users make. by: the batch that removes what it no longer makes.
@@ -174,7 +185,7 @@ def _remove_all(connection: Connection, gone: list[dict[str, Any]], *, number: i
     while gone:
         removed += len(gone)
         _note(connection, gone, number, by)
-        remove_rest(connection, gone)
+        remove_rest(connection, vectors, gone)
         gone = _delete_made_of(connection, [one["document_id"] for one in gone])
     return removed
 

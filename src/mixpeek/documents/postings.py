@@ -6,7 +6,6 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,6 @@ _row_head = struct.Struct("!hiqiii").pack
 _length = struct.Struct("!i").pack
 
 
-@lru_cache(maxsize=65_536)
 def number_of(term: str) -> int:
     """Return the number a term is stored by, within the range of an `integer` of PostgreSQL."""
     number = zlib.crc32(term.encode())

@@ -24,15 +24,18 @@ log = logging.getLogger(__name__)
 # A swap of tables waits for the searches that run, and later ones wait for it: no longer than this at a time.
 SWAP_WAIT_MS = 50
 SWAP_PAUSE_S = 0.5
-_BUILD = "SET maintenance_work_mem = '512MB'; SET max_parallel_maintenance_workers = 0"
 
 
 class SegmentBuilder:
-    """Indexes what is sealed, then merges what is worth it, until there is nothing left to do for an index."""
+    """Indexes what is sealed, then merges what is worth it, until there is nothing left to do for an index.
 
-    def __init__(self, database: Database, limits: Limits | None = None) -> None:
+    Args: build_mb: memory that the build of an index may take; segments are merged as far as that suffices.
+    """
+
+    def __init__(self, database: Database, limits: Limits | None = None, build_mb: int = 512) -> None:
         self._database = database
         self._limits = limits or Limits()
+        self._build_mb = build_mb
 
     def next_step(self, index: Index, task_id: str) -> str | None:
         """Carry out the next step and return what it was; None when all is done, or the index is gone."""
@@ -40,13 +43,15 @@ class SegmentBuilder:
             segments = segment_queries.list_segments(connection, index)
             [layout] = segment_queries.layouts(connection, [index])
             embeddings = self._embeddings(connection, index)
+            is_filled = segment_queries.is_filled(connection, index)
         if layout.number is None:
             return None
         sealed = [each for each in segments if each.state == "sealed" and each.table_name is not None]
         if sealed:
             self._index(index, sealed[0], embeddings, task_id)
             return f"indexed segment {sealed[0].segment}"
-        sources = plan_merge(segments, self._limits)
+        fits = self._build_mb * 1024 * 1024 // max([1, *(each.build_bytes for each in embeddings)])
+        sources = plan_merge(segments, self._limits, is_filled=is_filled, fits=fits)
         if not sources:
             return None
         merged = self._merge(layout, sources, embeddings, task_id)
@@ -67,7 +72,9 @@ class SegmentBuilder:
     def _building(self) -> Iterator[Connection]:
         """Yield a connection without a transaction, as an index that is built concurrently wants it."""
         with psycopg.connect(self._database.url, autocommit=True) as connection:
-            connection.execute(_BUILD)
+            connection.execute(
+                f"SET maintenance_work_mem = '{self._build_mb}MB'; SET max_parallel_maintenance_workers = 0"
+            )
             yield connection
 
     def _index(self, index: Index, segment: Segment, embeddings: Sequence[Embedding], task_id: str) -> None:
@@ -76,7 +83,7 @@ class SegmentBuilder:
             self._await_writers(connection, index)
             for place, embedding in enumerate(embeddings):
                 name = f"{segment.table_name}_v{place}"
-                statement = embedding.index(name, str(segment.table_name), concurrently=True)
+                statement = embedding.index(name, str(segment.table_name), segment.rows, concurrently=True)
                 if statement is not None:
                     # What a crash has left of an index is invalid, and would be taken for one.
                     connection.execute(f"DROP INDEX IF EXISTS {name}")
@@ -105,10 +112,10 @@ class SegmentBuilder:
                 for table in segment_queries.forget_unfinished(connection, index):
                     connection.execute(f"DROP TABLE IF EXISTS {table}")
             self._await_writers(connection, index)
-            merged = self._copy(connection, layout, sources)
+            merged, rows = self._copy(connection, layout, sources), sum(each.rows for each in sources)
             for place, embedding in enumerate(embeddings):
                 name = f"{merged.table_name}_v{place}"
-                statement = embedding.index(name, str(merged.table_name), concurrently=False)
+                statement = embedding.index(name, str(merged.table_name), rows, concurrently=False)
                 if statement is not None:
                     connection.execute(statement)
             connection.execute(f"ANALYZE {merged.table_name}")

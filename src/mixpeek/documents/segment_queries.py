@@ -123,7 +123,7 @@ def note_rows(connection: Connection, index: Index, segment: Segment, rows: int,
             )
             add_segment(connection, index)
             analyze(connection)
-    elif written >= limits.segment_rows and _count_own(connection, index) < limits.most_segments:
+    elif written >= limits.segment_rows and _count_own(connection, index) < limits.most_while_filled:
         _seal(connection, index, segment)
         add_segment(connection, index)
 
@@ -196,6 +196,19 @@ def forget_unfinished(connection: Connection, index: Index) -> list[str]:
         [index.collection_id, index.generation],
     )
     return [row["table_name"] for row in rows]
+
+
+def is_filled(connection: Connection, index: Index) -> bool:
+    """Tell whether a batch that runs has chunks left to be stored here; the database asks for merges when it ends."""
+    return bool(
+        scalar(
+            connection,
+            "SELECT EXISTS (SELECT FROM batches b JOIN batch_chunks c USING (batch_id)"
+            " WHERE b.status IN ('PENDING', 'PROCESSING', 'IN_PROGRESS') AND c.committed_at IS NULL"
+            " AND c.collection_id = %s AND c.generation = %s)",
+            [index.collection_id, index.generation],
+        )
+    )
 
 
 def analyze(connection: Connection) -> None:

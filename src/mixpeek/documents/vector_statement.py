@@ -30,10 +30,14 @@ class SearchStatement:
         self._large = [layout for layout in layouts if layout.number is not None]
         self.params: dict[str, Any] = {
             "feature": embedding.name,
-            "all_collections": [layout.index.collection_id for layout in layouts],
-            "all_generations": [layout.index.generation for layout in layouts],
             "large": len(self._large),
         }
+        self._is_single = len(layouts) == 1
+        if self._is_single:
+            self.params |= {"collection": layouts[0].index.collection_id, "generation": layouts[0].index.generation}
+        else:
+            self.params["all_collections"] = [layout.index.collection_id for layout in layouts]
+            self.params["all_generations"] = [layout.index.generation for layout in layouts]
         for name, indexes in (("shared", self._shared), ("large", [layout.index for layout in self._large])):
             for place, index in enumerate(indexes):
                 self.params[f"{name}_collection_{place}"] = index.collection_id
@@ -60,22 +64,39 @@ class SearchStatement:
                 self._marks[name] = f" AND {marks.text}"
                 self.params |= marks.params
 
-    def text(self, *, looked_at: int = 0, filter_first: bool = False) -> str:
-        """Return it whole: with a filter, either tried on so many of the nearest, or on all documents first."""
+    def text(self, *, looked_at: int = 0, filter_first: bool = False, documents: bool = False) -> str:
+        """Return it whole: with a filter, either tried on so many of the nearest, or on all documents first.
+
+        Args: documents: also return what is stored of each.
+        """
         parts = [self._shared_part()] if self._shared else []
         for place, layout in enumerate(self._large):
             if filter_first:
                 parts.append(self._filtered(f"large_{place}", _of_index(place), self._of_segments(layout)))
             else:
                 parts.append(self._ordered(place, layout, looked_at))
+        if self._is_single:
+            # Without lists: what the planner expects of them keeps it from one plan for every query.
+            one_of_them = "l.collection_id = %(collection)s AND l.generation = %(generation)s"
+            generation = "%(generation)s"
+        else:
+            lists = "%(all_collections)s::text[], %(all_generations)s::int[]"
+            one_of_them = f"(l.collection_id, l.generation) IN (SELECT * FROM unnest({lists}))"
+            generation = (
+                "(%(all_generations)s::int[])[array_position(%(all_collections)s::text[], found.collection_id)]"
+            )
         # Those that became large since they were looked up have left the shared table, perhaps.
-        unchanged = (
-            "(SELECT count(*) FROM large_indexes l WHERE (l.collection_id, l.generation) IN (SELECT * FROM"
-            " unnest(%(all_collections)s::text[], %(all_generations)s::int[]))) = %(large)s"
-        )
-        return (
+        unchanged = f"(SELECT count(*) FROM large_indexes l WHERE {one_of_them}) = %(large)s"
+        found = (
             f"SELECT document_id, collection_id, distance FROM ({' UNION ALL '.join(f'({part})' for part in parts)})"
             f" found WHERE {unchanged} ORDER BY distance, document_id LIMIT {self._limit}"
+        )
+        if not documents:
+            return found
+        return (
+            f"SELECT found.*, d.* FROM ({found}) found CROSS JOIN LATERAL (SELECT payload, internal, created_at,"
+            " updated_at FROM documents d WHERE d.collection_id = found.collection_id AND d.document_id ="
+            f" found.document_id AND d.generation = {generation} OFFSET 0) d ORDER BY distance, document_id"
         )
 
     def sample(self) -> str:

@@ -54,6 +54,7 @@ async def examine(
     overrides: Overrides = NO_OVERRIDES,
     origin: LogOrigin | None = None,
     background: bool = True,
+    cleared: Callable[[], None] | None = None,
     keep: Callable[[Host], None] | None = None,
 ) -> Examination:
     """Return everything found in an unpacked plugin.
@@ -68,6 +69,7 @@ async def examine(
         overrides: the severities of rules that do not have their own.
         origin: where the host's output is kept; None keeps none of it.
         background: whether the host leaves the processor to everybody else first.
+        cleared: called once neither structure nor rules have an error, before any of the plugin's code is run.
         keep: told the host in the end, if it lives, instead of closing it: who is told must close it.
     Raises: PlatformError: a host could not be started for a reason that is not the plugin's.
     """
@@ -81,6 +83,8 @@ async def examine(
     if text is not None and not has_errors(code):
         spec = HostSpec(plugin_dir=unpacked.root, name=name, uid=uid, extra_paths=extra_paths, origin=origin)
         spec = replace(spec, background=background)
+        if cleared is not None and not has_errors(structure):
+            cleared()
         await seen.ask_host(_Hosts(execution, spec, timeout_s, keep), is_whole=not has_errors(structure))
     await seen.read_text()
     seen.compare(expected_name, expected_version)

@@ -10,6 +10,8 @@ from mixpeek.contract.manifest import Feature
 
 # Below this cosine, realtime and batch do not mean the same vector.
 PARITY = 0.999
+# Vectors are stored in single precision.
+LARGEST_NUMBER = 3.4028234663852886e38
 
 
 def vector_from_reply(reply: Any, feature: Feature, *, only_feature: bool) -> list[float] | None:
@@ -36,7 +38,7 @@ def fault_of_vector(vector: Any, feature: Feature) -> str | None:
         return f"feature {name!r} is not a list of numbers"
     if len(vector) != feature.embedding_dim:
         return f"feature {name!r} has {len(vector)} numbers, its manifest says {feature.embedding_dim}"
-    if not all(isinstance(number, int | float) and _is_finite(number) for number in vector):
+    if not all(isinstance(number, int | float) and abs(number) <= LARGEST_NUMBER for number in vector):
         return f"feature {name!r} holds a value that is not a finite number"
     return None
 
@@ -54,10 +56,3 @@ def _scaled(vector: Sequence[float]) -> list[float]:
     """Return a vector of the same direction whose largest number is 1, so that no product overflows."""
     largest = max((abs(float(number)) for number in vector), default=0.0)
     return [float(number) / largest for number in vector] if largest else [0.0] * len(vector)
-
-
-def _is_finite(number: float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # a whole number beyond what a float can say
-        return False

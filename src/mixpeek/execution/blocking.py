@@ -6,13 +6,13 @@ Calls run on a loop elsewhere, given or kept in a thread; tables are encoded and
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mixpeek.execution.grants import Grants
 from mixpeek.execution.local import LocalExecution
-from mixpeek.execution.local_host import LocalHost
 from mixpeek.execution.needs import start_built
 from mixpeek.execution.port import (
     CALL_TIMEOUT_S,
@@ -29,6 +29,7 @@ from mixpeek.execution.port import (
     Reported,
     Step,
 )
+from mixpeek.execution.source import HostSource, StreamHost
 from mixpeek.execution.tables import from_stream, partial_run_from, to_stream
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ Result = TypeVar("Result")
 class BlockingHost:
     """A host whose calls block the calling thread; the methods are those of `Host`."""
 
-    def __init__(self, host: LocalHost, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, host: StreamHost, loop: asyncio.AbstractEventLoop) -> None:
         self._host = host
         self._loop = loop
 
@@ -125,10 +126,8 @@ class BlockingExecution:
     With `loop`, that running loop is used (never call from its own thread); without, a thread is kept for one.
     """
 
-    def __init__(
-        self, execution: LocalExecution | None = None, *, loop: asyncio.AbstractEventLoop | None = None
-    ) -> None:
-        self._execution = execution or LocalExecution()
+    def __init__(self, execution: HostSource | None = None, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._execution: HostSource = execution or LocalExecution()
         self._thread: threading.Thread | None = None
         if loop is None:
             loop = asyncio.new_event_loop()
@@ -146,6 +145,25 @@ class BlockingExecution:
         """Start a host and return it once it answers."""
         return BlockingHost(_wait(self._execution.start(spec, timeout_s=timeout_s), self._loop), self._loop)
 
+    def begin_start_built(
+        self,
+        spec: HostSpec,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        version: str | None = None,
+        timeout_s: float = START_TIMEOUT_S,
+    ) -> concurrent.futures.Future[tuple[BlockingHost, tuple[Step, ...]]]:
+        """Begin what `start_built` does; a future that is cancelled leaves no host behind."""
+
+        async def start() -> tuple[BlockingHost, tuple[Step, ...]]:
+            started = await start_built(self._execution, spec, parameters, version=version, timeout_s=timeout_s)
+            if future.cancelled():
+                await started.host.close()
+            return BlockingHost(started.host, self._loop), started.steps
+
+        future = asyncio.run_coroutine_threadsafe(start(), self._loop)
+        return future
+
     def start_built(
         self,
         spec: HostSpec,
@@ -155,9 +173,7 @@ class BlockingExecution:
         timeout_s: float = START_TIMEOUT_S,
     ) -> tuple[BlockingHost, tuple[Step, ...]]:
         """Start a host with what its pipeline needs, built; see `needs.start_built`."""
-        starting = start_built(self._execution, spec, parameters, version=version, timeout_s=timeout_s)
-        started = _wait(starting, self._loop)
-        return BlockingHost(started.host, self._loop), started.steps
+        return self.begin_start_built(spec, parameters, version=version, timeout_s=timeout_s).result()
 
     def pytest(self, spec: HostSpec, *, timeout_s: float = TESTS_TIMEOUT_S) -> PytestResult:
         """Run the plugin's own tests in a host of their own."""
@@ -169,7 +185,7 @@ class BlockingExecution:
         return self._execution.grants
 
     @property
-    def execution(self) -> LocalExecution:
+    def execution(self) -> HostSource:
         """The execution these calls go to; its coroutines belong into `call`."""
         return self._execution
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from mixpeek.errors import (
     InvalidRequest,
+    MixpeekError,
     PluginCrashed,
     PluginError,
     PluginReplyInvalid,
@@ -86,7 +87,7 @@ class Connection(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._fd = -1
         self._lingerer = Lingerer()
-        self._end: PluginError | None = None
+        self._end: MixpeekError | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -118,6 +119,10 @@ class Connection(asyncio.Protocol):
         """
         self._kept_waiting_s = kept_waiting_s
         self._kept_waiting_before_s = kept_waiting_s()
+
+    def wait_apart_from(self, pid: int) -> None:
+        """Keep a processor for the process that answers, on this machine, while it is waited for on the spot."""
+        self._lingerer = Lingerer(apart_from=pid)
 
     @property
     def is_open(self) -> bool:
@@ -205,7 +210,7 @@ class Connection(asyncio.Protocol):
         self.data_received(data)
         return not self._calls
 
-    def fail(self, end: PluginError) -> None:
+    def fail(self, end: MixpeekError) -> None:
         """Refuse every call, now and later, with this error."""
         self._end = self._end or end
         if self._watch is not None:
@@ -220,7 +225,7 @@ class Connection(asyncio.Protocol):
                 call.answer.set_exception(self._refusal(end))
 
     @staticmethod
-    def _refusal(end: PluginError) -> PluginError:
+    def _refusal(end: MixpeekError) -> MixpeekError:
         return type(end)(end.message, **end.details)
 
     @property

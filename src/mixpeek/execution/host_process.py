@@ -12,12 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from mixpeek.errors import PluginError, PluginFlooded
+from mixpeek.errors import PluginCrashed, PluginError, PluginFlooded
 from mixpeek.execution import sandbox
 from mixpeek.execution.asks.veil import Veil
-from mixpeek.execution.host_log import HostLog
-from mixpeek.execution.output import readable
 from mixpeek.execution.port import HostSpec
+from mixpeek.execution.printed import Hears, Printed
 from mixpeek.lifeline import Lifeline
 
 # What a host that has ended printed last is read within this; a process of its own may hold the pipe for longer.
@@ -47,13 +46,10 @@ class HostProcess(asyncio.SubprocessProtocol):
         keep_bytes: int,
         on_exit: Callable[[], None] | None,
         on_flood: Callable[[PluginError], None],
-        log: HostLog | None = None,
+        log: Hears | None = None,
         veil: Veil | None = None,
     ) -> None:
-        self._log = log
-        self._veil = veil or Veil()
-        self._printed = bytearray()
-        self._keep_bytes = keep_bytes
+        self._printed = Printed(keep_bytes, log, veil)
         self._on_exit = on_exit
         self._on_flood = on_flood
         self._allowance = float(_PRINT_BYTES)
@@ -124,11 +120,7 @@ class HostProcess(asyncio.SubprocessProtocol):
         if self._allowance < 0 and not self._is_flooded:
             self._is_flooded = True
             self._on_flood(PluginFlooded(f"The plugin printed more than {_PRINT_BYTES // 1024**2} MiB at once"))
-        self._printed += data
-        if len(self._printed) > 2 * self._keep_bytes:
-            del self._printed[: -self._keep_bytes]
-        if self._log is not None:
-            self._log.receive(data)
+        self._printed.receive(data)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002
         self.drained.set()
@@ -145,8 +137,8 @@ class HostProcess(asyncio.SubprocessProtocol):
             await asyncio.wait_for(self.drained.wait(), _DRAIN_S)
 
     def tail(self) -> str:
-        # Covered as a whole: a cut could leave the end of a secret.
-        return readable(self._veil.cover_bytes(bytes(self._printed))[-self._keep_bytes :])
+        """Return the last of what it printed."""
+        return self._printed.tail()
 
 
 def ending(code: int | None) -> str:
@@ -158,3 +150,10 @@ def ending(code: int | None) -> str:
         return f"was killed by {signal.Signals(number).name}"
     except ValueError:
         return f"ended with status {code}"
+
+
+def crash_from(exit_status: int | None, tail: str) -> PluginCrashed:
+    """Return the error of calls whose host ended so, having printed `tail` last."""
+    last = tail.rstrip().rpartition("\n")[2][:300]
+    told = f"; it last printed: {last}" if last else ""
+    return PluginCrashed(f"The plugin's host {ending(exit_status)}{told}", exit_status=exit_status, stderr=tail[-4000:])

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import Literal
+import os
 
-from mixpeek.errors import PlatformError, PluginCrashed, PluginTimedOut
-from mixpeek.execution import sandbox
+from mixpeek.errors import PluginCrashed, PluginTimedOut
 from mixpeek.execution.asks.channel import AskChannel
 from mixpeek.execution.asks.port import Broker
 from mixpeek.execution.asks.veil import Veil
@@ -19,6 +18,7 @@ from mixpeek.execution.grants import Grants
 from mixpeek.execution.host_log import HostLog
 from mixpeek.execution.local_host import LocalHost
 from mixpeek.execution.port import START_TIMEOUT_S, TESTS_TIMEOUT_S, Host, HostSpec, LogSink, PytestResult
+from mixpeek.execution.spawning import mode_for
 
 # pytest's own code for a run that was interrupted.
 _ENDED = 2
@@ -33,10 +33,14 @@ class LocalExecution:
         self._broker = broker
         self._hosts: list[LocalHost] = []
 
+    def processors(self) -> int:
+        """Return how many processors this machine has."""
+        return os.cpu_count() or 1
+
     async def start(self, spec: HostSpec, *, timeout_s: float = START_TIMEOUT_S) -> LocalHost:
         """Start a host and return it once it answers."""
         spec, _ = self.grants.decide(spec)
-        mode = await _mode(spec)
+        mode = await mode_for(spec)
         veil = Veil()
         log = HostLog(self._logs, spec.origin, veil) if self._logs and spec.origin else None
         # In the name of whom it works for, which is not always whose plugin it is.
@@ -74,16 +78,3 @@ async def tests_of(host: Host, *, timeout_s: float = TESTS_TIMEOUT_S) -> PytestR
     finally:
         await host.close()
     return PytestResult(exit_code, host.stderr_tail())
-
-
-async def _mode(spec: HostSpec) -> Literal["bubblewrap", "off"]:
-    status = await asyncio.to_thread(sandbox.require)
-    if status.mode == "off":
-        return "off"
-    closed = await asyncio.to_thread(sandbox.find_closed, spec.plugin_dir)
-    if closed is not None:
-        raise PlatformError(
-            f"{closed} cannot be read by the user that plugins run as",
-            hint=f"Run `chmod -R a+rX {spec.plugin_dir}`",
-        )
-    return "bubblewrap"

@@ -107,7 +107,7 @@ class HostSpec:
     `scratch_bytes` caps the private /tmp, which counts as memory; `network` and `gpu` are given only to those who
     declare that they need them (`execution.needs`); `label` says in logs whose host it is; one that works in the
     `background` leaves the processor to everybody else first; with an `origin`, what it prints is kept, and it may
-    ask for assets and secrets of that namespace.
+    ask for assets and secrets of that namespace; `cpus` and `gpus` are what a cluster reserves for it, where declared.
     """
 
     plugin_dir: Path
@@ -123,6 +123,8 @@ class HostSpec:
     label: str = ""
     background: bool = True
     origin: LogOrigin | None = None
+    cpus: float | None = None
+    gpus: float | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,15 @@ class Health:
     busy: bool
     waiting: int
     answered: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a host on another machine used when that machine told last; `host` is a number that no other host has."""
+
+    host: int
+    memory_bytes: int
+    cpu_s: float
 
 
 @dataclass(frozen=True)
@@ -235,6 +246,10 @@ class Host(Protocol):
     @property
     def reported(self) -> Reported | None:
         """How far the step that runs says it is, None where it has said nothing."""
+
+    @property
+    def told(self) -> Told | None:
+        """What its machine told last of what it uses; None on this machine, whose kernel knows, and before."""
 
     def stderr_tail(self) -> str:
         """Return the last of what the plugin printed, on either stream."""

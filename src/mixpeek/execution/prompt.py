@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 # As long as a call, or a caller between two requests, may take that is waited for on the spot.
 LINGER_S = 0.0003
@@ -38,10 +39,12 @@ class Lingerer:
     Args:
         yields: lend the processor between two looks, to who is to send and may have been put on it. A host that
             computes has a processor of its own: there, the lending would only cost.
+        apart_from: the pid of who is to send; where both were put on one processor, this thread leaves it.
     """
 
-    def __init__(self, *, yields: bool = False) -> None:
+    def __init__(self, *, yields: bool = False, apart_from: int = 0) -> None:
         self._yields = yields
+        self._apart_from = apart_from
         self._arrived = memoryview(bytearray(_READ_BYTES))
         self._late = self._skip = 0
 
@@ -68,3 +71,30 @@ class Lingerer:
                 self._late = 0
                 return
         self._skip = self._late = min(2 * self._late + 1, _MOST_SKIPPED)
+        if self._apart_from:
+            leave_processor_of(self._apart_from)
+
+
+def leave_processor_of(pid: int) -> bool:
+    """Have this thread go on on another processor if `pid` is on the same one; return whether it does.
+
+    Processes that wake each other are kept together by the kernel, even beside an idle processor, and then the one
+    that looks out keeps the other from what it is waited for.
+    """
+    here = _processor_of("thread-self")
+    if here is None or here != _processor_of(str(pid)):
+        return False
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, allowed - {here})
+        os.sched_setaffinity(0, allowed)
+    except OSError:  # there is no other, or it may not be chosen here
+        return False
+    return True
+
+
+def _processor_of(process: str) -> int | None:
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[36])
+    except (OSError, ValueError, IndexError):
+        return None

@@ -134,7 +134,7 @@ class Watchdog:
     def watch(self, host: Watched, outer_pid: int, *, memory_bytes: int, background: bool = True) -> None:
         """Watch the innermost process under `outer_pid`, which must have started."""
         pid = innermost(outer_pid)
-        _stand_back(pid, background=background)
+        stand_back(pid, background=background)
         with self._lock:
             self._watches[id(host)] = _Watch(host, pid, Judge(memory_bytes))
             if self._thread is None:
@@ -221,7 +221,7 @@ def _tmpfs_bytes(path: str) -> int:
     return (stats.f_blocks - stats.f_bfree) * stats.f_frsize + (stats.f_files - stats.f_ffree) * _INODE_BYTES
 
 
-def _stand_back(pid: int, *, background: bool) -> None:
+def stand_back(pid: int, *, background: bool) -> None:
     """Have the kernel end this process before ours when memory is short; in the background, run it after ours too.
 
     A host's /proc is read-only, so it cannot undo this. Niceness it takes on by itself; but where the kernel groups

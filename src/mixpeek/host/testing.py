@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import logging
 from collections.abc import Iterable
 
 from mixpeek.contract.asking import connect
 from mixpeek.host.loader import PluginPackage
 from mixpeek.host.records import RecordHandler
+
+# The mount is read-only, so there is no cache; and the walls let no process talk to another, as several would: where
+# xdist is loaded, installed plugins such as rerunfailures open sockets for it before any test.
+_WITHOUT = ("-p", "no:cacheprovider", "-p", "no:xdist")
 
 
 def run_tests(package: PluginPackage) -> int:
@@ -25,13 +30,18 @@ def run_tests(package: PluginPackage) -> int:
     logging.root.setLevel(logging.WARNING)
     package.mount()
     root = str(package.root)
-    # The mount is read-only, so pytest gets no cache; tests import the package by name, or its modules directly.
-    options = ["-p", "no:cacheprovider", f"--rootdir={root}", "--import-mode=importlib", f"{root}/tests"]
-    return int(pytest.main(options))
+    # Tests import the package by name, or its modules directly.
+    return int(pytest.main([*_WITHOUT, f"--rootdir={root}", "--import-mode=importlib", f"{root}/tests"]))
 
 
 def import_libraries(modules: Iterable[str], *, with_pytest: bool) -> None:
     """Import modules that are none of the plugin's; one that cannot be is left to the plugin, which is told why."""
-    for name in (*modules, *(("pytest",) if with_pytest else ())):
+    for name in modules:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    if with_pytest:
+        # It imports most of itself when it runs, and installed plugins to name them, as `--version` twice does.
+        with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
+            import pytest
+
+            pytest.main(["--version", "--version", *_WITHOUT])

@@ -18,6 +18,8 @@ _NAMES = frozenset(
         *("gaierror", "IncompleteRead", "ClientConnectionError", "ServerDisconnectedError"),
     }
 )
+# Our own, with a code that says whether another try may help.
+_ASSETS, _PASSING = "AssetUnavailable", frozenset({"unavailable", "timed_out"})
 _MOST_CAUSES = 8
 
 
@@ -32,6 +34,8 @@ def retry_after_s_of(error: BaseException) -> float | None:
             if _status(cause, response) in _STATUSES:
                 return _retry_after_s(response)
             if _NAMES.intersection(kind.__name__ for kind in type(cause).__mro__):
+                return AT_ONCE_S
+            if type(cause).__name__ == _ASSETS and getattr(cause, "code", None) in _PASSING:
                 return AT_ONCE_S
         cause = cause.__cause__ or cause.__context__
     return None

@@ -51,6 +51,11 @@ class Module:
     facts: PluginFacts = NO_FACTS
 
     @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Return all nodes of the tree, each once: to walk through it takes long, and many rules do."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
     def row_code(self) -> RowCode:
         """Return what the file's code does once for every row."""
         return RowCode(self.tree)
@@ -85,7 +90,7 @@ class Module:
     @cached_property
     def asked_about(self) -> frozenset[int]:
         """Return the ids of the expressions of which only the truth, the identity or nothing is used."""
-        return frozenset(id(part) for node in ast.walk(self.tree) for part in _only_asked_about(node))
+        return frozenset(id(part) for node in self.nodes for part in _only_asked_about(node))
 
     def comments(self) -> Iterator[tuple[int, bool, str]]:
         """Return each comment: its line, whether it stands alone there, and its text."""
@@ -187,8 +192,10 @@ def parse(  # noqa: PLR0911 - a reason a line
             f"Not valid Python: {cause.msg}",
             path=path,
             line=cause.lineno or None,
-            column=cause.offset or None,  # 0 where the parser knows no place
-            hint="Correct the line, then check again",
+            column=max(cause.offset or 0, 0) or None,  # 0 or less where the parser knows no place
+            hint="Correct the line, then check again"
+            if cause.lineno
+            else "Save the file as UTF-8, without a coding line",
         )
     except ValueError as cause:
         return error("code.syntax", f"Not valid Python: {cause}", path=path, hint="Save the file as UTF-8 text")

@@ -109,7 +109,7 @@ def _defines(root: Path, path: str, name: str) -> bool:
     module = read_module(root, path)
     if isinstance(module, Finding):
         return True  # the scan says what is wrong with the file
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
             return True
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == name:

@@ -54,8 +54,8 @@ def read_header(block: bytes) -> Header:
 def _check_sum(block: bytes) -> None:
     claimed = _number(block[_CHECKSUM])
     rest = block[: _CHECKSUM.start] + b" " * 8 + block[_CHECKSUM.stop :]
-    signed = sum(byte - 256 if byte > 127 else byte for byte in rest)
-    if claimed not in (sum(rest), signed):
+    # Old tools summed signed bytes, which differs only where a header is not ASCII.
+    if claimed != sum(rest) and claimed != sum(byte - 256 if byte > 127 else byte for byte in rest):
         raise unreadable("archive.header_checksum", "The checksum of a tar header is wrong")
 
 

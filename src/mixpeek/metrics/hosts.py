@@ -1,10 +1,10 @@
-"""What hosts use, read from the kernel when somebody asks."""
+"""What hosts use, read from the kernel when somebody asks; of other machines, what these told last."""
 
 from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mixpeek.execution.watchdog import innermost
@@ -23,7 +23,8 @@ class HostUsage:
     """
 
     def __init__(self) -> None:
-        self._cpu_s: dict[int, float] = {}  # by the pid of the host's outermost process
+        # By the pid of the host's outermost process; of a host on another machine, by its number, below 0.
+        self._cpu_s: dict[int, float] = {}
         self._spent_s: dict[tuple[str, str, str], float] = {}
 
     def samples(self, versions: Iterable[Seen]) -> Samples:
@@ -33,17 +34,24 @@ class HostUsage:
         samples: Samples = defaultdict(list)
         for seen in versions:
             resident, spent = 0, spent_before.get(seen.labels, 0.0)
-            for pid in seen.pids:
-                usage = usage_of(innermost(pid))
-                if usage is None:
-                    continue
-                resident += usage[0]
-                self._cpu_s[pid] = usage[1]
-                spent += max(0.0, usage[1] - before.get(pid, 0.0))
+            for host, held, used in _usages(seen):
+                resident += held
+                self._cpu_s[host] = used
+                spent += max(0.0, used - before.get(host, 0.0))
             self._spent_s[seen.labels] = spent
             samples["plugin_resident_memory_bytes"].append((seen.labels, resident))
             samples["plugin_cpu_seconds_total"].append((seen.labels, spent))
         return samples
+
+
+def _usages(seen: Seen) -> Iterator[tuple[int, int, float]]:
+    """Yield each host of a version: what it is known by, what it holds, and the processor time it has used."""
+    for pid in seen.pids:
+        usage = usage_of(innermost(pid))
+        if usage is not None:
+            yield pid, *usage
+    for told in seen.told:
+        yield -told.host, told.memory_bytes, told.cpu_s
 
 
 def usage_of(pid: int) -> tuple[int, float] | None:

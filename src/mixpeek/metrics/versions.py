@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from mixpeek.execution.port import Told
 from mixpeek.metrics.families import Samples
 from mixpeek.serving.replica import Served
 from mixpeek.serving.replica_set import ReplicaSet, Standing
@@ -42,6 +43,10 @@ class Seen:
     @property
     def pids(self) -> list[int]:
         return [pid for standing in self.standings for pid in standing.pids]
+
+    @property
+    def told(self) -> list[Told]:
+        return [told for standing in self.standings for told in standing.told]
 
 
 def look(sets: Iterable[ReplicaSet]) -> list[Seen]:

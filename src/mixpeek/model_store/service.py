@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,7 @@ from mixpeek.model_store.formats import ModelFormat, check_model
 from mixpeek.model_store.hub import Hub
 from mixpeek.model_store.models import ModelUpload, NamespaceModel, Pin
 from mixpeek.model_store.unpacking import unpack_model
-from mixpeek.objects.store import ObjectStore
+from mixpeek.objects.store import LocalCopy, ObjectStore
 from mixpeek.tenancy.models import Namespace
 from mixpeek.tenancy.quotas import QuotaExceeded
 
@@ -76,7 +75,7 @@ class ModelStore:
     ) -> dict[str, Any]:
         """Check what was uploaded and keep it as a model; a repeated confirm answers the same again.
 
-        Raises: NotFound, UploadUnusable, ModelRejected, ModelExists, QuotaExceeded.
+        Raises: NotFound, UploadUnusable, ObjectTooLarge, ModelRejected, ModelExists, QuotaExceeded.
         """
         with self.database.transaction() as connection:
             upload = queries.find_upload(connection, namespace.namespace_id, upload_id)
@@ -86,8 +85,7 @@ class ModelStore:
             return upload.result
         with self.cache.building() as scratch:
             archive = scratch / "archive"
-            sha256 = self._copy(upload, archive)
-            _check_transfer(archive, sha256, etag, size_bytes)
+            sha256 = self._copy(upload, archive, etag, size_bytes)
             content_hash = self._unpack(archive, scratch / "files", ModelFormat(upload.model_format), upload_id)
             result = self._keep(namespace, upload, archive, sha256, content_hash, actor)
             # The bytes are here already: deploying will find them.
@@ -187,7 +185,7 @@ class ModelStore:
         with self.cache.building() as scratch:
             archive = scratch / "archive"
             with archive.open("wb") as out:
-                out.writelines(self.objects.stream(model.archive_key))
+                out.writelines(self.objects.read(model.archive_key))
             unpack_model(archive, scratch / "files", ModelFormat(model.model_format), self.max_bytes)
             content_hash = self.cache.adopt(scratch / "files")
         if content_hash != model.content_hash:
@@ -199,14 +197,11 @@ class ModelStore:
         assert folder is not None
         return folder
 
-    def _copy(self, upload: ModelUpload, archive: Path) -> str:
-        """Copy what was uploaded into a file and return its sha256: a later PUT changes nothing any more."""
-        digest = hashlib.sha256()
+    def _copy(self, upload: ModelUpload, archive: Path, etag: str | None, size_bytes: int | None) -> str:
+        """Copy what was uploaded into a file and return its sha256."""
         try:
-            with archive.open("wb") as out:
-                for part in self.objects.stream(upload.object_key):
-                    digest.update(part)
-                    out.write(part)
+            with archive.open("w+b") as out:
+                copy = self.objects.copy_to(upload.object_key, out, limit_bytes=self.max_bytes)
         except NotFound as error:
             if upload.expires_at < datetime.now(UTC):
                 raise UploadUnusable(f"Upload {upload.upload_id} expired at {upload.expires_at.isoformat()}") from error
@@ -214,7 +209,8 @@ class ModelStore:
                 f"Nothing was uploaded for {upload.upload_id} yet",
                 hint="PUT the archive to `presigned_url`, then confirm again",
             ) from error
-        return digest.hexdigest()
+        _check_transfer(copy, etag, size_bytes)
+        return copy.sha256
 
     def _unpack(self, archive: Path, into: Path, form: ModelFormat, upload_id: str) -> str:
         content_hash = unpack_model(archive, into, form, self.max_bytes)
@@ -280,9 +276,8 @@ class ModelStore:
             )  # fmt: skip
 
 
-def _check_transfer(archive: Path, sha256: str, etag: str | None, size_bytes: int | None) -> None:
-    size = archive.stat().st_size
-    if size_bytes is not None and size_bytes != size:
-        raise UploadUnusable(f"{size} bytes arrived, but the client says it sent {size_bytes}")
-    if etag is not None and etag.strip('"') != sha256:
+def _check_transfer(copy: LocalCopy, etag: str | None, size_bytes: int | None) -> None:
+    if size_bytes is not None and size_bytes != copy.size_bytes:
+        raise UploadUnusable(f"{copy.size_bytes} bytes arrived, but the client says it sent {size_bytes}")
+    if etag is not None and not copy.has_etag(etag):
         raise UploadUnusable("The archive's ETag is not the one the client got")

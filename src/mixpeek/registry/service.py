@@ -97,14 +97,15 @@ class Registry:
     ) -> dict[str, Any]:
         """Validate what was uploaded and publish it; a repeated confirm answers the same again.
 
-        Raises: UploadMissing, UploadExpired, UploadMismatch, VersionExists, PluginRejected.
+        Raises: UploadMissing, UploadExpired, UploadMismatch, ObjectTooLarge, VersionExists, PluginRejected.
         """
         upload = self._uploaded(namespace, upload_id)
         if upload.state == "published" and upload.result is not None:
             return upload.result
         with ExitStack() as kept:
             try:
-                archive = kept.enter_context(local_copy(self.objects.read(upload.object_key)))
+                arrived = self.objects.arrived(upload.object_key, limit_bytes=self.max_archive_bytes)
+                archive = kept.enter_context(arrived)
             except NotFound:
                 # Another confirm of this upload may have published it, and cleared its bytes, since we looked.
                 upload = self._uploaded(namespace, upload_id)
@@ -263,5 +264,5 @@ def _confirmed(upload_id: str, version: PluginVersion) -> dict[str, Any]:
 def _check_transfer(archive: LocalCopy, etag: str | None, size_bytes: int | None) -> None:
     if size_bytes is not None and size_bytes != archive.size_bytes:
         raise UploadMismatch(f"{archive.size_bytes} bytes arrived, but the client says it sent {size_bytes}")
-    if etag is not None and etag.strip('"') != archive.sha256:
+    if etag is not None and not archive.has_etag(etag):
         raise UploadMismatch("The archive's ETag is not the one the client got")

@@ -8,8 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from psycopg.pq import TransactionStatus
+
 from mixpeek.db.pool import Connection, Database
-from mixpeek.documents.port import DocumentStore, Index
+from mixpeek.documents.port import Document, DocumentStore, Index
 from mixpeek.errors import RequestError
 from mixpeek.filters.query import Query
 from mixpeek.registry.models import PluginVersion
@@ -72,7 +74,10 @@ class Tools:
 
 
 class Reading:
-    """A transaction that is open while the database is asked, and not while anything else is waited for."""
+    """A connection that is held while the database is asked, and not while anything else is waited for.
+
+    Each statement is a transaction of its own, unless there is a deadline: then a transaction carries it.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -84,13 +89,15 @@ class Reading:
     @property
     def connection(self) -> Connection:
         if self._connection is None:
-            self._connection = self._open.enter_context(self._database.transaction())
+            self._connection = self._open.enter_context(self._database.reading())
             self.limit()
         return self._connection
 
     def limit(self) -> None:
         """Have statements end at the deadline, if there is one."""
         if self.deadline is not None and self._connection is not None:
+            if self._connection.info.transaction_status == TransactionStatus.IDLE:
+                self._open.enter_context(self._connection.transaction())
             left_ms = max(1, int((self.deadline - time.perf_counter()) * 1000))
             self._connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(left_ms)])
 
@@ -119,8 +126,8 @@ class Context:
     targets: list[Target]
     bound: Bound
     inputs: dict[str, Any]
-    # Executes another retriever for a document: (id, name or definition, inputs, how deep) → documents as answered.
-    nested: Callable[[Any, dict[str, Any], int], list[dict[str, Any]]]
+    # Executes another retriever for a document: (this, id, name or definition, inputs) → its best one as answered.
+    nested: Callable[[Context, Any, dict[str, Any]], dict[str, Any] | None]
     deadline: float | None = None
     depth: int = 0
     warnings: list[str] = field(default_factory=list)
@@ -164,15 +171,17 @@ class Context:
             return self.load(flow)
         wanted = MOST_RESULTS if flow.limit is None else min(flow.limit, MOST_RESULTS)
         # Of several collections any may hold the first ones.
-        query = Query(flow.offset + wanted, filter=flow.where, sort=flow.sort)
-        pages = [self.store.query(self.reading.connection, target.index, query) for target in self.targets]
-        rows = merge_sorted([page.rows for page in pages], flow.sort)
-        is_more = any(page.after for page in pages) or len(rows) > flow.offset + wanted
+        most = flow.offset + wanted
+        rows, is_more = list[Document](), False
+        for target in self.targets:
+            limit = most if flow.sort else max(1, most - len(rows))
+            page = self.store.query(self.reading.connection, target.index, Query(limit, flow.where, sort=flow.sort))
+            rows = merge_sorted([rows, page.rows], flow.sort)
+            is_more = is_more or page.after is not None or len(rows) > most
+            # Of many collections never more is held than of two.
+            del rows[most:]
         if is_more and (flow.limit is None or flow.limit > MOST_RESULTS):
             self.warn(
                 f"More than {MOST_RESULTS:,} documents pass the filter; the first {MOST_RESULTS:,} were looked at"
             )
-        return [
-            Result(row.document_id, row.collection_id, 0.0, stored=row)
-            for row in rows[flow.offset : flow.offset + wanted]
-        ]
+        return [Result(row.document_id, row.collection_id, 0.0, stored=row) for row in rows[flow.offset :]]

@@ -36,24 +36,18 @@ def order_by_mmr(relevance: Sequence[float], similarity: Matrix, balance: float,
     return picked
 
 
-def similarity_of_vectors(vectors: Sequence[Sequence[float] | None], metric: str) -> Matrix:
-    """Return how alike vectors are, shape (n, n): cosine, dot, or 1 / (1 + distance); 0 where one is missing."""
-    known = [place for place, vector in enumerate(vectors) if vector is not None]
-    whole = np.zeros((len(vectors), len(vectors)))
-    if not known:
-        return whole
-    rows = np.array([vectors[place] for place in known], dtype=np.float64)
+def similarity_of_vectors(vectors: Sequence[Sequence[float]], metric: str) -> Matrix:
+    """Return how alike vectors of one space are, shape (n, n): cosine, dot, or 1 / (1 + distance)."""
+    rows = np.array(vectors, dtype=np.float64).reshape(len(vectors), -1)
     if metric == "euclidean":
         squares = (rows**2).sum(axis=1)
         distance = np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * rows @ rows.T, 0.0))
-        alike = 1.0 / (1.0 + distance)
-    else:
-        if metric == "cosine":
-            lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-            rows = rows / np.where(lengths == 0.0, 1.0, lengths)
-        alike = rows @ rows.T
-    whole[np.ix_(known, known)] = alike
-    return whole
+        similar: Matrix = 1.0 / (1.0 + distance)
+        return similar
+    if metric == "cosine":
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        rows = rows / np.where(lengths == 0.0, 1.0, lengths)
+    return rows @ rows.T
 
 
 def similarity_of_fields(values: Mapping[str, Sequence[Any]], weights: Mapping[str, float]) -> Matrix:

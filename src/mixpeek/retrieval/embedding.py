@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 import time
 from array import array
 from collections import OrderedDict
-from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Literal
 
 from mixpeek.errors import InvalidRequest, PluginReplyInvalid
-from mixpeek.examination.vectors import fault_of_vector, vector_from_reply
+from mixpeek.examination.vectors import LARGEST_NUMBER, fault_of_vector, vector_from_reply
 from mixpeek.registry.models import PluginVersion
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ class VectorCache:
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, tuple[float, array[float]]] = OrderedDict()
+        self._kept: OrderedDict[bytes, tuple[float, array[float]]] = OrderedDict()
 
-    def get(self, key: Hashable, older_than_s: float | None = None) -> list[float] | None:
+    def get(self, key: bytes, older_than_s: float | None = None) -> list[float] | None:
         """Return a vector, None where there is none, or one that has been kept for too long."""
         with self._lock:
             kept = self._kept.get(key)
@@ -40,7 +40,7 @@ class VectorCache:
             self._kept.move_to_end(key)
             return kept[1].tolist()
 
-    def put(self, key: Hashable, vector: list[float]) -> None:
+    def put(self, key: bytes, vector: list[float]) -> None:
         with self._lock:
             self._kept[key] = (time.monotonic(), array("d", vector))
             self._kept.move_to_end(key)
@@ -58,8 +58,7 @@ def embed(
     Raises: PluginError: it fails. PluginReplyInvalid: what it answers is no vector of this space.
     """
     target, feature = space.targets[0], space.feature["name"]
-    # Named by what computes it: the same code with the same parameters answers the same, whatever it is called.
-    key = (target.code_hash, json.dumps(target.parameters, sort_keys=True), feature, mode, value)
+    key = key_of(target.code_hash, target.parameters, feature, mode, value)
     vector = context.tools.vectors.get(key, ttl_s) if remember else None
     if vector is not None:
         context.cache_hits += 1
@@ -72,6 +71,14 @@ def embed(
     if remember:
         context.tools.vectors.put(key, vector)
     return vector
+
+
+def key_of(*parts: Any) -> bytes:
+    """Return the key of a vector: what computes it, whatever that is called, and of what.
+
+    It is short, as the content of a query may be megabytes.
+    """
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
 
 
 def text_inputs(text: str, version: PluginVersion) -> dict[str, Any]:
@@ -118,4 +125,6 @@ def checked_vector(value: Any, space: Space) -> list[float]:
             f"The query vector must be a list of {dimensions} numbers{has}",
             hint=f"{space.feature['feature_uri']} has {dimensions} dimensions",
         )
+    if not all(abs(number) <= LARGEST_NUMBER for number in value):
+        raise InvalidRequest("The query vector holds a number that is too large", hint="They are stored as float32")
     return [float(number) for number in value]

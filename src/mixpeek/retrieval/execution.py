@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -19,22 +20,18 @@ from mixpeek.retrieval.context import Context, OverBudget, Reading, Tools
 from mixpeek.retrieval.explaining import Timings
 from mixpeek.retrieval.models import Retriever
 from mixpeek.retrieval.narrowing import narrow, read_filter
-from mixpeek.retrieval.pagination import (
-    Shown,
-    fingerprint_of,
-    page_of,
-    results_from_rows,
-    rows_from_results,
-)
+from mixpeek.retrieval.pagination import Fingerprint, Shown, page_of, results_from_rows, rows_from_results
 from mixpeek.retrieval.recipes import check_inputs, check_recipe, read_parameters
 from mixpeek.retrieval.results import Flow, Result, Scan
-from mixpeek.retrieval.schemas import Execute, ExecuteAdHoc, ExecuteOptions
-from mixpeek.retrieval.service import get_retriever, get_targets
+from mixpeek.retrieval.schemas import Execute, ExecuteAdHoc, ExecuteOptions, Pagination
+from mixpeek.retrieval.service import get_targets
 from mixpeek.retrieval.stages import STAGES
 from mixpeek.retrieval.targets import Bound
 from mixpeek.retrieval.templates import render
 from mixpeek.retrieval.wrong_shapes import kind_named
 
+# Which scroll, how many of its results were shown, and how many make a page.
+_SCROLL_MARKER = re.compile(r"(?P<scroll>\w+):(?P<place>[0-9]{1,9}):(?P<size>[1-9][0-9]{0,2}|1000)", re.ASCII)
 Event = dict[str, Any]
 Shape = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -77,21 +74,34 @@ class Executor:
         self._timings = timings
 
     def prepare(
-        self, namespace_id: str, identifier: str, body: Execute, *, vectors: bool = False, shape: Shape | None = None
+        self,
+        namespace_id: str,
+        identifier: str,
+        body: Execute,
+        *,
+        vectors: bool = False,
+        shape: Shape | None = None,
+        parent: Context | None = None,
     ) -> Execution:
-        """Return the execution of a kept retriever, ready to run; raise NotFound or InvalidRequest."""
+        """Return the execution of a kept retriever, ready to run; raise NotFound or InvalidRequest.
+
+        Args: parent: the execution that it is a part of.
+        """
         reading = Reading(self._database)
         with _closed_on_error(reading):
-            recipe = recipe_of(get_retriever(reading.connection, namespace_id, identifier))
+            found = queries.find_with_targets(reading.connection, namespace_id, identifier)
+            if found is None:
+                raise NotFound("retriever", identifier)
+            retriever, targets = found
+            recipe = recipe_of(retriever)
             warnings = body.ignored()
-            targets = queries.list_targets(reading.connection, namespace_id, recipe.collection_ids)
             gone = set(recipe.collection_ids) - {target.collection_id for target in targets}
             if gone and not targets:
                 raise NotFound(
                     "collection", min(gone), hint="The retriever's collections are gone; clone it with others"
                 )
             warnings += [f"Collection {each} is gone; it was not searched" for each in sorted(gone)]
-            return self._execution(namespace_id, recipe, reading, targets, body, warnings, vectors, shape, 0)
+            return self._execution(namespace_id, recipe, reading, targets, body, warnings, vectors, shape, parent)
 
     def prepare_ad_hoc(
         self,
@@ -100,7 +110,7 @@ class Executor:
         *,
         vectors: bool = False,
         shape: Shape | None = None,
-        depth: int = 0,
+        parent: Context | None = None,
     ) -> Execution:
         """Return the execution of a recipe that is not kept; raise NotFound or InvalidRequest."""
         reading = Reading(self._database)
@@ -112,7 +122,7 @@ class Executor:
                 [target.collection_id for target in targets],
                 body.budget_limits.max_time_ms if body.budget_limits else None,
             )
-            return self._execution(namespace_id, recipe, reading, targets, body, [], vectors, shape, depth)
+            return self._execution(namespace_id, recipe, reading, targets, body, [], vectors, shape, parent)
 
     def _execution(
         self,
@@ -124,17 +134,14 @@ class Executor:
         warnings: list[str],
         vectors: bool,
         shape: Shape | None,
-        depth: int,
+        parent: Context | None,
     ) -> Execution:
         began = time.perf_counter()
         execution_id = new_id("exec")
-        reading.deadline = began + recipe.max_time_ms / 1000 if recipe.max_time_ms is not None else None
+        own = began + recipe.max_time_ms / 1000 if recipe.max_time_ms is not None else None
+        deadlines = [at for at in (own, parent.deadline if parent else None) if at is not None]
+        reading.deadline = min(deadlines, default=None)
         reading.limit()
-
-        def nested(named: Any, inputs: dict[str, Any], below: int) -> list[dict[str, Any]]:
-            reading.release()
-            return self._nested(namespace_id, named, inputs, below)
-
         context = Context(
             namespace_id=namespace_id,
             about={"namespace_id": namespace_id, "retriever_id": recipe.retriever_id, "execution_id": execution_id},
@@ -144,34 +151,31 @@ class Executor:
             targets=targets,
             bound=recipe.bound,
             inputs=check_inputs(recipe.input_schema, options.inputs),
-            nested=nested,
+            nested=self._nested,
             deadline=reading.deadline,
-            depth=depth,
+            depth=parent.depth + 1 if parent else 0,
             warnings=warnings,
         )
         return Execution(recipe, context, options, self._timings, began, vectors, shape or (lambda document: document))
 
-    def _nested(self, namespace_id: str, named: Any, inputs: dict[str, Any], depth: int) -> list[dict[str, Any]]:
+    def _nested(self, parent: Context, named: Any, inputs: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the best document that another retriever finds, as it is answered; its warnings are the parent's."""
+        parent.reading.release()
+        best = {"inputs": inputs, "pagination": {"limit": 1}}
         if isinstance(named, str):
-            reading = Reading(self._database)
-            with reading:
-                kept = recipe_of(get_retriever(reading.connection, namespace_id, named))
-            definition = {
-                "stages": kept.stages,
-                "input_schema": kept.input_schema,
-                "collection_identifiers": kept.collection_ids,
-            }
+            execution = self.prepare(parent.namespace_id, named, Execute.model_validate(best), parent=parent)
         else:
-            definition = dict(named)
-        try:
-            body = ExecuteAdHoc.model_validate({**definition, "inputs": inputs})
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise InvalidRequest(f"retriever_config.{place}: {first['msg']}") from error
-        answer = self.prepare_ad_hoc(namespace_id, body, depth=depth).run()
-        documents: list[dict[str, Any]] = answer["documents"]
-        return documents
+            try:
+                body = ExecuteAdHoc.model_validate({**named, **best})
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                place = ".".join(str(part) for part in first["loc"])
+                raise InvalidRequest(f"retriever_config.{place}: {first['msg']}") from error
+            execution = self.prepare_ad_hoc(parent.namespace_id, body, parent=parent)
+        answer = execution.run()
+        for warning in answer["warnings"]:
+            parent.warn(f"{parent.stage_name}: {warning}")
+        return answer["documents"][0] if answer["documents"] else None
 
 
 @dataclass
@@ -216,9 +220,10 @@ class Execution:
     def _events(self) -> Iterator[Event]:
         context, wanted = self.context, self.options.pagination
         stages = self.recipe.stages
-        fingerprint = fingerprint_of([self.recipe.retriever_id, stages], context.inputs)
+        fingerprint = Fingerprint(self.recipe.retriever_id, self.recipe.collection_ids, stages, context.inputs)
         if wanted is not None and wanted.method == "scroll" and wanted.scroll_id is not None:
-            yield {"event_type": "execution_complete", "execution": self._answer(self._scrolled(fingerprint))}
+            answer = self._answered(lambda: self._scrolled(fingerprint))
+            yield {"event_type": "execution_complete", "execution": answer}
             return
         flow: Flow = Scan()
         for place, stage in enumerate(stages):
@@ -240,12 +245,12 @@ class Execution:
                 **about,
                 "statistics": context.statistics[stage["stage_name"]],
             }
-        results = context.results_of(flow) if isinstance(flow, Scan) else flow
-        if wanted is not None and wanted.method == "scroll":
-            shown = self._opened_scroll(results, fingerprint)
-        else:
-            shown = page_of(results, wanted, fingerprint)
-        yield {"event_type": "execution_complete", "execution": self._answer(shown)}
+        assert isinstance(flow, list), "the last stage leaves nothing to the store"
+        found, is_scroll = flow, wanted is not None and wanted.method == "scroll"
+        answer = self._answered(
+            lambda: self._opened_scroll(found, fingerprint) if is_scroll else page_of(found, wanted, fingerprint)
+        )
+        yield {"event_type": "execution_complete", "execution": answer}
 
     def _stage(self, stage: dict[str, Any], flow: Flow, *, is_last: bool) -> Flow:
         context, config = self.context, stage["config"]
@@ -268,6 +273,14 @@ class Execution:
             if context.deadline is not None:
                 raise OverBudget(stage=stage["stage_name"]) from error
             raise FilterTimedOut(f"Stage {stage['stage_name']!r} took the database too long") from error
+        except FilterTimedOut:
+            context.check_time()  # which may have been over before
+            raise
+        except OverflowError as error:
+            raise InvalidRequest(
+                f"Stage {stage['stage_name']!r} met numbers that are too large to compute with",
+                hint="Filter out the documents that hold them",
+            ) from error
         after = len(flow) if isinstance(flow, list) else 0
         if isinstance(flow, Scan):
             context.metadata["left_to_store"] = True
@@ -311,6 +324,13 @@ class Execution:
             return {**search, "query": {"input_mode": "text", "value": ""}}
         return search
 
+    def _answered(self, show: Callable[[], Shown]) -> dict[str, Any]:
+        """Return the answer with what is shown; raise OverBudget if there is no time left to read it."""
+        try:
+            return self._answer(show())
+        except psycopg.errors.QueryCanceled as error:
+            raise OverBudget from error
+
     def _answer(self, shown: Shown) -> dict[str, Any]:
         context = self.context
         loaded = context.load([each for each in shown.results if not each.bare], vectors=self.vectors)
@@ -336,11 +356,11 @@ class Execution:
             "optimization_summary": {"left_to_store": left} if left else None,
         }
 
-    def _opened_scroll(self, results: list[Result], fingerprint: str) -> Shown:
+    def _opened_scroll(self, results: list[Result], fingerprint: Fingerprint) -> Shown:
         """Return the first page of a scroll, and keep the rest if there is more."""
         wanted = self.options.pagination
         assert wanted is not None
-        shown = page_of(results, replace_method(wanted), fingerprint)
+        shown = page_of(results, _first_page(wanted, wanted.size), fingerprint)
         if not shown.wire["has_next"]:
             return Shown(shown.results, {**shown.wire, "method": "scroll"})
         scroll_id = new_id("scroll", 24)
@@ -349,22 +369,25 @@ class Execution:
             {
                 "scroll_id": scroll_id,
                 "namespace_id": self.context.namespace_id,
-                "fingerprint": fingerprint,
+                "fingerprint": fingerprint.text,
                 "results": rows_from_results(results),
                 "generations": {target.collection_id: target.generation for target in self.context.targets},
             },
             wanted.scroll_ttl,
         )
-        return Shown(shown.results, {**shown.wire, "method": "scroll", "scroll_id": f"{scroll_id}:{wanted.size}"})
+        wire = {**shown.wire, "method": "scroll", "scroll_id": _scroll_marker(scroll_id, wanted.size, wanted.size)}
+        return Shown(shown.results, wire)
 
-    def _scrolled(self, fingerprint: str) -> Shown:
+    def _scrolled(self, fingerprint: Fingerprint) -> Shown:
         """Return the next page of a scroll, from the generations that it began with."""
         wanted, context = self.options.pagination, self.context
         assert wanted is not None
         assert wanted.scroll_id is not None
-        scroll_id, _, place = wanted.scroll_id.partition(":")
-        found = queries.find_scroll(context.reading.connection, context.namespace_id, scroll_id, wanted.scroll_ttl)
-        if found is None or found["fingerprint"] != fingerprint or not place.isdigit():
+        marker = _SCROLL_MARKER.fullmatch(wanted.scroll_id)
+        found = marker and queries.find_scroll(
+            context.reading.connection, context.namespace_id, marker["scroll"], wanted.scroll_ttl
+        )
+        if not marker or not found or found["fingerprint"] != fingerprint.text:
             raise InvalidRequest(
                 "There is no such scroll for this retriever and these inputs, or its time is over",
                 hint='Begin anew: "pagination": {"method": "scroll", "limit": 100}',
@@ -374,9 +397,11 @@ class Execution:
             replace(target, generation=found["generations"].get(target.collection_id, target.generation))
             for target in context.targets
         ]
-        results, start, size = results_from_rows(found["results"]), int(place), wanted.size
+        # A page is as large as the one before, unless another size is asked for.
+        size = wanted.limit or wanted.page_size or int(marker["size"])
+        results, start = results_from_rows(found["results"]), int(marker["place"])
         shown, end = results[start : start + size], start + size
-        first = page_of(results, replace_method(wanted), fingerprint)
+        first = page_of(results, _first_page(wanted, size), fingerprint)
         has_next = end < len(results)
         wire = {
             **first.wire,
@@ -384,14 +409,19 @@ class Execution:
             "page": start // size + 1 if start % size == 0 else None,
             "has_next": has_next,
             "next_cursor": None,
-            "scroll_id": f"{scroll_id}:{end}" if has_next else None,
+            "scroll_id": _scroll_marker(marker["scroll"], end, size) if has_next else None,
         }
         return Shown(shown, wire)
 
 
-def replace_method(wanted: Any) -> Any:
-    """Return a wish for the first page of a scroll's size."""
-    return wanted.model_copy(update={"method": "offset", "offset": 0, "page_number": 1})
+def _scroll_marker(scroll_id: str, place: int, size: int) -> str:
+    return f"{scroll_id}:{place}:{size}"
+
+
+def _first_page(wanted: Pagination, size: int) -> Pagination:
+    """Return a wish for the first page of this size, by number."""
+    first = {"method": "offset", "offset": 0, "page_number": 1, "limit": size, "page_size": None}
+    return wanted.model_copy(update=first)
 
 
 class _closed_on_error:  # noqa: N801 - reads as what it does

@@ -9,6 +9,7 @@ from typing import Any
 
 from mixpeek.documents.port import DocumentStore
 from mixpeek.errors import MixpeekError
+from mixpeek.filters.model import EVERYTHING, Filter
 from mixpeek.filters.query import Query
 from mixpeek.retrieval.context import Reading
 from mixpeek.retrieval.models import Retriever
@@ -16,12 +17,14 @@ from mixpeek.retrieval.narrowing import read_filter
 from mixpeek.retrieval.queries import list_targets
 from mixpeek.retrieval.results import both
 from mixpeek.retrieval.stages import STAGES, attribute_filter
+from mixpeek.retrieval.templates import render
 
 # How much the newest execution counts in a mean.
 FRESH = 0.2
 MOST_STAGES = 2000
 # Parameters that say how many documents a stage lets through at most.
 _CUTS = {"feature_search": "final_top_k", "limit": "limit", "sample": "count", "mmr": "top_k", "rerank": "top_k"}
+_LEFT_TO_STORE = frozenset({"attribute_filter", "sort_attribute", "limit"})
 _COSTLY = frozenset({"rerank", "api_call", "document_enrich"})
 
 
@@ -71,26 +74,25 @@ def explain(
     targets = list_targets(reading.connection, retriever.namespace_id, retriever.collection_ids)
     documents = sum(store.count(reading.connection, target.index) for target in targets)
     plans, coming, is_unread = [], documents, True
-    where = read_filter(None, inputs)
+    where: Filter = EVERYTHING
     for place, stage in enumerate(retriever.stages):
         stage_id, config = stage["config"]["stage_id"], stage["config"]
         notes, warnings = [], []
         going = coming
-        if is_unread and stage_id == "attribute_filter":
+        if is_unread and stage_id in _LEFT_TO_STORE:
             notes.append("left to the store")
             try:
-                parameters = attribute_filter.Parameters.model_validate(config["parameters"])
-                where = both(where, parameters.filter(inputs))
-                query = Query(1, filter=where)
-                going = sum(store.stats(reading.connection, t.index, query).total_documents for t in targets)
+                narrower = both(where, _filter_of(stage_id, config, inputs))
+                if narrower != where:
+                    where = narrower
+                    query = Query(1, filter=where)
+                    going = sum(store.stats(reading.connection, t.index, query).total_documents for t in targets)
             except (MixpeekError, ValueError):
                 warnings.append("How many documents pass depends on the inputs; send them to know")
-        elif is_unread and stage_id in ("sort_attribute", "limit"):
-            notes.append("left to the store")
         else:
             is_unread = False
-        cut = config["parameters"].get(_CUTS.get(stage_id, ""), 25 if stage_id == "feature_search" else None)
-        if isinstance(cut, int):
+        cut = _cut_of(stage_id, config, inputs)
+        if cut is not None:
             going = min(going, cut)
         timing = timings.of(retriever.retriever_id, stage["stage_name"])
         if timing is None:
@@ -133,6 +135,27 @@ def explain(
         "optimization_applied": any(plan["optimization_notes"] for plan in plans),
         "optimization_details": None,
     }
+
+
+def _filter_of(stage_id: str, config: dict[str, Any], inputs: dict[str, Any]) -> Filter:
+    """Return what all filters of a stage together let pass; raise MixpeekError or ValueError if an input is missing."""
+    wanted = both(read_filter(config.get("pre_filters"), inputs), read_filter(config.get("post_filters"), inputs))
+    if stage_id == "attribute_filter":
+        wanted = both(wanted, attribute_filter.Parameters.model_validate(config["parameters"]).filter(inputs))
+    return wanted
+
+
+def _cut_of(stage_id: str, config: dict[str, Any], inputs: dict[str, Any]) -> int | None:
+    """Return how many documents a stage lets through at most, None if that is not said or depends on an input."""
+    name = _CUTS.get(stage_id)
+    if name is None:
+        return None
+    try:
+        parameters = STAGES[stage_id].parameters.model_validate(render(config["parameters"], inputs))
+    except (MixpeekError, ValueError):
+        return None
+    found: int | None = getattr(parameters, name)
+    return found
 
 
 def _suggestions(retriever: Retriever) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ OutputMode = Literal["first", "all", "flatten"]
 
 @dataclass
 class Group:
-    """The documents that hold one value, best first; `count` counts those too that are not kept."""
+    """The documents that hold one value, in their order; `count` counts those too that are not kept."""
 
     value: Any
     count: int = 0
@@ -27,16 +27,15 @@ class Group:
         }
 
 
-def group_results(
-    results: Sequence[Result], name: str, *, most: int, limit: int | None = None, by_score: bool = True
-) -> list[Group]:
-    """Return the groups that documents make by a field, in the order of their best; those without it are one group.
+def group_results(results: Sequence[Result], name: str, *, most: int, limit: int | None = None) -> list[Group]:
+    """Return the groups that documents make by a field, in the order of their first; those without it are one group.
 
-    Args: most: documents kept of each group. limit: groups kept. by_score: else documents stay in their order.
+    Documents stay in the order they come in, whichever stage made it.
+
+    Args: most: documents kept of each group. limit: groups kept.
     """
-    ordered = sorted(results, key=lambda result: -result.score) if by_score else results
     groups: dict[Any, Group] = {}
-    for result in ordered:
+    for result in results:
         value = found(result.read(name))
         group = groups.setdefault(hashable(value), Group(value))
         group.count += 1
@@ -46,7 +45,7 @@ def group_results(
 
 
 def flatten(groups: Sequence[Group], mode: OutputMode) -> list[Result]:
-    """Return what is shown of groups, one after the other: the best of each, or all that were kept.
+    """Return what is shown of groups, one after the other: the first of each, or all that were kept.
 
     In mode `all` each document says which group it belongs to.
     """

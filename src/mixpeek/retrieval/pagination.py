@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mixpeek.errors import InvalidRequest
@@ -26,17 +27,24 @@ class Shown:
     wire: dict[str, Any]
 
 
-def fingerprint_of(stages: Any, inputs: Any) -> str:
-    """Return what tells executions apart whose pages do not belong together."""
-    text = json.dumps([stages, inputs], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+class Fingerprint:
+    """Tells executions apart whose pages do not belong together; computed only where there is more than one page."""
+
+    def __init__(self, *parts: Any) -> None:
+        """Take what an execution is made of, as JSON has it."""
+        self._parts = parts
+
+    @cached_property
+    def text(self) -> str:
+        text = json.dumps(self._parts, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def page_of(results: Sequence[Result], wanted: Pagination | None, fingerprint: str) -> Shown:
+def page_of(results: Sequence[Result], wanted: Pagination | None, fingerprint: Fingerprint) -> Shown:
     """Return the part of the results that is asked for; without a wish all of them, MOST_SHOWN at most.
 
-    Results are found anew for each page. A cursor goes on behind the last document shown, wherever that is by now;
-    where it is gone, at its place.
+    Results are found anew for each page. A cursor or marker goes on behind the last document shown, wherever that is by
+    now; where it is gone, at the one that came next; where both are, at the place.
 
     Raises: InvalidRequest: a cursor of other inputs, or of another server.
     """
@@ -60,14 +68,20 @@ def page_of(results: Sequence[Result], wanted: Pagination | None, fingerprint: s
         "scroll_id": None,
     }
     if has_next and shown:
+        last, following, place = shown[-1], results[start + size].document_id, start + size - 1
         if wanted is None or wanted.method == "cursor":
-            wire["next_cursor"] = _cursor(start + size, shown[-1], fingerprint)
+            wire["next_cursor"] = _cursor(place, last.document_id, following, fingerprint.text)
         elif wanted.method == "keyset":
-            wire["after"] = {"score": shown[-1].score, "document_id": shown[-1].document_id}
+            wire["after"] = {
+                "score": last.score,
+                "document_id": last.document_id,
+                "next_document_id": following,
+                "position": place,
+            }
     return Shown(shown, wire)
 
 
-def _start(results: Sequence[Result], wanted: Pagination | None, fingerprint: str) -> int:
+def _start(results: Sequence[Result], wanted: Pagination | None, fingerprint: Fingerprint) -> int:
     if wanted is None:
         return 0
     if wanted.method == "offset":
@@ -75,44 +89,48 @@ def _start(results: Sequence[Result], wanted: Pagination | None, fingerprint: st
     if wanted.method == "keyset" and wanted.after:
         return _behind_marker(results, wanted.after)
     if wanted.method == "cursor" and wanted.cursor:
-        place, document_id, made_for = _read_cursor(wanted.cursor)
-        if made_for != fingerprint:
+        place, document_id, following, made_for = _read_cursor(wanted.cursor)
+        if made_for != fingerprint.text:
             raise InvalidRequest(
                 "The cursor belongs to other inputs, or to another retriever", hint="Start without a cursor"
             )
-        return _behind(results, document_id, place)
+        return _behind(results, document_id, following, place)
     return 0
 
 
 def _behind_marker(results: Sequence[Result], after: dict[str, Any]) -> int:
-    document_id, score = after.get("document_id"), after.get("score")
-    if not isinstance(document_id, str) or (score is not None and not isinstance(score, int | float)):
-        raise InvalidRequest(
-            "`after` is no marker of a page", hint="Send the `after` of the answer before: `score` and `document_id`"
-        )
-    gone_at = len(results)
-    if score is not None:
-        gone_at = next((place for place, each in enumerate(results) if each.score < score), len(results))
-    return _behind(results, document_id, gone_at)
+    document_id, following, score, place = (
+        after.get(name) for name in ("document_id", "next_document_id", "score", "position")
+    )
+    is_whole = isinstance(following, str | None) and isinstance(place, int | None)
+    if not isinstance(document_id, str) or not is_whole or not isinstance(score, int | float | None):
+        raise InvalidRequest("`after` is no marker of a page", hint="Send the whole `after` of the answer before")
+    if place is None and score is not None:  # a marker of a client's own, of results that come by their score
+        place = next((place for place, each in enumerate(results) if each.score < score), None)
+    return _behind(results, document_id, following, len(results) if place is None else place)
 
 
-def _behind(results: Sequence[Result], document_id: str, otherwise: int) -> int:
-    return next((place + 1 for place, each in enumerate(results) if each.document_id == document_id), otherwise)
+def _behind(results: Sequence[Result], document_id: str, following: str | None, otherwise: int) -> int:
+    places = {each.document_id: place for place, each in enumerate(results)}
+    if document_id in places:
+        return places[document_id] + 1
+    return places.get(following or "", max(0, otherwise))
 
 
-def _cursor(place: int, last: Result, fingerprint: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([place, last.document_id, fingerprint]).encode()).decode()
+def _cursor(place: int, document_id: str, following: str, fingerprint: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([place, document_id, following, fingerprint]).encode()).decode()
 
 
-def _read_cursor(cursor: str) -> tuple[int, str, str]:
+def _read_cursor(cursor: str) -> tuple[int, str, str, str]:
     try:
-        place, document_id, fingerprint = json.loads(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
-        is_ours = isinstance(place, int) and place >= 0 and isinstance(document_id, str)
+        place, *texts = json.loads(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
+        document_id, following, fingerprint = texts
+        is_ours = isinstance(place, int) and place >= 0 and all(isinstance(text, str) for text in texts)
     except (binascii.Error, ValueError, TypeError, RecursionError):
         is_ours = False
     if not is_ours:
         raise InvalidRequest("The cursor is not one of this server's", hint="Start without a cursor")
-    return place, document_id, str(fingerprint)
+    return place, document_id, following, fingerprint
 
 
 def rows_from_results(results: Sequence[Result]) -> list[dict[str, Any]]:

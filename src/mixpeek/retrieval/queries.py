@@ -31,6 +31,14 @@ LISTING = Listing(
     ),
     key=(("retriever_id", "text"),),
 )
+# Unlike a collection's own row this counts no documents, as every search asks for it.
+TARGET = (
+    "SELECT c.collection_id, c.collection_name, c.live_generation AS generation, g.plugin_namespace, g.plugin_id,"
+    " g.code_hash, g.parameters, g.features, c.feature_extractor->>'feature_extractor_name' AS extractor,"
+    " c.former_features AS former"
+    " FROM collections c JOIN collection_generations g"
+    " ON g.collection_id = c.collection_id AND g.generation = c.live_generation"
+)
 JSON = frozenset({"stages", "input_schema", "budget_limits", "display_config", "dependencies"})
 
 
@@ -49,6 +57,26 @@ def find_retriever(
         f" ORDER BY (retriever_id = %s) DESC LIMIT 1{' FOR UPDATE' if lock else ''}",
         [namespace_id, identifier, identifier],
     )
+
+
+def find_with_targets(
+    connection: Connection, namespace_id: str, identifier: str
+) -> tuple[Retriever, list[Target]] | None:
+    """Return a retriever and the live generations of its collections, in their order, in one round trip."""
+    found = dict_rows(
+        connection,
+        "SELECT r.*, (SELECT coalesce(json_agg(t), '[]') FROM ("
+        f"{TARGET} WHERE c.namespace_id = r.namespace_id AND c.collection_id = ANY(r.collection_ids)) t) AS targets"
+        f" FROM ({RETRIEVER} WHERE namespace_id = %(namespace)s AND %(named)s IN (retriever_id, retriever_name)"
+        " ORDER BY (retriever_id = %(named)s) DESC LIMIT 1) r",
+        {"namespace": namespace_id, "named": identifier},
+    )
+    if not found:
+        return None
+    [row] = found
+    targets = {target["collection_id"]: Target(**target) for target in row.pop("targets")}
+    retriever = Retriever(**row)
+    return retriever, [targets[each] for each in dict.fromkeys(retriever.collection_ids) if each in targets]
 
 
 def list_retrievers(connection: Connection, namespace_id: str, query: Query) -> Found[Retriever]:
@@ -92,19 +120,11 @@ def list_versions(connection: Connection, retriever_id: str) -> list[dict[str, A
 
 
 def list_targets(connection: Connection, namespace_id: str, identifiers: Sequence[str]) -> list[Target]:
-    """Return the live generations of collections, by id or name, in the order they are named; absent ones are left out.
-
-    Unlike a collection's own row this counts no documents, as every search asks for it.
-    """
+    """Return the live generations of collections, by id or name, in the order named; absent ones are left out."""
     found = all_rows(
         connection,
         Target,
-        "SELECT c.collection_id, c.collection_name, c.live_generation AS generation, g.plugin_namespace, g.plugin_id,"
-        " g.code_hash, g.parameters, g.features, c.feature_extractor->>'feature_extractor_name' AS extractor,"
-        " c.former_features AS former"
-        " FROM collections c JOIN collection_generations g"
-        " ON g.collection_id = c.collection_id AND g.generation = c.live_generation"
-        " WHERE c.namespace_id = %(namespace)s"
+        f"{TARGET} WHERE c.namespace_id = %(namespace)s"
         " AND (c.collection_id = ANY(%(wanted)s) OR c.collection_name = ANY(%(wanted)s))",
         {"namespace": namespace_id, "wanted": list(identifiers)},
     )

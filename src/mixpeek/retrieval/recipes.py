@@ -12,7 +12,7 @@ from mixpeek.retrieval.narrowing import read_filter
 from mixpeek.retrieval.schemas import Recipe, Stage
 from mixpeek.retrieval.stages import StageKind
 from mixpeek.retrieval.targets import ANY_FEATURE, ANY_TEXT, Bound, Target, find_searched, targets_named
-from mixpeek.retrieval.templates import REFERENCE, ReferenceMissing, inputs_named, render, texts_of
+from mixpeek.retrieval.templates import REFERENCE, ReferenceMissing, inputs_named, names_input, render
 from mixpeek.retrieval.wrong_shapes import kind_named
 from mixpeek.wire import WireModel
 
@@ -123,15 +123,16 @@ def _check_stage(
         try:
             kind.check(parameters, targets, bound)
         except InvalidRequest as error:
-            if error.code == "filter.invalid" and any("{{" in text for text in texts_of(raw)):
+            # What an input brings is judged when it is there.
+            if error.code in ("filter.invalid", ReferenceMissing.code) and names_input(raw):
                 return
             raise
     for name in ("pre_filters", "post_filters"):
-        _check_filter(getattr(stage.config, name), samples)
+        _check_filter(getattr(stage.config, name))
     if kind.stage_id == "feature_search":
-        _check_filter(raw.get("pre_filters"), samples)
+        _check_filter(raw.get("pre_filters"))
         for search in raw.get("searches") or ():
-            _check_filter(search.get("filters"), samples)
+            _check_filter(search.get("filters"))
 
 
 def _without_nothing(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -146,10 +147,10 @@ def _without_nothing(parameters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check_filter(data: Any, samples: Mapping[str, Any]) -> None:
+def _check_filter(data: Any) -> None:
     # A value that an input brings is judged when it is there.
-    if data is not None and not any("{{" in text for text in texts_of(data)) and '"dynamic"' not in str(data):
-        read_filter(data, samples)
+    if data is not None and not names_input(data):
+        read_filter(data, {})
 
 
 def _check_inputs_named(stage: Stage, recipe: Recipe, where: str) -> None:
@@ -231,7 +232,7 @@ def _fault_of(declared: Mapping[str, Any], value: Any) -> str | None:
     fits = {
         "number": is_number,
         "float": is_number,
-        "integer": is_number and float(value).is_integer(),
+        "integer": is_number and (isinstance(value, int) or value.is_integer()),
         "boolean": isinstance(value, bool),
         "array": isinstance(value, list),
         "object": isinstance(value, dict),

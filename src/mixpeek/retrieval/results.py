@@ -9,6 +9,7 @@ from typing import Any
 
 from mixpeek.documents.port import Document
 from mixpeek.documents.surface import SURFACE
+from mixpeek.errors import InvalidRequest
 from mixpeek.filters.evaluate import matches
 from mixpeek.filters.model import EVERYTHING, AllOf, Filter
 from mixpeek.filters.query import Sort
@@ -25,6 +26,11 @@ RESULTS = Surface(
     rest=SURFACE.rest,
     also=SURFACE.also,
     prefixes=SURFACE.prefixes,
+)
+
+# What an answer says of a document beside its fields; no stage can set these, but for `score` and what is in `scores`.
+OWN = frozenset(
+    ("document_id", "collection_id", "document_blobs", "_internal", "score", "scores", "features", "group_key")
 )
 
 
@@ -71,10 +77,16 @@ class Result:
         return matches(wanted, RESULTS, self.record())
 
     def write(self, name: str, value: Any) -> None:
-        """Set a field; `score` and `scores.x` are the result's own, any other is the document's as answered."""
+        """Set a field; `score` and `scores.x` are the result's own, any other is the document's as answered.
+
+        Raises: InvalidRequest: a score that is no number.
+        """
         first, _, rest = name.partition(".")
         if name == "score":
-            self.score = float(value)
+            score = number_of(value)
+            if score is None:
+                raise InvalidRequest(f"A score is a number, not {str(value)[:80]!r}", hint="Name another field")
+            self.score = score
         elif first == "scores" and rest:
             self.scores[rest] = value
         else:
@@ -147,8 +159,13 @@ def found(value: Any) -> Any:
 
 
 def number_of(value: Any) -> float | None:
-    """Return a value that is a number, else None."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """Return a value that is a number, and not beyond what can be computed with, else None."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def hashable(value: Any) -> Any:

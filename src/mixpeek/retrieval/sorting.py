@@ -40,7 +40,7 @@ def sort_by(
 def merge_sorted(parts: Sequence[Sequence[Document]], sort: Sort | None) -> list[Document]:
     """Return the documents of several collections in one order; without a sort one collection after the other."""
     together = [document for part in parts for document in part]
-    if sort is None or len(parts) < 2:
+    if sort is None or sum(map(bool, parts)) < 2:
         return together
 
     def read(document: Document) -> Any:

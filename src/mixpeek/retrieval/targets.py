@@ -107,6 +107,17 @@ def find_searched(uri: str, targets: Sequence[Target], bound: Bound) -> Searched
     raise InvalidRequest(f"No collection of this retriever has the feature {uri}", hint=_known(targets))
 
 
+def find_spaces(uri: str, targets: Sequence[Target], bound: Bound) -> list[Space]:
+    """Return the spaces of vectors that a feature address leads to, as `find_searched` does.
+
+    Raises: InvalidRequest: no target has the feature, or it is searched by words.
+    """
+    searched = find_searched(uri, targets, bound)
+    if searched.text:
+        raise InvalidRequest(f"{uri} are words, which have no vectors to compare", hint="Name a vector feature")
+    return searched.spaces
+
+
 def targets_named(targets: Sequence[Target], identifiers: Sequence[str] | None) -> list[Target]:
     """Return the targets that a search or a stage is confined to, by id or name; all without identifiers.
 

@@ -58,7 +58,8 @@ def _render(value: Any, roots: Mapping[str, Mapping[str, Any]]) -> Any:
 def render_text(text: str, roots: Mapping[str, Mapping[str, Any]]) -> str:
     """Return a text with its templates filled in, as Jinja2 reads them."""
     import jinja2
-    import jinja2.sandbox
+
+    from mixpeek.retrieval import bounded_templates
 
     named = {
         spelling: roots[root]
@@ -67,11 +68,17 @@ def render_text(text: str, roots: Mapping[str, Mapping[str, Any]]) -> str:
         for spelling in (name, name.upper(), name.capitalize())
     }
     try:
-        return _compiled(text).render(named)
+        return bounded_templates.render(_compiled(text), named)
     except jinja2.UndefinedError as error:
         raise ReferenceMissing(
             f"{_shown(text)} names what was not given: {error.message}", hint="Send it under `inputs`"
         ) from error
+    except bounded_templates.TooMuchWork as error:
+        raise InvalidRequest(
+            f"{_shown(text)} is too much for a template: {error}", hint="Let a stage filter and cut before it"
+        ) from error
+    except RecursionError as error:
+        raise InvalidRequest(f"{_shown(text)} is too much for a template: it goes too deep") from error
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise InvalidRequest(f"{_shown(text)} is not a valid template: {error}") from error
 
@@ -82,7 +89,7 @@ def check_template(text: str) -> None:
 
     try:
         _compiled(text)
-    except jinja2.TemplateError as error:
+    except (jinja2.TemplateError, RecursionError) as error:
         raise InvalidRequest(f"{_shown(text)} is not a valid template: {error}") from error
 
 
@@ -99,8 +106,25 @@ def texts_of(value: Any) -> Iterator[str]:
 
 
 def inputs_named(value: Any) -> set[str]:
-    """Return the inputs that templates within a JSON value name."""
-    return names_of("input", value)
+    """Return the inputs that templates and dynamic values within a JSON value name."""
+    return names_of("input", value) | {path.partition(".")[2].partition(".")[0] for path in _dynamic_paths(value)}
+
+
+def names_input(value: Any) -> bool:
+    """Tell whether a JSON value holds a template, or a dynamic value, so that it depends on what is given."""
+    return any("{{" in text for text in texts_of(value)) or next(_dynamic_paths(value), None) is not None
+
+
+def _dynamic_paths(value: Any) -> Iterator[str]:
+    """Yield what `{"type": "dynamic", "field": "inputs.x"}` names, wherever such stand for a value of a filter."""
+    if isinstance(value, dict):
+        if value.get("type") == "dynamic" and isinstance(value.get("field"), str):
+            yield value["field"]
+        for item in value.values():
+            yield from _dynamic_paths(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _dynamic_paths(item)
 
 
 def names_of(root: str, value: Any) -> set[str]:
@@ -138,21 +162,9 @@ def _shown(text: str) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    import jinja2
-    import jinja2.sandbox
+    from mixpeek.retrieval import bounded_templates
 
-    class Templates(jinja2.sandbox.SandboxedEnvironment):
-        # A text of a gigabyte is a few characters long.
-        intercepted_binops = frozenset({"*", "**", "%"})
-
-        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            if operator == "**" or (operator == "%" and isinstance(left, str | bytes)):
-                raise jinja2.TemplateError(f"`{operator}` is not served in templates")
-            if operator == "*" and not all(isinstance(each, int | float) for each in (left, right)):
-                raise jinja2.TemplateError("`*` multiplies numbers only")
-            return super().call_binop(context, operator, left, right)
-
-    return Templates(undefined=jinja2.StrictUndefined, finalize=lambda value: "" if value is None else value)
+    return bounded_templates.environment()
 
 
 @cache

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mixpeek.server.plan import Plan
 
 
-def serve(host: str | None = None, port: int | None = None, data_dir: Path | None = None) -> int:
-    """Run the server until SIGTERM or SIGINT; return the exit code.
-
-    Arguments left out come from the `MIXPEEK_*` settings.
-    """
+def serve(plan: Plan) -> int:
+    """Run the server until SIGTERM or SIGINT; return the exit code."""
+    from mixpeek.server.datadir import DataDir
     from mixpeek.server.supervisor import Supervisor
 
-    return Supervisor.from_settings(host, port, data_dir).run()
+    return Supervisor(plan, DataDir(Path(plan.data_dir))).run()

@@ -24,13 +24,13 @@ from mixpeek.api.traced import Traced  # noqa: E402
 from mixpeek.collections.queries import is_used  # noqa: E402
 from mixpeek.config import Settings  # noqa: E402
 from mixpeek.db import processes  # noqa: E402
-from mixpeek.documents.postgres import PostgresDocuments  # noqa: E402
+from mixpeek.db.readers import Readers  # noqa: E402
 from mixpeek.execution.blocking import BlockingExecution  # noqa: E402
-from mixpeek.execution.local import LocalExecution  # noqa: E402
 from mixpeek.execution.sandbox import probe  # noqa: E402
 from mixpeek.metrics.exposition import Exposition  # noqa: E402
 from mixpeek.metrics.platform import PlatformReader  # noqa: E402
 from mixpeek.objects.signing import Signer  # noqa: E402
+from mixpeek.objects.watch import Watch  # noqa: E402
 from mixpeek.plugin_logs.followers import Followers  # noqa: E402
 from mixpeek.plugin_logs.writer import LogWriter  # noqa: E402
 from mixpeek.retrieval.outside import OutsideCaller  # noqa: E402
@@ -39,7 +39,17 @@ from mixpeek.secrets.service import Vault  # noqa: E402
 from mixpeek.server.datadir import DataDir  # noqa: E402
 from mixpeek.server.direct import direct_protocol  # noqa: E402
 from mixpeek.server.notices import listen_for_changes  # noqa: E402
-from mixpeek.server.process import begin, broker, connect, intake, object_store, registry  # noqa: E402
+from mixpeek.server.process import (  # noqa: E402
+    begin,
+    broker,
+    connect,
+    document_store,
+    intake,
+    object_store,
+    refusing,
+    registry,
+)
+from mixpeek.server.process import execution as execution_of  # noqa: E402
 from mixpeek.server.responses import JoinedProtocol  # noqa: E402
 from mixpeek.serving.replica import Request  # noqa: E402
 from mixpeek.serving.replicas import Replicas  # noqa: E402
@@ -50,6 +60,9 @@ from mixpeek.webhooks.service import Webhooks, policy_from  # noqa: E402
 
 log = logging.getLogger(__name__)
 
+# A cluster grows, and says by itself where there is no room.
+_ANY_CORES = 1_000_000
+
 
 def main() -> None:
     settings, data_dir, process_id = begin("api")
@@ -57,7 +70,8 @@ def main() -> None:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        platform, logs = await _build(settings, data_dir, process_id, app.state.unrouted)
+        with refusing():
+            platform, logs = await _build(settings, data_dir, process_id, app.state.unrouted)
         app.state.platform = platform
         serving = asyncio.create_task(platform.replicas.run_forever())
         logs.start()
@@ -75,6 +89,7 @@ def main() -> None:
             await asyncio.to_thread(logs.close)
             with platform.database.transaction() as connection:
                 processes.retire(connection, process_id)
+            platform.readers.close()
             platform.database.close()
             await asyncio.to_thread(tracing.end)
 
@@ -118,16 +133,23 @@ async def _build(
     settings: Settings, data_dir: DataDir, process_id: str, unrouted: Requests
 ) -> tuple[Platform, LogWriter]:
     loop = asyncio.get_running_loop()
-    database = await asyncio.to_thread(connect, settings, max_connections=20)
+    database = await asyncio.to_thread(connect, settings, max_connections=settings.api_connections)
     key, _ = data_dir.admin_key(settings.bootstrap_api_key)
     vault = Vault(key_source(settings.secrets_key, data_dir.path))
     with database.transaction() as connection:
         bootstrap(connection, key)
         for fault in vault.prepare(connection):
             log.error("%s", fault)
+    signing_key = None if settings.signing_key is None else settings.signing_key.get_secret_value()
+    readers = Readers(
+        database,
+        settings.database_replica_urls.split(),
+        most_lag_s=settings.database_replica_lag_s,
+        connections=settings.api_connections,
+    ).start()
     objects = object_store(settings)
     logs = LogWriter(database, keep_bytes=settings.log_bytes_per_plugin)
-    execution = LocalExecution(logs=logs, broker=broker(settings, database, objects, vault))
+    execution = execution_of(settings, logs, broker(settings, database, objects, vault))
     plugins = registry(settings, database, objects, BlockingExecution(execution, loop=loop))
     sandbox = await asyncio.to_thread(probe)
     if sandbox.mode != "bubblewrap":
@@ -141,18 +163,21 @@ async def _build(
         settings.replica_idle_s,
         is_used=is_used,
         request_class=request_class,
+        cores=None if settings.cluster_address is None else _ANY_CORES,
     )
     platform = Platform(
         settings=settings,
         database=database,
+        readers=readers,
         objects=objects,
-        signer=Signer(data_dir.signing_secret()),
+        objects_watch=Watch(objects),
+        signer=Signer(data_dir.signing_secret(signing_key)),
         keyring=Keyring(database),
         addresses=Addresses(database),
         vault=vault,
         webhooks=Webhooks(vault, policy_from(settings.webhook_allow)),
         registry=plugins,
-        documents=PostgresDocuments(),
+        documents=(await asyncio.to_thread(document_store, settings, database)).store,
         intake=intake(settings, database, objects),
         log_followers=Followers(),
         replicas=replicas,

@@ -52,17 +52,41 @@ class DataDir:
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return descriptor
 
-    def signing_secret(self) -> bytes:
-        """Return the secret that signs URLs, made on first use."""
-        return self._secret("signing.key", lambda: secrets.token_hex(32))[0].encode()
+    @property
+    def unfinished(self) -> Path:
+        """There while a backup is restored here, and afterwards if that did not come to its end."""
+        return self.path / "restore.unfinished"
+
+    def check_whole(self) -> None:
+        """Raise Conflict if a restore began here and did not end."""
+        if self.unfinished.exists():
+            raise Conflict(
+                f"A restore into {self.path} was begun and did not end",
+                hint="Run `mixpeek restore` again with the same backup and the same `--data-dir`",
+            )
+
+    def signing_secret(self, given: str | None = None) -> bytes:
+        """Return the secret that signs URLs: the one given, else one of this directory, made on first use."""
+        return (given or self._secret("signing.key", lambda: secrets.token_hex(32))[0]).encode()
 
     def admin_key(self, bootstrap: str | None) -> tuple[str, bool]:
         """Return the admin API key and whether it was made just now; `bootstrap` becomes it on first start."""
         return self._secret("admin.key", lambda: bootstrap or f"sk_{secrets.token_urlsafe(32)}")
 
+    def succeed_worker(self, executor_id: str) -> str | None:
+        """Keep the name of the worker that runs here from now on; return that of the one before, None for the first."""
+        path = self.path / "worker.last"
+        before = path.read_text().strip() if path.exists() else None
+        self._write(path.name, executor_id)
+        return before or None
+
     def replace_admin_key(self, key: str) -> Path:
         """Keep another admin key from now on; return the file it is kept in."""
         return self._write("admin.key", key)
+
+    def keep_key(self, name: str, value: str) -> None:
+        """Keep a key that was in another data dir; only this user can read it."""
+        self._write(name, value)
 
     def _secret(self, name: str, make: Callable[[], str]) -> tuple[str, bool]:
         path = self.path / name
@@ -76,7 +100,7 @@ class DataDir:
         path = self.path / name
         building = path.with_suffix(".building")
         with os.fdopen(os.open(building, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(value + "\n")
+            file.write(value.rstrip() + "\n")
             file.flush()
             os.fsync(file.fileno())
         building.rename(path)

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mixpeek.config import Settings
@@ -32,18 +32,48 @@ def database_of(data_dir: Path | None = None) -> Iterator[tuple[Database, DataDi
             f"There is no server's data in {path}", hint="Name the folder that `mixpeek serve` uses with `--data-dir`"
         )
     directory = DataDir(path)
-    with _one_command_at_a_time(path):
-        if settings.database_url is not None:
-            with _connected(settings.database_url) as database:
-                yield database, directory
-            return
-        postgres = EmbeddedPostgres(path)
-        with _running(postgres, directory), _connected(postgres.url) as database:
+    if settings.database_url is not None:
+        with _connected(settings.database_url) as database:
             yield database, directory
+        return
+    postgres = EmbeddedPostgres(path)
+    with (
+        _one_command_at_a_time(path) as next_may_go,
+        _running(postgres, directory, next_may_go),
+        _connected(postgres.url) as database,
+    ):
+        yield database, directory
 
 
 @contextlib.contextmanager
-def _running(postgres: EmbeddedPostgres, directory: DataDir) -> Iterator[None]:
+def empty_place(data_dir: Path | None = None) -> Iterator[tuple[str, DataDir, Settings]]:
+    """Yield the URL of a database that no server uses, its data dir and the settings, for a backup to be restored to.
+
+    A data dir that has no embedded database gets one. Once `directory.unfinished` is there no server starts on the data
+    dir until this has ended without an exception: what was restored is not whole.
+
+    Raises: Conflict: a server runs on the data dir.
+    """
+    settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
+    directory = DataDir(settings.data_dir.expanduser().resolve())
+    lock = directory.lock(wait_s=0)
+    try:
+        if settings.database_url is not None:
+            yield settings.database_url, directory, settings
+        else:
+            postgres = EmbeddedPostgres(directory.path)
+            postgres.start()
+            try:
+                yield postgres.url, directory, settings
+            finally:
+                postgres.stop()
+        directory.unfinished.unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def _running(postgres: EmbeddedPostgres, directory: DataDir, next_may_go: Callable[[], None]) -> Iterator[None]:
     """Have PostgreSQL run; what this starts it also stops, and no server can start in between."""
     try:
         lock = directory.lock(wait_s=0)
@@ -56,6 +86,7 @@ def _running(postgres: EmbeddedPostgres, directory: DataDir) -> Iterator[None]:
                 ) from None
             time.sleep(0.05)
         wait_until_migrated(postgres.url)
+        next_may_go()  # the database is the server's to stop
         yield
         return
     os.ftruncate(lock, 0)  # no server's pid: one that starts meanwhile waits for this short command
@@ -82,11 +113,14 @@ def _connected(url: str) -> Iterator[Database]:
 
 
 @contextlib.contextmanager
-def _one_command_at_a_time(path: Path) -> Iterator[None]:
-    """Wait for other commands: the first to end would stop the database under the second."""
+def _one_command_at_a_time(path: Path) -> Iterator[Callable[[], None]]:
+    """Wait for other commands: the first to end would stop the database under the second.
+
+    Yields what lets the next one begin already.
+    """
     descriptor = os.open(path / "command.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield lambda: fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import logging
 import os
 import secrets
 import signal
 import sys
+import time
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from mixpeek.broker.llm import language_model
@@ -17,9 +21,14 @@ from mixpeek.catalog.sources import SourceHosts
 from mixpeek.config import Settings
 from mixpeek.db.pool import Database
 from mixpeek.db.schema import wait_until_migrated
-from mixpeek.errors import SettingInvalid
+from mixpeek.documents.opening import Documents, open_documents
+from mixpeek.errors import ServiceUnavailable, SettingInvalid
+from mixpeek.execution.asks.port import Broker
 from mixpeek.execution.blocking import BlockingExecution
 from mixpeek.execution.environments.store import Environments
+from mixpeek.execution.local import LocalExecution
+from mixpeek.execution.port import LogSink
+from mixpeek.execution.source import HostSource
 from mixpeek.inspection.severities import overrides_from
 from mixpeek.logging import configure
 from mixpeek.model_store.cache import ModelCache
@@ -29,17 +38,33 @@ from mixpeek.objects.store import ObjectStore
 from mixpeek.registry.service import Registry
 from mixpeek.secrets.service import Vault
 from mixpeek.server.datadir import DataDir
+from mixpeek.server.plan import REFUSED
 from mixpeek.tenancy.quotas import Quotas
 
+log = logging.getLogger(__name__)
+
 PR_SET_PDEATHSIG = 1
+# A cluster of the server's own is up within seconds, where its machine is not busy.
+_CLUSTER_UP_S, _CLUSTER_POLL_S = 90.0, 0.1
 
 
 def begin(role: str) -> tuple[Settings, DataDir, str]:
     """Read the settings, set up the log, and make sure this process does not outlive its supervisor."""
     settings = Settings()
-    configure(role, settings.log_level)
+    configure(role, settings.log_level, settings.log_format)
     end_with_parent()
     return settings, DataDir(settings.data_dir), f"{role}-{secrets.token_hex(4)}"
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """End this process, and by its status the server, where a setting is refused: started again it would be as well."""
+    try:
+        yield
+    except SettingInvalid as error:
+        log.error("%s: %s", error.message, error.hint or "correct it")  # noqa: TRY400 - it is no fault to be traced
+        logging.shutdown()
+        os._exit(REFUSED)
 
 
 def end_with_parent() -> None:
@@ -59,6 +84,32 @@ def connect(settings: Settings, *, max_connections: int) -> Database:
     wait_until_migrated(settings.database_url)
     database.open()
     return database
+
+
+def execution(settings: Settings, logs: LogSink, answers: Broker) -> HostSource:
+    """Return what starts hosts; a cluster is connected to by the first of them."""
+    if settings.execution == "local":
+        return LocalExecution(logs=logs, broker=answers)
+    # An optional package, and one that takes a second to load.
+    from mixpeek.execution.ray.cluster import Cluster
+    from mixpeek.execution.ray.execution import RayExecution
+
+    cluster = Cluster(lambda: settings.cluster_address or own_cluster(settings), settings.ray_placement_s)
+    return RayExecution(
+        cluster, is_own=settings.has_own_cluster, cache_dir=settings.ray_cache_dir, logs=logs, broker=answers
+    )
+
+
+def own_cluster(settings: Settings) -> str:
+    """Return the address of the cluster that the supervisor starts, once it is up; raise ServiceUnavailable."""
+    deadline = time.monotonic() + _CLUSTER_UP_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(FileNotFoundError):
+            return settings.cluster_file.read_text()
+        time.sleep(_CLUSTER_POLL_S)
+    raise ServiceUnavailable(
+        f"The server's own Ray cluster did not start within {_CLUSTER_UP_S:g} s", hint="Its log is the server's"
+    )
 
 
 def registry(settings: Settings, database: Database, objects: ObjectStore, execution: BlockingExecution) -> Registry:
@@ -102,5 +153,15 @@ def broker(settings: Settings, database: Database, objects: ObjectStore, vault: 
     return PlatformBroker(database, objects, vault, model, settings.llm_secret)
 
 
+def document_store(settings: Settings, database: Database) -> Documents:
+    key = settings.documents_api_key
+    return open_documents(settings.documents_url, None if key is None else key.get_secret_value(), database)
+
+
 def object_store(settings: Settings) -> ObjectStore:
-    return ObjectStore(settings.objects_url, settings.objects_dir)
+    return ObjectStore(
+        settings.objects_url,
+        settings.objects_dir.expanduser().resolve(),
+        begun=settings.data_dir.expanduser().resolve() / "objects.begun",
+        public_endpoint=settings.objects_public_endpoint,
+    )

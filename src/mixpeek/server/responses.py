@@ -13,7 +13,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mixpeek.api.errors import respond
-from mixpeek.api.middleware import HeadTooLarge
+from mixpeek.api.middleware import HeadTooLarge, NotHttp
 from mixpeek.logging import request_id
 
 MOST_HEAD_BYTES = 64 * 1024
@@ -104,14 +104,12 @@ class JoinedProtocol(HttpToolsProtocol):
         self._joined.flush()
         super().on_response_complete()
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words, sent as plain text
         """Refuse what cannot be parsed, or is too large to be."""
-        if not self._is_in_head or max(self._head_bytes, self._size_of_head()) <= MOST_HEAD_BYTES:
-            super().send_400_response(msg)
-            return
+        is_large = self._is_in_head and max(self._head_bytes, self._size_of_head()) > MOST_HEAD_BYTES
         identifier = f"req_{secrets.token_hex(8)}"
         token = request_id.set(identifier)
-        response = respond(HeadTooLarge())
+        response = respond(HeadTooLarge() if is_large else NotHttp())
         request_id.reset(token)
         headers = [*self.server_state.default_headers, *response.raw_headers, (b"x-request-id", identifier.encode())]
         lines = b"".join(b"%b: %b\r\n" % header for header in headers)

@@ -12,7 +12,7 @@ import orjson
 
 from mixpeek.contract.manifest import Feature
 from mixpeek.deployments.serve_plan import ServePlan
-from mixpeek.errors import MixpeekError, PluginCrashed, PluginError, PluginReplyInvalid, PluginTimedOut
+from mixpeek.errors import HostLost, MixpeekError, PluginCrashed, PluginError, PluginReplyInvalid, PluginTimedOut
 from mixpeek.execution.port import Host, Reply
 from mixpeek.serving.scaling import most_under_way
 
@@ -68,7 +68,7 @@ class Keeper(Protocol):
     def note_room(self) -> None:
         """Hear that a replica has answered."""
 
-    def note_lost(self, request: Request, error: PluginError, *, suspect: bool) -> None:
+    def note_lost(self, request: Request, error: MixpeekError, *, suspect: bool) -> None:
         """Take back a request whose replica ended before it answered; `suspect` if it may be the cause."""
 
 
@@ -157,6 +157,10 @@ class Replica:
 
     def note_failure(self, request: Request, error: MixpeekError) -> None:
         """Hand an error over, or the request back if the host ended without answering it."""
+        if isinstance(error, HostLost):
+            self._forget(request)
+            self._keeper.note_lost(request, error, suspect=False)  # no request takes a machine away
+            return
         # One that was stopped over a limit ended as well, under everybody's requests.
         if isinstance(error, PluginError) and (isinstance(error, PluginCrashed) or not self.host.alive):
             suspects = self._suspects_of_crash()

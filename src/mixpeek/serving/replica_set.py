@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixpeek.deployments.serve_plan import ServePlan
-from mixpeek.errors import MixpeekError, PluginError, PluginTimedOut
-from mixpeek.execution.port import Host
+from mixpeek.errors import HostLost, MixpeekError, PluginTimedOut
+from mixpeek.execution.port import Host, Told
 from mixpeek.serving.errors import InferenceUnavailable
 from mixpeek.serving.replica import Answer, Asker, Replica, Request, Served
 from mixpeek.serving.scaling import STABLE_S, Pressure, backoff_s, retry_after_s, scale
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 MOST_QUEUED_BYTES = 256 * 1024**2
 # A request that may have ended a host is sent to another one, alone; if that ends too, it is not sent again.
 ATTEMPTS = 2
+# Machines that are lost one after another under a replica that starts; then whoever waits is told.
+MOST_LOST = 5
 # A wait longer than this for a crashed replica is told at once instead of being waited for.
 WORTH_WAITING_S = 2.0
 
@@ -40,7 +42,10 @@ Start = Callable[[], Awaitable[Started]]
 
 @dataclass(frozen=True)
 class Standing:
-    """A set at one moment: requests that wait or are under way, replicas, and the processes of their hosts."""
+    """A set at one moment: requests that wait or are under way, replicas, and what their hosts are asked about by.
+
+    That is their processes on this machine, and what other machines told of theirs.
+    """
 
     waiting: int
     under_way: int
@@ -48,6 +53,7 @@ class Standing:
     starting: int
     wanted: int
     pids: tuple[int, ...]
+    told: tuple[Told, ...] = ()
 
 
 class ReplicaSet:
@@ -86,6 +92,7 @@ class ReplicaSet:
         self.restarts = 0
         self.last_error: str | None = None
         self._last_failure: Exception | None = None
+        self._lost_starts = 0
 
     def submit(self, body: bytes, *, urgent: bool = False, once: bool = False) -> asyncio.Future[Answer]:
         """Send a request, or queue it, and return the future of its answer; see `ask`."""
@@ -196,7 +203,8 @@ class ReplicaSet:
             ready=len([replica for replica in self._replicas if replica.host.alive]),
             starting=self._under_start,
             wanted=0 if self._is_closed else self._wanted,
-            pids=tuple(replica.host.pid for replica in replicas),
+            pids=tuple(replica.host.pid for replica in replicas if replica.host.pid),
+            told=tuple(replica.host.told for replica in replicas if replica.host.told is not None),
         )
 
     # called by replicas
@@ -213,7 +221,7 @@ class ReplicaSet:
                 replica.send(request)
         self._changed.set()
 
-    def note_lost(self, request: Request, error: PluginError, *, suspect: bool) -> None:
+    def note_lost(self, request: Request, error: MixpeekError, *, suspect: bool) -> None:
         """Send a request again, or fail it once two hosts have ended under it."""
         if suspect:
             request.attempts += 1
@@ -335,7 +343,7 @@ class ReplicaSet:
             if self._is_closed:
                 await started.host.close()
                 return
-            self._last_failure = None
+            self._last_failure, self._lost_starts = None, 0
             self.tally.starts.note(self._loop.time() - began)
             self._replicas.append(Replica(started.host, self.served, self.plan, self, started.batch_size))
             self.note_room()
@@ -343,11 +351,14 @@ class ReplicaSet:
             self._changed.set()
 
     def _note_start_failure(self, error: Exception) -> None:
-        self._last_failure = error
         self.tally.start_failures += 1
         message = error.named if isinstance(error, MixpeekError) else f"{type(error).__name__}: {error}"
         log.warning("no replica of %s: %s", self.served.plugin_id, message)
         self._note_crash(message)
+        if isinstance(error, HostLost) and self._lost_starts < MOST_LOST - 1:
+            self._lost_starts += 1  # no fault of the version's: whoever waits for it waits for another machine
+            return
+        self._last_failure = error
         if not self._replicas and not self._under_start:
             # Nobody else will answer them; the cause is worth more than a time-out.
             self._refuse_waiting(error)

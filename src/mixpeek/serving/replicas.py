@@ -67,7 +67,9 @@ class Replicas:
         *,
         is_used: IsUsed,
         request_class: type[Request] = Request,
+        cores: int | None = None,
     ) -> None:
+        self._cores = cores  # that replicas may share; None is those of this machine
         self._database = database
         self._is_used = is_used
         self._registry = registry
@@ -81,6 +83,7 @@ class Replicas:
         self._draining: dict[ReplicaSet, asyncio.Task[None]] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._reconciled = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._shadowing = Shadowing(database, process_id)
         # Building an environment may take minutes; heartbeats must not queue behind that.
         self._preparing = ThreadPoolExecutor(_PREPARING_AT_ONCE, thread_name_prefix="preparing")
@@ -138,19 +141,41 @@ class Replicas:
             raise NotDeployed(f"{version.name} is not deployed")
         if live_id != version.plugin_id:
             return self._set_for(version)
-        # Live, but not in our table yet: the next reconciliation puts it there, its replicas may still be starting.
+        route = await self._route_soon((namespace_id, version.plugin_id))
+        return self._set_for(version) if route is None else route.pick()
+
+    async def _route_soon(self, key: Key) -> Route | None:
+        """Return the route of a version that is live.
+
+        Not in our table yet, the next reconciliation puts it there; its replicas may still be starting.
+        """
         for _ in range(2):
-            route = self.table.by_plugin.get((namespace_id, version.plugin_id))
+            route = self.table.by_plugin.get(key)
             if route is not None:
-                return route.pick()
+                return route
             self._reconciled.clear()
             self.wake.set()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._reconciled.wait(), RECONCILE_S)
-        return self._set_for(version)
+        return None
+
+    def follow(self, namespace_id: str, plugin_id: str) -> None:
+        """Return once this process routes requests to a version that is live: who is told so may ask for it at once.
+
+        Use from any thread but the loop's.
+        """
+        if self._loop is not None and (namespace_id, plugin_id) not in self.table.by_plugin:
+            soon = asyncio.run_coroutine_threadsafe(self._route_soon((namespace_id, plugin_id)), self._loop)
+            try:
+                is_routed = soon.result(timeout=3 * RECONCILE_S) is not None
+            except TimeoutError:
+                is_routed = False
+            if not is_routed:
+                log.warning("%s of %s is live, and this process does not route to it yet", plugin_id, namespace_id)
 
     async def run_forever(self) -> None:
         """Follow the database until cancelled, then stop every host."""
+        self._loop = asyncio.get_running_loop()
         forever = (self._beat_forever(), self._tick_forever(), self._shadowing.flush_forever())
         helpers = [asyncio.create_task(each) for each in forever]
         try:
@@ -198,7 +223,7 @@ class Replicas:
     def _make_set(
         self, version: PluginVersion, deployment_id: str | None = None, *, on_demand: bool = False
     ) -> ReplicaSet:
-        plan = plan_from_manifest(version.parsed_manifest, idle_s=self._idle_s)
+        plan = plan_from_manifest(version.parsed_manifest, idle_s=self._idle_s, cores=self._cores)
         if on_demand:
             plan = dataclasses.replace(plan, initial=1, fewest=0, most=1)
         origin = LogOrigin(version.namespace_id, version.plugin_id, "realtime", deployment_id)
@@ -223,7 +248,9 @@ class Replicas:
         async with self._starting:
             built = await start_built(
                 self._execution,
-                dataclasses.replace(spec, memory_bytes=plan.memory_bytes, background=False),
+                dataclasses.replace(
+                    spec, memory_bytes=plan.memory_bytes, background=False, cpus=plan.cpus, gpus=plan.gpus
+                ),
                 {},
                 version=version.version,
                 timeout_s=plan.start_timeout_s,

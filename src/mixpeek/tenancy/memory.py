@@ -1,4 +1,7 @@
-"""What was just looked up in the database, answered again without asking it, for a second at most."""
+"""What was just looked up in the database, answered again without asking it, for a second at most.
+
+While the database does not answer, what it said last holds for longer, so that requests outlast a failover.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,10 @@ Value = TypeVar("Value")
 LASTS_S = 1.0
 # From this age on an answer is looked up again beside the requests, so that under steady load none of them waits.
 AGEING_S = 0.4
+# While it is being asked again and does not answer: nothing can be changed in a database that is away.
+LASTS_UNANSWERED_S = 60.0
+# How soon it is asked again after it could not be asked at all.
+ASK_AGAIN_S = 0.5
 MOST_ENTRIES = 10_000
 
 
@@ -31,6 +38,7 @@ class _Entry(Generic[Value]):
     value: Value
     asked_at: float
     is_asked_again: bool = False
+    failed_at: float | None = None
 
 
 class Memory(Generic[Key, Value]):
@@ -45,16 +53,20 @@ class Memory(Generic[Key, Value]):
         self._refresher: ThreadPoolExecutor | None = None
 
     def recall(self, key: Key) -> Value | None:
-        """Return what was found within the last second, without waiting for anything."""
+        """Return what was found within the last second, or is asked for again since, without waiting for anything."""
         entry = self._entries.get(key)
         if entry is None:
             return None
-        age = self._clock() - entry.asked_at
-        if age >= LASTS_S:
+        now = self._clock()
+        age = now - entry.asked_at
+        if age >= (LASTS_UNANSWERED_S if entry.is_asked_again else LASTS_S):
             return None
-        if age >= AGEING_S and not entry.is_asked_again:
+        if entry.failed_at is not None and now - entry.failed_at >= ASK_AGAIN_S:
+            entry.failed_at = None
+            self._refresh(key, entry)
+        elif age >= AGEING_S and not entry.is_asked_again:
             entry.is_asked_again = True
-            self._refresh(key)
+            self._refresh(key, entry)
         return entry.value
 
     def find(self, key: Key) -> Value | None:
@@ -81,7 +93,7 @@ class Memory(Generic[Key, Value]):
                 self._entries[key] = _Entry(value, asked_at)
         return value
 
-    def _refresh(self, key: Key) -> None:
+    def _refresh(self, key: Key, entry: _Entry[Value]) -> None:
         if self._refresher is None:
             self._refresher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="memory")
 
@@ -89,7 +101,7 @@ class Memory(Generic[Key, Value]):
             try:
                 self._ask(key)
             except (MixpeekError, psycopg.Error) as error:
-                # The entry ages out; the request that finds it gone meets the same error and answers with it.
                 log.warning("could not look up again what requests rely on: %s", error)
+                entry.failed_at = self._clock()
 
         self._refresher.submit(ask)

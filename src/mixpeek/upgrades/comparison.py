@@ -7,7 +7,7 @@ Where an input is no text, the vectors that each generation stored of it are ask
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from mixpeek.collections.upgrade_states import OPEN
 from mixpeek.contract.columns import DATA, MIME_TYPE
 from mixpeek.db.pool import Connection, Database
 from mixpeek.documents.port import Document, DocumentStore, Index
-from mixpeek.errors import Conflict, InvalidRequest, PluginError
+from mixpeek.errors import Conflict, InvalidRequest, MixpeekError, NotFound, PluginError
 from mixpeek.registry.models import PluginVersion
 from mixpeek.registry.service import Registry
 from mixpeek.retrieval.embedding import text_inputs, vector_of
@@ -180,9 +180,9 @@ class Comparison:
         unanswered = list[dict[str, Any]]()
         rankings = [self._rankings(name, collection, side, asked) for side in sides]
         for query, before, after in zip(asked, *rankings, strict=True):
-            if isinstance(before, PluginError) or isinstance(after, PluginError):
-                fault = before if isinstance(before, PluginError) else after
-                assert isinstance(fault, PluginError)
+            if isinstance(before, MixpeekError) or isinstance(after, MixpeekError):
+                fault = before if isinstance(before, MixpeekError) else after
+                assert isinstance(fault, MixpeekError)
                 unanswered.append({"query": query.shown, "why": fault.message[:500]})
                 continue
             overlaps.append(overlap(before, after, AT))
@@ -210,8 +210,8 @@ class Comparison:
 
     def _rankings(
         self, name: str, collection: Collection, side: Side, asked: list[Asked]
-    ) -> list[list[str] | PluginError]:
-        """Return, for each query, the ids of the documents nearest to it, or why the version cannot embed it.
+    ) -> list[list[str] | MixpeekError]:
+        """Return, for each query, the ids of the documents nearest to it, or why there is no vector to ask with.
 
         The document that a query was taken from is left out.
         """
@@ -229,16 +229,26 @@ class Comparison:
             ids = [query.document_id or "" for query in asked if query.text is None]
             stored = self._documents.fetch(connection, [side.index], ids, vectors=True)
             metric = side.features[name]["distance"]
-            rankings = list[list[str] | PluginError]()
+            rankings = list[list[str] | MixpeekError]()
             for query, vector in zip(asked, embedded, strict=True):
-                if isinstance(vector, PluginError):
-                    rankings.append(vector)
+                asked_with = stored_vector(stored, query, name) if vector is None else vector
+                if isinstance(asked_with, MixpeekError):
+                    rankings.append(asked_with)
                     continue
-                found = stored[query.document_id or ""].vectors[name] if vector is None else vector
-                hits = self._documents.search(connection, [side.index], name, found, metric, DEEP + 1)
+                hits = self._documents.search(connection, [side.index], name, asked_with, metric, DEEP + 1)
                 rankings.append([hit.document_id for hit in hits if hit.document_id != query.document_id][:DEEP])
         return rankings
 
     def _embed(self, name: str, collection: Collection, version: PluginVersion, text: str) -> list[float]:
         reply = self._predict(version, text_inputs(text, version), collection.feature_extractor["parameters"])
         return vector_of(reply, version, name)
+
+
+def stored_vector(stored: dict[str, Document], query: Asked, name: str) -> Sequence[float] | NotFound:
+    """Return the vector that a generation has of the query's document, or what came of it since it was sampled."""
+    document = stored.get(query.document_id or "")
+    vector = None if document is None else document.vectors.get(name)
+    if vector is not None:
+        return vector
+    resource = "document" if document is None else f"vector of {name!r} for the document"
+    return NotFound(resource, query.document_id or "", hint="Compare again: it was changed or deleted meanwhile")

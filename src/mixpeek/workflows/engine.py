@@ -1,6 +1,7 @@
 """The workflow engine: DBOS in the worker process, fed from the outbox of tasks.
 
-DBOS keeps its own tables beside ours; after a crash it goes on with what this executor had begun.
+DBOS keeps its own tables beside ours, which say what each executor has under way. Workers share the outbox: each task
+is started by one of them, and goes on in another when that one is dead (`recovery`).
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 import psycopg
-from dbos import DBOS, SetWorkflowID
+from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 
 from mixpeek import tracing
+from mixpeek.db.addresses import sqlalchemy_url
 from mixpeek.db.origin import caused_by
-from mixpeek.db.pool import Database
+from mixpeek.db.pool import Connection, Database, is_away
 from mixpeek.errors import MixpeekError
+from mixpeek.logging import request_id
 from mixpeek.workflows import tasks
 from mixpeek.workflows.port import Workflow
 
@@ -31,6 +35,12 @@ APPLICATION_VERSION = "1"
 OUTBOX_POLL_S = 1.0
 FORGET_AT_ONCE = 1000
 OUTAGE_POLL_S = 1.0
+# How often DBOS looks whether there are messages between workflows to send; there are none here, so seldom.
+NOTIFIER_S = 1.0
+# Connections that DBOS keeps for itself.
+SYSTEM_CONNECTIONS = 6
+# Whose share a task takes that belongs to no namespace.
+_NO_NAMESPACE = "platform"
 
 
 class DurableSteps:
@@ -52,9 +62,8 @@ def despite_outages(name: str, action: Callable[[], Result]) -> Result:
     while True:
         try:
             return action()
-        except psycopg.OperationalError as error:
-            # No SQLSTATE: the connection broke. 57P0x: the server is shutting down, crashed, or coming up.
-            if error.sqlstate is not None and not error.sqlstate.startswith("57P"):
+        except psycopg.Error as error:
+            if not is_away(error):
                 raise
             log.warning("step %s lost the database, trying again: %s", name, error)
             time.sleep(OUTAGE_POLL_S)
@@ -71,11 +80,12 @@ class WorkflowEngine:
         DBOS(
             config={
                 "name": "mixpeek",
-                "system_database_url": database.url,
+                "system_database_url": sqlalchemy_url(database.url),
                 "executor_id": executor_id,
                 "application_version": APPLICATION_VERSION,
                 "log_level": "WARNING",
-                "sys_db_pool_size": 6,
+                "sys_db_pool_size": SYSTEM_CONNECTIONS,
+                "notification_coalesce_sec": NOTIFIER_S,
             }
         )
         self._workflows = {workflow.name: workflow for workflow in workflows}
@@ -86,13 +96,28 @@ class WorkflowEngine:
         DBOS.launch()
         for workflow in self._workflows.values():
             if workflow.concurrency is not None:
-                DBOS.register_queue(workflow.name, worker_concurrency=workflow.concurrency, polling_interval_sec=0.2)
+                DBOS.register_queue(
+                    _queue_of(workflow),
+                    worker_concurrency=workflow.concurrency,
+                    partition_worker_concurrency=workflow.per_namespace,
+                    polling_interval_sec=workflow.poll_s,
+                )
         self._dispatcher.start()
 
     def stop(self) -> None:
         """Stop taking tasks; what is running goes on at the next start."""
         self._stopping.set()
         DBOS.destroy(workflow_completion_timeout_sec=0)
+
+    def list_executors(self) -> set[str]:
+        """Return the workers that have something under way, dead ones included."""
+        under_way = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        return {workflow.executor_id for workflow in under_way if workflow.executor_id is not None}
+
+    def take_over(self, executor_id: str) -> int:
+        """Make what a dead worker had under way anybody's; return how many tasks that are. Repeating it is harmless."""
+        # What DBOS itself does for its own executor at each start, and has no public name for.
+        return len(DBOS._recover_pending_workflows([executor_id]))
 
     def forget_finished(self, before: datetime) -> int:
         """Delete the engine's records of workflows that ended before then; their tasks stay. Return how many."""
@@ -109,10 +134,12 @@ class WorkflowEngine:
 
     def _register(self, workflow: Workflow) -> Callable[[str, dict[str, Any]], None]:
         def carry_out(task_id: str, inputs: dict[str, Any]) -> None:
+            request_id.set("-")  # this thread may have carried out another
             try:
                 # The worker acts in the name of whoever asked for the task.
                 origin = despite_outages("origin", lambda: self._origin(task_id))
                 asked_by, told = (origin or {}).get("traceparent"), {"mixpeek.task_id": task_id}
+                request_id.set((origin or {}).get("request_id") or "-")
                 with caused_by(origin), tracing.span(workflow.name, parent=asked_by, attributes=told):
                     workflow.run(DurableSteps(), task_id, inputs)
             except MixpeekError as error:
@@ -156,27 +183,54 @@ class WorkflowEngine:
                     pass
 
     def _dispatch_outbox(self) -> None:
+        failed: list[str] = []
+        while (task := self._dispatch_next(failed)) is not None:
+            if not task.is_started:
+                failed.append(task.task_id)
+
+    def _dispatch_next(self, failed: Collection[str]) -> _Taken | None:
+        """Start the oldest task that no other worker is starting, None if there is none but those that `failed`."""
         with self._database.transaction() as connection:
-            waiting = tasks.list_outbox(connection)
-        for task in waiting:
+            task = tasks.take_from_outbox(connection, failed)
+            if task is None:
+                return None
             try:
-                self._dispatch(task)
+                self._dispatch(connection, task)
             except psycopg.OperationalError:
                 raise
             except Exception:
                 # It stays in the outbox, and keeps no other from being started.
                 log.exception("task %s could not be started, trying again", task.task_id)
+                return _Taken(task.task_id, is_started=False)
+            tasks.mark_dispatched(connection, task.task_id, self._executor_id)
+            return _Taken(task.task_id, is_started=True)
 
-    def _dispatch(self, task: tasks.Task) -> None:
+    def _dispatch(self, connection: Connection, task: tasks.Task) -> None:
         registered = self._registered.get(task.workflow)
         if registered is None:
-            self._fail(task.task_id, f"No workflow named {task.workflow!r} in this version of the program")
-        else:
-            # The task id is the workflow id, so a crash between starting and marking starts nothing twice.
-            with SetWorkflowID(task.task_id):
-                if self._workflows[task.workflow].concurrency is None:
-                    DBOS.start_workflow(registered, task.task_id, task.inputs)
-                else:
-                    DBOS.enqueue_workflow(task.workflow, registered, task.task_id, task.inputs)
-        with self._database.transaction() as connection:
-            tasks.mark_dispatched(connection, task.task_id, self._executor_id)
+            unknown = f"No workflow named {task.workflow!r} in this version of the program"
+            tasks.update_task(connection, task.task_id, "FAILED", error=unknown)
+            return
+        workflow = self._workflows[task.workflow]
+        # The task id is the workflow id, so a crash between starting and marking starts nothing twice.
+        with SetWorkflowID(task.task_id):
+            if workflow.concurrency is None:
+                DBOS.start_workflow(registered, task.task_id, task.inputs)
+            elif workflow.per_namespace is None:
+                DBOS.enqueue_workflow(_queue_of(workflow), registered, task.task_id, task.inputs)
+            else:
+                with SetEnqueueOptions(queue_partition_key=task.namespace_id or _NO_NAMESPACE):
+                    DBOS.enqueue_workflow(_queue_of(workflow), registered, task.task_id, task.inputs)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A task of the outbox that this worker had a go at."""
+
+    task_id: str
+    is_started: bool
+
+
+def _queue_of(workflow: Workflow) -> str:
+    """Return the queue's name. One without shares for namespaces has another: what waits in it is taken from there."""
+    return workflow.name if workflow.per_namespace is None else f"{workflow.name}_by_namespace"

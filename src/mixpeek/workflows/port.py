@@ -21,8 +21,14 @@ class Steps(Protocol):
 
 @dataclass(frozen=True)
 class Workflow:
-    """A named workflow: `run(steps, inputs)` carries out a task; a queue bounds how many run at once."""
+    """A named workflow: `run(steps, inputs)` carries out a task; a queue bounds how many run at once in one worker.
+
+    With `per_namespace`, no namespace runs more of them than that, and namespaces take turns at what is free. Each
+    queue is looked at every `poll_s`: soon where somebody waits, seldom where not, as an idle worker does little else.
+    """
 
     name: str
     run: Callable[[Steps, str, dict[str, Any]], None]
     concurrency: int | None = None
+    per_namespace: int | None = None
+    poll_s: float = 0.4

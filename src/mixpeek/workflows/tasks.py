@@ -13,7 +13,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from mixpeek.db.listing import Found, Listing, list_rows
-from mixpeek.db.pool import Connection, all_rows, first_row, new_id, scalar
+from mixpeek.db.pool import Connection, first_row, new_id, scalar
 from mixpeek.errors import NotFound
 from mixpeek.filters.query import Query
 from mixpeek.filters.surface import Column, Surface
@@ -141,13 +141,17 @@ def find_origin(connection: Connection, task_id: str) -> dict[str, Any] | None:
     return found
 
 
-def list_outbox(connection: Connection, limit: int = 100) -> list[Task]:
-    """Return tasks that no worker has taken yet, oldest first."""
-    return all_rows(
+def take_from_outbox(connection: Connection, besides: Iterable[str] = ()) -> Task | None:
+    """Return the oldest task that nobody has started or, by a transaction under way, is starting; None if none is.
+
+    Until the transaction ends nobody else is given it.
+    """
+    return first_row(
         connection,
         Task,
-        f"SELECT {COLUMNS} FROM tasks WHERE dispatched_at IS NULL ORDER BY created_at LIMIT %s",
-        [limit],
+        f"SELECT {COLUMNS} FROM tasks WHERE dispatched_at IS NULL AND task_id <> ALL(%s) ORDER BY created_at LIMIT 1"
+        " FOR UPDATE SKIP LOCKED",
+        [list(besides)],
     )
 
 

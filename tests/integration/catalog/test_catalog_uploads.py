@@ -21,6 +21,7 @@ from mixpeek.db.pool import Database
 from mixpeek.errors import InvalidRequest
 from mixpeek.filters.query import Query
 from mixpeek.objects.assets import asset_prefix, asset_url, key_from_asset_url
+from mixpeek.objects.errors import ObjectStoreAway
 from mixpeek.objects.store import ObjectStore
 
 PHOTO = files.png(4, 3)
@@ -125,6 +126,28 @@ def test_an_upload_that_could_make_no_object_is_refused_before_anything_is_sent(
         request(uploads, make_bucket(), **fields)
 
 
+def test_where_no_property_holds_files_the_one_for_text_takes_them(uploads: Uploads, make_bucket: Any) -> None:
+    schema = {"properties": {"isbn": {"type": "string"}, "title": {"type": "text"}}}
+    bucket = make_bucket(schema=schema)
+    upload = request(uploads, bucket, filename="a.txt", content_type="text/plain")
+    put(uploads, upload, b"the cat sat on the mat")
+
+    done = confirm(uploads, bucket, upload)
+
+    with uploads.database.transaction() as connection:
+        (made,) = queries.list_objects(connection, bucket.bucket_id, Query(10)).rows
+    assert (done.object_id, made.blobs[0]["property"]) == (made.object_id, "title")
+
+
+def test_where_several_properties_could_take_a_file_they_are_named(uploads: Uploads, make_bucket: Any) -> None:
+    bucket = make_bucket(schema={"properties": {"title": {"type": "text"}, "words": {"type": "text"}}})
+
+    with pytest.raises(InvalidRequest) as refused:
+        request(uploads, bucket)
+
+    assert "title, words" in (refused.value.hint or "")
+
+
 def test_abandoned_uploads_are_cleared_and_those_that_may_still_be_confirmed_are_not(
     uploads: Uploads, make_bucket: Any
 ) -> None:
@@ -203,7 +226,7 @@ def test_a_file_that_could_not_be_removed_is_removed_later(uploads: Uploads, mak
 
     class Away(ObjectStore):
         def delete(self, key: str) -> None:
-            raise PermissionError("not today")
+            raise ObjectStoreAway("not today")
 
     bucket, store = make_bucket(), uploads.intake.objects
     done = [confirmed_photo(uploads, bucket, width) for width in (5, 6, 7)]

@@ -12,9 +12,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from factories.waiting import until
 from mixpeek.db.embedded import EmbeddedPostgres
 from mixpeek.db.pool import Database, all_rows, first_row, new_id, scalar
-from mixpeek.db.schema import current, head, migrate, revisions, wait_until_migrated
+from mixpeek.db.schema import current, head, migrate, revisions, standing, wait_until_migrated
 from mixpeek.errors import PlatformError, ServiceUnavailable
 
 NewDatabase = Callable[[], str]
@@ -57,11 +58,87 @@ def test_a_database_of_a_newer_program_is_left_as_it_is(new_database: NewDatabas
     migrate(url)
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE schema_floor SET revision = '9998'")
 
     with pytest.raises(PlatformError, match="revision 9999"):
         migrate(url)
+    with pytest.raises(PlatformError, match="revision 9999"):
+        wait_until_migrated(url, timeout_s=5)
 
     assert current(url) == "9999"
+
+
+def test_a_database_to_which_a_newer_program_only_added_is_run_on(new_database: NewDatabase) -> None:
+    url = new_database()
+    migrate(url)
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    migrate(url)
+    wait_until_migrated(url, timeout_s=5)
+
+    assert current(url) == "9999"
+    with pytest.raises(PlatformError, match="revision 9999"):
+        migrate(url, head())
+
+
+def test_a_database_goes_to_the_revision_that_is_named_and_not_back(new_database: NewDatabase) -> None:
+    url = new_database()
+    first, second = sorted(revisions())[:2]
+
+    migrate(url, second)
+    at = current(url)
+    with pytest.raises(PlatformError, match=f"past {first}"):
+        migrate(url, first)
+    with pytest.raises(PlatformError, match="no schema revision 0000"):
+        migrate(url, "0000")
+    with psycopg.connect(url) as connection:
+        pending = standing(connection).pending
+    migrate(url)
+
+    assert at == second
+    assert pending == tuple(sorted(revisions())[2:])
+    assert current(url) == head()
+
+
+def test_a_migration_gives_up_a_table_in_use_and_tries_again(
+    new_database: NewDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = new_database()
+    earlier, later = sorted(revisions())[:2]
+    migrate(url, earlier)
+    with psycopg.connect(url) as reader, ThreadPoolExecutor(1) as pool:
+        reader.execute("SELECT 1 FROM api_keys")  # which that migration alters
+
+        with pytest.raises(PlatformError, match="could not be locked"):
+            migrate(url, later, wait_s=0)
+        waiting = pool.submit(migrate, url, later)
+        until(lambda: "a table is in use" in caplog.text, what="the migration gave up once")
+        reader.rollback()
+        waiting.result(60)
+
+    assert current(url) == later
+
+
+def test_waiting_programs_are_held_up_no_longer_than_a_try(new_database: NewDatabase) -> None:
+    url = new_database()
+    earlier, later = sorted(revisions())[:2]
+    migrate(url, earlier)
+    with psycopg.connect(url) as backup, psycopg.connect(url) as other, ThreadPoolExecutor(1) as pool:
+        backup.execute("SELECT 1 FROM api_keys")
+        migrating = pool.submit(migrate, url, later)
+        with psycopg.connect(url, autocommit=True) as watching:
+            until(
+                lambda: scalar(watching, "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"),
+                what="the migration waits for the table",
+            )
+
+        other.execute("SELECT 1 FROM api_keys")
+
+        assert not migrating.done()
+        backup.rollback()
+        other.rollback()
+        migrating.result(60)
 
 
 def test_waiting_for_a_migration_that_nobody_makes_ends(new_database: NewDatabase) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -274,6 +275,13 @@ def test_a_deleted_document_takes_its_vectors_along(connection: Connection, inde
 def test_a_statement_that_takes_too_long_is_a_named_error(connection: Connection) -> None:
     with pytest.raises(FilterTimedOut, match=r"longer than 0\.05 seconds"), time_limit(connection, 0.05):
         connection.execute("SELECT pg_sleep(5)")
+
+
+def test_a_tighter_limit_of_the_transaction_stays(connection: Connection) -> None:
+    connection.execute("SET LOCAL statement_timeout = '50ms'")
+
+    with pytest.raises(psycopg.errors.QueryCanceled), time_limit(connection, 5):
+        connection.execute("SELECT pg_sleep(10)")
 
 
 def test_the_limit_ends_with_what_it_is_for(connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,17 +14,10 @@ from numpy.typing import NDArray
 
 from mixpeek.db.pool import Connection
 from mixpeek.documents.port import DocumentStore, Index, Metric, NewDocument, Sources
-from mixpeek.documents.postgres import PostgresDocuments
 
 Vector = NDArray[np.float32]
 METRICS: tuple[Metric, ...] = ("cosine", "dot", "euclidean")
 DIMENSION = 4
-
-
-@pytest.fixture(params=[PostgresDocuments])
-def store(request: pytest.FixtureRequest) -> DocumentStore:
-    made: DocumentStore = request.param()
-    return made
 
 
 @pytest.fixture
@@ -217,6 +211,19 @@ def test_on_many_vectors_the_order_is_that_of_brute_force(
 
     vectors = {f"doc_{at:03}": vector.tolist() for at, vector in enumerate(matrix)}
     assert [hit.document_id for hit in hits] == [name for name, _ in brute_force(vectors, query, metric, 50)]
+
+
+def test_a_vector_of_zeros_is_near_nothing_by_cosine_and_no_score_is_without_a_number(
+    store: DocumentStore, connection: Connection, index: Index
+) -> None:
+    vectors = {"a": [0, 0, 0, 0], "b": [1, 0, 0, 0], "c": [-1, 0, 0, 0], "d": [0, 0, 0, 0]}
+    store.upsert(connection, index, [document(key, vector) for key, vector in vectors.items()])
+
+    hits = store.search(connection, [index], "vec", [1, 0, 0, 0], "cosine", 4)
+
+    assert [hit.document_id for hit in hits if hit.score] == ["doc_b", "doc_c"]
+    assert not any(math.isnan(hit.score) for hit in hits)
+    assert store.search(connection, [index], "vec", [0, 0, 0, 0], "cosine", 4) == []
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -15,7 +15,6 @@ from factories.indexes import NewIndex
 from mixpeek.db.pool import Connection, dict_rows
 from mixpeek.documents import bm25
 from mixpeek.documents.port import DocumentStore, Index, NewDocument
-from mixpeek.documents.postgres import PostgresDocuments
 from mixpeek.documents.surface import SURFACE
 from mixpeek.documents.terms import terms_of, terms_of_query
 from mixpeek.filters.evaluate import matches
@@ -24,12 +23,6 @@ from mixpeek.filters.parse import parse_filter
 
 ANY_WORD = st.sampled_from(["red", "fox", "foxes", "jumps", "over", "the", "a", "lazy", "dog"])
 WORDS = st.lists(ANY_WORD, max_size=6).map(" ".join)
-
-
-@pytest.fixture(params=[PostgresDocuments])
-def store(request: pytest.FixtureRequest) -> DocumentStore:
-    made: DocumentStore = request.param()
-    return made
 
 
 def write(store: DocumentStore, connection: Connection, index: Index, stored: list[dict[str, Any]]) -> dict[str, Any]:
@@ -181,6 +174,7 @@ def test_a_filter_is_tried_once_on_each_document_of_a_collection_that_the_planne
         return dict_rows(connection, sql, params)
 
     monkeypatch.setattr("mixpeek.documents.vector_search.dict_rows_planned_anew", explained)
+    monkeypatch.setattr("mixpeek.documents.qdrant.vectors.dict_rows_planned_anew", explained)
     monkeypatch.setattr("mixpeek.documents.text_index.dict_rows", explained)
     where = parse_filter({"field": "n", "operator": "lt", "value": 700}, case_sensitive=True)
 

@@ -14,7 +14,8 @@ from psycopg.types.json import Jsonb
 
 from mixpeek.collections.indexing import Indexing
 from mixpeek.db.pool import Database, dict_rows, scalar
-from mixpeek.documents import segment_queries
+from mixpeek.documents import known_layouts, segment_queries
+from mixpeek.documents.known_layouts import KnownLayouts
 from mixpeek.documents.port import Index, NewDocument
 from mixpeek.documents.postgres import PostgresDocuments
 from mixpeek.documents.segment_building import SegmentBuilder
@@ -93,11 +94,18 @@ class World:
         where = parse_filter({"field": "tens", "operator": "in", "value": [1, 5, 9, 13]}, case_sensitive=False)
         with self.database.transaction() as connection:
             plain = self.store.search(connection, [self.index], "vec", query.tolist(), "cosine", k)
-            some = self.store.search(connection, [self.index], "vec", query.tolist(), "cosine", k, where=where)
+            some = self.store.search(
+                connection, [self.index], "vec", query.tolist(), "cosine", k, where=where, documents=True
+            )
+            read = self.store.search(connection, [self.index], "vec", query.tolist(), "cosine", k, documents=True)
             every = self.store.search(connection, [self.index], "vec", query.tolist(), "cosine", 1000)
             stored = self.store.fetch(connection, [self.index], [hit.document_id for hit in plain], vectors=True)
         passing = {key: v for key, v in self.vectors.items() if int(key[4:]) // 10 in (1, 5, 9, 13)}
         assert [hit.document_id for hit in plain] == nearest(self.vectors, query)[:k]
+        assert [(hit.document_id, hit.score) for hit in read] == [(hit.document_id, hit.score) for hit in plain]
+        for hit in (*read, *some):
+            assert hit.document is not None
+            assert hit.document.payload == {"tens": int(hit.document_id[4:]) // 10}
         assert [hit.document_id for hit in some] == nearest(passing, query)[:k]
         assert sorted(hit.document_id for hit in every) == sorted(self.vectors)
         for key, document in stored.items():
@@ -185,9 +193,9 @@ def test_what_is_deleted_and_replaced_while_segments_are_merged_is_not_brought_b
 
 def test_the_index_is_asked_once_there_is_one(database: Database, index: Index) -> None:
     # Enough that the planner finds it faster than to sort.
-    world = World(database, index, Limits(shared_rows=10, segment_rows=3000))
+    world = World(database, index, Limits(shared_rows=10, segment_rows=6000))
     world.write(range(10))
-    world.write(range(10, 3010))
+    world.write(range(10, 6010))
     world.build_unchecked()
 
     with world.database.transaction() as connection:
@@ -296,6 +304,38 @@ def test_a_sealed_segment_asks_for_its_index_and_a_batch_that_ends_seals_what_it
     world.check()
 
 
+def test_segments_are_merged_once_the_batch_that_fills_them_has_ended(world: World) -> None:
+    place = [world.index.collection_id]
+    with world.database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO batches (batch_id, namespace_id, bucket_ids, collection_ids, status) SELECT 'btch_fills',"
+            " namespace_id, '{}', '{}', 'IN_PROGRESS' FROM collections WHERE collection_id = %s",
+            place,
+        )
+        connection.execute(
+            "INSERT INTO batch_chunks (batch_id, chunk, collection_id, generation, object_ids)"
+            " VALUES ('btch_fills', 0, %s, 1, '{}')",
+            place,
+        )
+    for start in range(0, 350, 50):
+        world.write(range(start, start + 50))
+
+    meanwhile = world.build()
+    with world.database.transaction() as connection:
+        connection.execute("DELETE FROM tasks WHERE inputs->>'collection_id' = %s", place)
+        connection.execute("UPDATE batch_chunks SET committed_at = now() WHERE batch_id = 'btch_fills'")
+        connection.execute("UPDATE batches SET status = 'COMPLETED' WHERE batch_id = 'btch_fills'")
+        asked = dict_rows(connection, "SELECT * FROM tasks WHERE inputs->>'collection_id' = %s", place)
+        connection.execute("DELETE FROM tasks WHERE inputs->>'collection_id' = %s", place)
+        connection.execute("DELETE FROM batches WHERE batch_id = 'btch_fills'")
+    afterwards = world.build()
+
+    assert [step for step in meanwhile if "merged" in step] == ["merged segments 1 into 9"]
+    assert [each["workflow"] for each in asked] == ["index_segments"]
+    assert any("merged" in step for step in afterwards)
+    world.check()
+
+
 def test_the_task_says_what_was_done_and_ends(world: World) -> None:
     class AtOnce:
         """Steps that are taken and not recorded."""
@@ -321,3 +361,25 @@ def test_the_task_says_what_was_done_and_ends(world: World) -> None:
     assert task["status"] == "COMPLETED"
     assert task["outputs"]["steps"][0] == "indexed segment 2"
     world.check()
+
+
+def test_an_index_is_no_longer_searched_in_the_shared_table_once_its_vectors_have_left_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = KnownLayouts()
+    monkeypatch.setattr(known_layouts, "BOTH_FOR_S", 0.0)
+    world.write(range(100))
+
+    def look_up() -> segment_queries.Layout:
+        with world.database.transaction() as connection:
+            [layout] = known.look_up(connection, [world.index])
+        return layout
+
+    in_both = look_up()
+    assert (in_both.is_shared, in_both.number is None) == (True, False)
+    assert known.recall([world.index]) is None
+
+    world.build_unchecked()
+    moved = look_up()
+    assert not moved.is_shared
+    assert known.recall([world.index]) == [moved]

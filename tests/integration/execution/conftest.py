@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from factories.kept_hosts import KeptHosts
 from mixpeek.execution.blocking import BlockingExecution, BlockingHost
 from mixpeek.execution.port import HostSpec
 from mixpeek.execution.sandbox import probe
@@ -43,8 +45,10 @@ PIPELINE = """
 
 @pytest.fixture(scope="session")
 def execution() -> Iterator[BlockingExecution]:
+    """Hosts of this process; with MIXPEEK_TEST_HOSTS, `near` or `far`, of keepers that are reached as in a cluster."""
     assert probe().mode == "bubblewrap", probe().detail
-    with BlockingExecution() as running:
+    kept = os.environ.get("MIXPEEK_TEST_HOSTS")
+    with BlockingExecution(KeptHosts(is_far=kept == "far") if kept else None) as running:
         yield running
 
 

@@ -1,9 +1,10 @@
-"""A host whose start is given up leaves no process behind."""
+"""A host whose start is given up leaves neither a process nor a socket behind."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -50,3 +51,40 @@ def test_a_start_given_up_at_its_very_last_moment_leaves_no_process(
 
     until(lambda: own_children() <= before, what="every process of the host has ended", within_s=10)
     assert set(local_host._watchdog._watches) <= watched
+
+
+@pytest.mark.parametrize("given_up_at", [1, 2])
+def test_a_start_given_up_while_its_sockets_are_taken_over_leaves_none(
+    given_up_at: int, write_plugin: WritePlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = HostSpec(write_plugin(), "sample")
+    pairs: list[socket.socket] = []
+    pair = socket.socketpair
+
+    def noted(*arguments: Any) -> tuple[socket.socket, socket.socket]:
+        made = pair(*arguments)
+        pairs.extend(made)
+        return made
+
+    async def give_up() -> None:
+        loop = asyncio.get_running_loop()
+        connect, connected = loop.create_connection, 0
+        starting = asyncio.create_task(LocalExecution().start(spec))
+
+        async def connect_until_given_up(*arguments: Any, **options: Any) -> Any:
+            nonlocal connected
+            connected += 1
+            if connected == given_up_at:
+                starting.cancel()
+                await asyncio.sleep(0)
+            return await connect(*arguments, **options)
+
+        monkeypatch.setattr(local_host.socket, "socketpair", noted)
+        monkeypatch.setattr(loop, "create_connection", connect_until_given_up)
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+
+    asyncio.run(give_up())
+
+    assert pairs
+    assert [each for each in pairs if each.fileno() != -1] == []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
 
+from factories.waiting import until
 from mixpeek.errors import (
     PluginCpuExceeded,
     PluginCrashed,
@@ -110,14 +110,14 @@ def test_each_limit_is_met_with_an_error_of_its_own_name(
 def test_a_host_that_works_while_nobody_waits_is_stopped_and_later_calls_say_why(
     start: StartHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # On a machine full of other work a host gets less of it than it is always forgiven.
     monkeypatch.setattr(watchdog, "IDLE_CPU_S", 0.3)
+    monkeypatch.setattr(watchdog, "IDLE_SHARE", 0.0)
     host = start(realtime=HANDLER)
 
     assert host.predict({"do": "spin_later"}) == "done"
 
-    deadline = time.monotonic() + 20
-    while host.alive and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: not host.alive, what="the host is stopped", within_s=90)
     with pytest.raises(PluginCpuExceeded, match="while no call was waiting"):
         host.predict({"do": "found"})
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from mixpeek.db.origin import caused_by
 from mixpeek.db.pool import Connection, Database, scalar
 from mixpeek.errors import MixpeekError, NotFound
 from mixpeek.filters.query import Query
+from mixpeek.logging import configure
 from mixpeek.tenancy.service import bootstrap, create_namespace
 from mixpeek.workflows import tasks
 from mixpeek.workflows.engine import WorkflowEngine
@@ -44,6 +46,7 @@ class Workflows:
             Workflow("broken", self.broken),
             Workflow("outage", self.outage),
             Workflow("one_by_one", self.one_by_one, concurrency=1),
+            Workflow("in_the_background", self.one_by_one, concurrency=1, poll_s=1.5),
         ]
 
     def note(self, task_id: str, step: str) -> None:
@@ -217,6 +220,26 @@ def test_a_workflow_and_its_steps_are_traced_below_the_request_that_asked_for_th
     assert workflow.service == "mixpeek-test"
 
 
+def test_the_log_of_a_workflow_carries_the_id_of_the_request_that_asked_for_it(
+    submit: SubmitTask, ended: Callable[[str], tasks.Task], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    try:
+        configure("worker", "info")
+        with caused_by({"request_id": "req_asked"}):
+            asked = submit("broken")
+        ended(asked)
+        unasked = submit("broken")
+        ended(unasked)
+    finally:
+        logging.basicConfig(level=level, handlers=before, force=True)
+
+    said = capsys.readouterr().err
+    assert f"request=req_asked workflow broken of {asked} failed" in said
+    assert f"request=- workflow broken of {unasked} failed" in said
+
+
 def test_a_step_that_lost_its_database_connection_is_tried_again(
     submit: SubmitTask, ended: Callable[[str], tasks.Task], workflows: Workflows
 ) -> None:
@@ -273,15 +296,15 @@ def test_a_workflow_is_recovered_however_often_it_was_before(
 def test_the_outbox_is_read_again_whatever_went_wrong(
     submit: SubmitTask, ended: Callable[[str], tasks.Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, raised = tasks.list_outbox, []
+    read, raised = tasks.take_from_outbox, []
 
-    def refuse_once(connection: Connection) -> list[tasks.Task]:
+    def refuse_once(connection: Connection, besides: Iterable[str]) -> tasks.Task | None:
         if not raised:
             raised.append(psycopg.errors.ReadOnlySqlTransaction("cannot execute in a read-only transaction"))
             raise raised[0]
-        return read(connection)
+        return read(connection, besides)
 
-    monkeypatch.setattr(tasks, "list_outbox", refuse_once)
+    monkeypatch.setattr(tasks, "take_from_outbox", refuse_once)
 
     assert ended(submit("two_steps", second="b")).status == "COMPLETED"
     assert raised
@@ -315,6 +338,15 @@ def test_workflows_with_a_limit_wait_for_each_other(
 
     assert {ended(task_id).status for task_id in ids} == {"COMPLETED"}
     assert workflows.most_at_once == 1
+
+
+def test_a_queue_is_looked_at_as_often_as_its_workflow_says() -> None:
+    queues = {name: DBOS.retrieve_queue(name) for name in ("one_by_one", "in_the_background")}
+
+    assert {name: queue and queue.polling_interval_sec for name, queue in queues.items()} == {
+        "one_by_one": 0.4,
+        "in_the_background": 1.5,
+    }
 
 
 @pytest.mark.parametrize("status", sorted(tasks.TERMINAL))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import psycopg
 import psycopg_pool
 import pytest
-from obstore.exceptions import GenericError, NotFoundError
 
 from mixpeek.batches.outages import cause_of_outage
-from mixpeek.errors import PluginRaised, ServiceUnavailable
+from mixpeek.documents.qdrant.errors import VectorStoreAway
+from mixpeek.errors import NotFound, PluginRaised, ServiceUnavailable
+from mixpeek.objects.errors import ObjectStoreAway, ObjectStoreFull
 
 
 def caused_by(cause: BaseException) -> Exception:
@@ -29,10 +30,13 @@ def caused_by(cause: BaseException) -> Exception:
         (psycopg.errors.ReadOnlySqlTransaction("a standby"), "database_away"),
         (psycopg.errors.DiskFull("no space"), "disk_full"),
         (OSError(28, "No space left on device"), "disk_full"),
-        (GenericError("no route to host"), "object_store_away"),
-        (ServiceUnavailable("not reachable"), "object_store_away"),
+        (ObjectStoreAway("no route to host"), "object_store_away"),
+        (ObjectStoreFull("no room"), "disk_full"),
+        (VectorStoreAway("no route to host"), "vector_store_away"),
+        (caused_by(ObjectStoreAway("no route to host")), "object_store_away"),
         (caused_by(psycopg.errors.DiskFull("no space")), "disk_full"),
-        (NotFoundError("no such key"), None),
+        (NotFound("stored object", "k"), None),
+        (ServiceUnavailable("a host that is busy"), None),
         (psycopg.errors.UniqueViolation("twice"), None),
         (psycopg.errors.UndefinedColumn("misspelt"), None),
         (PluginRaised("ValueError"), None),

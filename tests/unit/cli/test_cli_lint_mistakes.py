@@ -1,4 +1,4 @@
-"""The silent failures of FIELD 3.1, made on purpose in the text scaffold: what lint sees is said with its remedy.
+"""Mistakes that batches do not tell of, made on purpose in the text scaffold: what lint sees is said with its remedy.
 
 The rest of the list is kept here too, with who catches it, so that none is forgotten.
 """

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from factories.waiting import until
 from mixpeek.execution import prompt
-from mixpeek.execution.prompt import LINGER_S, Lingerer, write_now
+from mixpeek.execution.prompt import LINGER_S, Lingerer, leave_processor_of, write_now
 
 
 class Transport:
@@ -113,3 +116,73 @@ def test_an_end_is_left_for_the_loop_to_meet(pair: tuple[socket.socket, socket.s
     Lingerer().read(pair[0].fileno(), lambda _: pytest.fail("nothing was sent"))
 
     assert os.read(pair[0].fileno(), 1) == b""
+
+
+@pytest.fixture
+def own_processors() -> Iterator[set[int]]:
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        pytest.skip("there is one processor: nothing to choose from")
+    yield allowed
+    os.sched_setaffinity(0, allowed)
+
+
+@pytest.fixture
+def busy_on() -> Iterator[Callable[[int], int]]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(processor: int) -> int:
+        code = f"import os; os.sched_setaffinity(0, {{{processor}}}); print(flush=True)\nwhile True: pass"
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+        started.append(process)
+        assert process.stdout is not None
+        process.stdout.readline()
+        return process.pid
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_who_waits_leaves_the_processor_of_whom_it_waits_for(
+    own_processors: set[int], busy_on: Callable[[int], int]
+) -> None:
+    here, *_ = own_processors
+    pid = busy_on(here)
+
+    def leaves() -> bool:
+        os.sched_setaffinity(0, {here})
+        os.sched_setaffinity(0, own_processors)  # from here on the kernel may have moved this thread itself
+        return leave_processor_of(pid)
+
+    until(leaves, what="both are on one processor")
+    assert os.sched_getaffinity(0) == own_processors
+    os.sched_setaffinity(0, {here})
+    assert not leave_processor_of(pid), "there is no other that it may go on on"
+    assert os.sched_getaffinity(0) == {here}
+
+
+def test_who_waits_stays_where_it_is_beside_one_on_another_processor_and_one_that_has_ended(
+    own_processors: set[int], busy_on: Callable[[int], int]
+) -> None:
+    here, there, *_ = own_processors
+    os.sched_setaffinity(0, {here})
+
+    assert not leave_processor_of(busy_on(there))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    assert not leave_processor_of(ended.pid)
+
+
+def test_who_was_not_heard_in_time_is_given_its_processor(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(prompt, "leave_processor_of", left.append)
+
+    Lingerer(apart_from=17).read(pair[0].fileno(), lambda _: True)
+    pair[1].sendall(b"at once")
+    Lingerer(apart_from=18).read(pair[0].fileno(), lambda _: True)
+
+    assert left == [17]

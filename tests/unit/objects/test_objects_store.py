@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mixpeek.errors import NotFound
-from mixpeek.objects.store import ObjectStore, ObjectTooLarge
+from mixpeek.objects.errors import ObjectStoreAway, ObjectTooLarge
+from mixpeek.objects.store import MARK, ObjectStore
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def test_a_put_over_its_limit_keeps_nothing(store: ObjectStore, tmp_path: Path) 
         store.put("k", [b"12345", b"6789"], limit_bytes=8)
 
     assert not store.exists("k")
-    assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+    assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file() and path.name != MARK] == []
 
 
 def test_a_put_over_its_limit_leaves_what_was_there(store: ObjectStore) -> None:
@@ -60,6 +63,74 @@ def test_what_is_not_there_is_not_found_and_a_deleted_object_is_gone(store: Obje
     assert not store.exists("k")
     with pytest.raises(NotFound):
         list(store.read("k"))
+
+
+def test_a_folder_that_is_away_is_told_from_an_object_that_is_not_there(store: ObjectStore, tmp_path: Path) -> None:
+    store.put("k", [b"kept"], limit_bytes=8)
+    folder, elsewhere = tmp_path / "objects", tmp_path / "elsewhere"
+    asks: list[Callable[[], object]] = [
+        lambda: store.size("k"),
+        lambda: store.exists("k"),
+        lambda: list(store.read("k")),
+        lambda: store.list(""),
+        lambda: store.folders(""),
+        lambda: store.delete("k"),
+        lambda: store.put("other", [b"x"], limit_bytes=8),
+        lambda: asyncio.run(store.size_async("k")),
+        lambda: asyncio.run(store.read_range_async("k", 0, 4)),
+        store.check,
+    ]
+
+    folder.rename(elsewhere)
+    for ask in asks:
+        with pytest.raises(ObjectStoreAway, match=MARK):
+            ask()
+    was_made_anew = folder.exists()
+    elsewhere.rename(folder)
+
+    assert not was_made_anew
+    store.check()
+    assert b"".join(store.read("k")) == b"kept"
+
+
+def test_an_empty_folder_in_its_place_is_away_too_and_not_begun_in(tmp_path: Path) -> None:
+    folder, begun = tmp_path / "objects", tmp_path / "objects.begun"
+    ObjectStore(None, folder, begun=begun).put("k", [b"kept"], limit_bytes=8)
+    folder.rename(tmp_path / "elsewhere")
+    folder.mkdir()
+
+    again = ObjectStore(None, folder, begun=begun)
+
+    with pytest.raises(ObjectStoreAway, match=MARK):
+        again.exists("k")
+    folder.rmdir()
+    (tmp_path / "elsewhere").rename(folder)
+    assert again.exists("k")
+
+
+def test_another_store_than_before_is_begun_in(tmp_path: Path) -> None:
+    begun = tmp_path / "objects.begun"
+    ObjectStore(None, tmp_path / "first", begun=begun)
+
+    second = ObjectStore(f"file://{tmp_path}/second", tmp_path / "first", begun=begun)
+
+    second.put("k", [b"x"], limit_bytes=8)
+    assert (tmp_path / "second" / "k").read_bytes() == b"x"
+
+
+def test_what_was_uploaded_is_copied_within_its_limit_and_deleted_beyond_it(store: ObjectStore) -> None:
+    store.put("k", [b"12345678"], limit_bytes=8)
+
+    with store.arrived("k", limit_bytes=8) as copy:
+        assert (copy.size_bytes, copy.has_etag(f'"{hashlib.sha256(b"12345678").hexdigest()}"')) == (8, True)
+    with pytest.raises(ObjectTooLarge, match="it was deleted"), store.arrived("k", limit_bytes=7):
+        pass
+
+    assert not store.exists("k")
+
+
+def test_a_folder_signs_nothing(store: ObjectStore) -> None:
+    assert store.presign("GET", "k", 60) is None
 
 
 def test_the_directory_is_closed_to_others(store: ObjectStore, tmp_path: Path) -> None:

@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mixpeek.errors import PluginReplyInvalid
-from mixpeek.retrieval.pagination import page_of
+from mixpeek.retrieval.embedding import key_of
+from mixpeek.retrieval.pagination import Fingerprint, page_of
 from mixpeek.retrieval.results import Result
 from mixpeek.retrieval.schemas import Pagination
 from mixpeek.retrieval.stages.api_call import escaped, is_allowed, picked
 from mixpeek.retrieval.stages.feature_search import Parameters, Query
+from mixpeek.retrieval.stages.kind import check_written
+from mixpeek.retrieval.stages.mmr import Parameters as Diversity
 from mixpeek.retrieval.stages.rerank import scores_from_reply
 from mixpeek.retrieval.stages.sample import draw_from_strata
+from mixpeek.retrieval.stages.score_normalize import Parameters as Normalised
 
 URI = "mixpeek://words@1.0.0/vec"
 
@@ -130,7 +134,7 @@ def test_pages_follow_each_other_without_gap_or_repetition(count: int, size: int
     seen: list[str] = []
     wanted = Pagination(method=method, limit=size)
     for _ in range(count + 2):
-        shown = page_of(results, wanted, "f")
+        shown = page_of(results, wanted, Fingerprint("f"))
         seen += [each.document_id for each in shown.results]
         if not shown.wire["has_next"]:
             break
@@ -139,14 +143,43 @@ def test_pages_follow_each_other_without_gap_or_repetition(count: int, size: int
         wanted = Pagination.model_validate({"method": method, "limit": size, "page_number": number, **following})
 
     assert seen == [result.document_id for result in results]
-    assert page_of(results, None, "f").wire["total"] == count
+    assert page_of(results, None, Fingerprint("f")).wire["total"] == count
 
 
 def test_a_cursor_goes_on_behind_its_document_wherever_that_is_by_now() -> None:
     before = [Result(name, "c", 1.0) for name in "abcd"]
-    cursor = page_of(before, Pagination(limit=2), "f").wire["next_cursor"]
+    cursor = page_of(before, Pagination(limit=2), Fingerprint("f")).wire["next_cursor"]
     after = [Result(name, "c", 1.0) for name in "xabcd"]
 
-    shown = page_of(after, Pagination(limit=2, cursor=cursor), "f")
+    shown = page_of(after, Pagination(limit=2, cursor=cursor), Fingerprint("f"))
 
     assert [each.document_id for each in shown.results] == ["c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("model", "given_"),
+    [
+        (Normalised, {"min_value": 1, "max_value": 0}),
+        (Normalised, {"method": "z_score", "min_value": 0}),
+        (Normalised, {"score_field": "_internal.size_bytes"}),
+        (Diversity, {"diversity_fields": ["topic"], "diversity_field_weights": {"topic": -1}}),
+    ],
+)
+def test_bounds_and_weights_that_mean_nothing_are_refused(model: Any, given_: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        model.model_validate(given_)
+
+
+@pytest.mark.parametrize("name", ["score", "scores.mine", "metadata.found", "topic", "scored"])
+def test_a_stage_writes_scores_and_fields(name: str) -> None:
+    assert check_written(name) == name
+
+
+@given(st.lists(st.text(), min_size=2, max_size=2, unique=True))
+def test_vectors_are_remembered_by_short_keys_that_tell_what_made_them_apart(values: list[str]) -> None:
+    one, other = (key_of("hash", {"size": 1}, "vec", "content", value * 1000) for value in values)
+    others = [key_of("hash", {"size": 2}, "vec", "content", values[0]), key_of("hash", {}, "vec", "text", values[0])]
+
+    assert len(one) == 32
+    if values[0] * 1000 != values[1] * 1000:
+        assert len({one, other, *others}) == 4

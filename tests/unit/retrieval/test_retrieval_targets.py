@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mixpeek.errors import InvalidRequest
-from mixpeek.retrieval.targets import Target, find_searched, targets_named
+from mixpeek.retrieval.stages.feature_search import scales_of
+from mixpeek.retrieval.targets import Target, find_searched, find_spaces, targets_named
 
 OLD, NEW = "mixpeek://words@1.0.0/vec", "mixpeek://words@2.0.0/vec"
 
@@ -99,3 +100,17 @@ def test_a_search_is_confined_to_the_retrievers_collections() -> None:
     assert targets_named(targets, ["b", "col_b"]) == targets[1:]
     with pytest.raises(InvalidRequest, match="does not search 'c'"):
         targets_named(targets, ["c"])
+
+
+def test_scores_mean_the_same_only_within_one_metric_and_never_those_of_words() -> None:
+    def by(metric: str) -> Target:
+        feature = {"name": "vec", "feature_uri": OLD, "distance": metric}
+        return target(metric, code_hash=metric, features=[feature])
+
+    assert scales_of(find_searched("*", [by("cosine"), by("dot")], {})) == {"cosine", "dot"}
+    assert scales_of(find_searched("*/text", [by("cosine")], {})) == {"words"}
+
+
+def test_words_have_no_vectors_to_compare() -> None:
+    with pytest.raises(InvalidRequest, match="no vectors"):
+        find_spaces("mixpeek://words@1.0.0/text", [target("a")], {})

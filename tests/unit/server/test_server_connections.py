@@ -97,6 +97,28 @@ def test_a_head_over_its_limit_is_refused_whether_it_ends_or_not(servers: Server
 
 
 @pytest.mark.parametrize("way", ["direct", "asgi"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 the first words of TLS",
+        request(BODY, "transfer-encoding: 0"),
+        request(BODY, "transfer-encoding: chunked"),
+    ],
+)
+def test_what_is_no_http_is_refused_in_the_envelope(servers: Servers, way: str, sent: bytes) -> None:
+    client = Client(servers.ports[way])
+    with client.socket:
+        client.send(sent)
+        answer = client.read()
+        assert client.is_closed()
+
+    assert answer.startswith(b"HTTP/1.1 400 "), answer[:60]
+    told = orjson.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (told["success"], told["status"], told["error"]["code"]) == (False, 400, "request.not_http")
+    assert told["error"]["details"]["request_id"].encode() in answer.partition(b"\r\n\r\n")[0]
+
+
+@pytest.mark.parametrize("way", ["direct", "asgi"])
 @pytest.mark.parametrize("pieces", [[], [b"\r\n"], [b"POST /v1/inf"], [b"POST /v1/inference HTTP/1.1\r\n", b"x-a"]])
 def test_a_connection_that_never_sends_a_whole_head_is_closed(
     servers: Servers, monkeypatch: pytest.MonkeyPatch, way: str, pieces: list[bytes]

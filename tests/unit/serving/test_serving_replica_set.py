@@ -12,6 +12,7 @@ import pytest
 
 from mixpeek.deployments.serve_plan import ServePlan
 from mixpeek.errors import (
+    HostLost,
     PluginCrashed,
     PluginError,
     PluginOutOfMemory,
@@ -19,10 +20,10 @@ from mixpeek.errors import (
     PluginReplyInvalid,
     PluginTimedOut,
 )
-from mixpeek.execution.port import Awaiting
+from mixpeek.execution.port import Awaiting, Told
 from mixpeek.serving.errors import InferenceUnavailable
 from mixpeek.serving.replica import Answer, Served
-from mixpeek.serving.replica_set import ReplicaSet, Started
+from mixpeek.serving.replica_set import MOST_LOST, ReplicaSet, Started
 from mixpeek.serving.tally import Tally
 
 SERVED = Served("ns", "words_1_0_0", "words", "1.0.0", "abc", "mixpeek://words@1.0.0", {})
@@ -34,6 +35,7 @@ class StagedHost:
     """A host in this process: it holds what it was sent until the test says how that ends."""
 
     numbers = itertools.count(1)
+    told: Told | None = None
 
     def __init__(self) -> None:
         self.pid = next(self.numbers)
@@ -403,6 +405,38 @@ async def test_a_first_replica_that_cannot_start_is_the_reason_that_opening_give
 
 
 @on_loop
+async def test_a_machine_that_is_lost_under_a_first_replica_is_no_reason_and_another_is_tried() -> None:
+    stage = Stage(faults=[HostLost("The machine was lost"), HostLost("The machine was lost")])
+    replicas = ReplicaSet(SERVED, PLAN, stage.start)
+    opening = asyncio.create_task(replicas.open())
+    waiting = replicas.submit(b"{}")
+
+    for _ in range(2):
+        await settled()
+        assert not opening.done()
+        replicas._not_before = 0.0
+        replicas.tick(asyncio.get_running_loop().time())
+    await opening
+    stage.hosts[0].answer()
+
+    assert (await waiting).served is SERVED
+
+
+@on_loop
+async def test_machines_that_are_lost_again_and_again_under_a_first_replica_are_the_reason_that_opening_gives() -> None:
+    stage = Stage(faults=[HostLost("The machine was lost")] * MOST_LOST)
+    replicas = ReplicaSet(SERVED, PLAN, stage.start)
+    opening = asyncio.create_task(replicas.open())
+
+    for _ in range(MOST_LOST):
+        await settled()
+        replicas._not_before = 0.0
+        replicas.tick(asyncio.get_running_loop().time())
+
+    assert str(await error_of(opening)) == "The machine was lost"  # type: ignore[arg-type]
+
+
+@on_loop
 async def test_sets_of_one_version_share_what_is_counted_and_tell_how_they_stand() -> None:
     tally = Tally()
     blue = ReplicaSet(SERVED, PLAN, (stage := Stage()).start, tally=tally)
@@ -421,6 +455,8 @@ async def test_sets_of_one_version_share_what_is_counted_and_tell_how_they_stand
     assert (standing.ready, standing.wanted, standing.starting) == (1, 1, 0)
     assert (standing.under_way, standing.waiting) == (2, 1)
     assert (before.ready, before.wanted, before.pids) == (0, 1, ())
+    beside.hosts[0].pid, beside.hosts[0].told = 0, Told(7, 1000, 2.5)
+    assert (green.stand().pids, green.stand().told) == ((), (Told(7, 1000, 2.5),))
     for _ in asked:
         beside.hosts[0].answer()
     await asyncio.gather(*asked)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 
+import psycopg
+
 from factories.waiting import until
-from mixpeek.tenancy.memory import AGEING_S, LASTS_S, Memory
+from mixpeek.tenancy.memory import AGEING_S, ASK_AGAIN_S, LASTS_S, LASTS_UNANSWERED_S, Memory
 
 
 class Facts:
@@ -17,12 +19,15 @@ class Facts:
         self.now = 100.0
         self.hold: threading.Event | None = None
         self.reached = threading.Event()
+        self.refusals: list[Exception] = []
         self.memory: Memory[str, str] = Memory(self.look_up, clock=lambda: self.now)
 
     def look_up(self, _: str) -> str | None:
         self.asked += 1
         value = self.value
         self.reached.set()
+        if self.refusals:
+            raise self.refusals.pop()
         if self.hold is not None:
             assert self.hold.wait(10)
         return value
@@ -73,3 +78,38 @@ def test_an_answer_that_was_on_its_way_when_something_changed_is_not_remembered(
     asking.join(10)
 
     assert facts.memory.recall("key") is None
+
+
+def test_an_answer_holds_while_the_database_does_not_answer_and_not_for_ever() -> None:
+    facts = Facts()
+    facts.memory.find("key")
+    facts.hold = threading.Event()
+    facts.now += AGEING_S
+    facts.memory.recall("key")  # asks again, and waits
+
+    facts.now += LASTS_S
+    assert facts.memory.recall("key") == "first"
+
+    facts.now += LASTS_UNANSWERED_S
+    assert facts.memory.recall("key") is None
+    facts.hold.set()
+
+
+def test_a_database_that_could_not_be_asked_is_asked_again() -> None:
+    facts = Facts()
+    facts.memory.find("key")
+    facts.value = "second"
+    facts.refusals.append(psycopg.OperationalError("the primary is gone"))
+    facts.now += AGEING_S
+    facts.memory.recall("key")
+    until(lambda: not facts.refusals, what="it was asked in vain")
+
+    facts.now += LASTS_S
+    assert facts.memory.recall("key") == "first"
+    until(lambda: ticking(facts) == "second", what="it is asked again")
+
+
+def ticking(facts: Facts) -> str | None:
+    """Return what is remembered, a while later."""
+    facts.now += ASK_AGAIN_S
+    return facts.memory.recall("key")

@@ -81,7 +81,12 @@ def _model_bytes() -> bytes:
     return model
 
 
-@lru_cache(maxsize=1)
 def load_encoder(threads: int = 1) -> Encoder:
     """Return the encoder of this process, loading the model on first use."""
+    return _loaded(threads)
+
+
+@lru_cache(maxsize=1)
+def _loaded(threads: int) -> Encoder:
+    # Of its own, as the cache tells a call that names its argument from one that does not.
     return Encoder(threads)

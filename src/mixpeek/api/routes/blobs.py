@@ -12,7 +12,8 @@ from fastapi.responses import StreamingResponse
 
 from mixpeek.api.access import PlatformDep
 from mixpeek.api.answers import BINARY, answers
-from mixpeek.objects.store import COPY_BYTES, ObjectTooLarge
+from mixpeek.objects.errors import ObjectTooLarge
+from mixpeek.objects.store import COPY_BYTES
 
 router = APIRouter(prefix="/v1/blobs", tags=["blobs"])
 

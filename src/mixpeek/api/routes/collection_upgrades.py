@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from mixpeek.api.access import Deleter, HeaderNamespace, PlatformDep, Writer
 from mixpeek.api.answers import answers
@@ -14,6 +14,13 @@ from mixpeek.upgrades import service
 from mixpeek.upgrades.schemas import BeginUpgrade, CompareGenerations, SwitchGeneration
 
 router = APIRouter(prefix="/v1/collections/{collection_identifier}/upgrade", tags=["collections"])
+
+
+def _force_of(body: SwitchGeneration | None = None) -> str | None:
+    return body.force if body else None
+
+
+Forced = Annotated[str | None, Depends(_force_of)]
 
 
 @router.post("", **answers(UpgradePlan, 409, checked=True))
@@ -56,10 +63,9 @@ def switch_generation(
     namespace: HeaderNamespace,
     caller: Writer,
     collection_identifier: str,
-    body: SwitchGeneration | None = None,
+    force: Forced,
 ) -> dict[str, Any]:
     """Have the new generation searched from the next query on; refused while it is not complete, unless forced."""
-    force = body.force if body else None
     return service.switch(platform.registry, namespace, collection_identifier, force)
 
 
@@ -69,10 +75,9 @@ def roll_back_generation(
     namespace: HeaderNamespace,
     caller: Writer,
     collection_identifier: str,
-    body: SwitchGeneration | None = None,
+    force: Forced,
 ) -> dict[str, Any]:
     """Have the former generation searched again from the next query on, with all that was written since the switch."""
-    force = body.force if body else None
     return service.roll_back(platform.registry, namespace, collection_identifier, force)
 
 

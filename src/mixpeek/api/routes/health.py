@@ -36,10 +36,14 @@ def _look(platform: Platform) -> dict[str, Any]:
         faults = platform.vault.faults(connection)
     warning = sandbox.warning(platform.sandbox)
     warnings = [] if warning is None else [warning]
+    away = platform.objects_watch.fault()
+    if away is not None:
+        faults.append(away)
     return {
         "status": "OK",
         "data": {
             "database": True,
+            "objects": away is None,
             "worker": "worker" in roles,
             "sandbox": platform.sandbox.mode,
             "sandbox_detail": platform.sandbox.detail,

@@ -29,7 +29,7 @@ from mixpeek.errors import InvalidRequest
 from mixpeek.model_store import queries
 from mixpeek.model_store.formats import ModelFormat
 from mixpeek.model_store.models import NamespaceModel
-from mixpeek.objects.store import ObjectTooLarge
+from mixpeek.objects.errors import ObjectTooLarge
 from mixpeek.wire import WireModel
 
 router = APIRouter(prefix="/v1/namespaces/{namespace_id}/models", tags=["models"])

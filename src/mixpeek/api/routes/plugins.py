@@ -39,8 +39,9 @@ from mixpeek.deployments.traffic import split_from
 from mixpeek.errors import Conflict, InvalidRequest, MixpeekError, PluginReplyInvalid
 from mixpeek.execution.needs import with_needs
 from mixpeek.execution.port import HostSpec
+from mixpeek.objects.errors import ObjectTooLarge
 from mixpeek.objects.signing import Grant
-from mixpeek.objects.store import COPY_BYTES, ObjectTooLarge
+from mixpeek.objects.store import COPY_BYTES
 from mixpeek.plugin_logs.queries import delete_lines
 from mixpeek.registry import queries
 from mixpeek.registry.models import PluginVersion
@@ -133,8 +134,17 @@ def open_upload(request: Request, platform: Platform, namespace: Namespace, body
     }
 
 
-def signed_url(request: Request, platform: Platform, method: str, key: str, lasts_s: int, limit_bytes: int) -> str:
-    """Return an absolute URL that allows one method on one stored object, without a key, for a while."""
+def signed_url(
+    request: Request, platform: Platform, method: Literal["PUT", "GET"], key: str, lasts_s: int, limit_bytes: int
+) -> str:
+    """Return an absolute URL that allows one method on one stored object, without a key, for a while.
+
+    The store signs it where it can: content then does not pass through this server, and `limit_bytes` holds at confirm.
+    """
+    if platform.settings.objects_presign == "store":
+        url = platform.objects.presign(method, key, lasts_s)
+        if url is not None:
+            return url
     base = platform.settings.public_url or str(request.base_url).rstrip("/")
     token = platform.signer.sign(Grant(method, key, int(time.time()) + lasts_s, limit_bytes))
     return f"{base.rstrip('/').removesuffix('/v1')}/v1/blobs/{token}"
@@ -341,6 +351,8 @@ def get_status(platform: PlatformDep, namespace: PathNamespace, plugin_id: str) 
     with platform.database.transaction() as connection:
         version = platform.registry.get(connection, namespace.namespace_id, plugin_id)
         state = deployments.status(connection, version)
+    if state["deployed"]:
+        platform.replicas.follow(version.namespace_id, plugin_id)
     return {**state, "serving": platform.replicas.status_of(version.namespace_id, plugin_id)}
 
 

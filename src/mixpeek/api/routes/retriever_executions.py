@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 
 from mixpeek.api.access import HeaderNamespace, HeaderNamespaceId, PlatformDep
 from mixpeek.api.answers import answers
 from mixpeek.api.blob_urls import with_signed_urls
+from mixpeek.api.errors import unforeseen
 from mixpeek.api.platform import Platform
 from mixpeek.api.schemas.retrievers import Execution as ExecutionAnswer
 from mixpeek.api.schemas.retrievers import ExecutionPlan
+from mixpeek.db.pool import Database
 from mixpeek.retrieval.context import Reading
-from mixpeek.retrieval.execution import Execution
+from mixpeek.retrieval.execution import Execution, Shape
 from mixpeek.retrieval.explaining import explain
 from mixpeek.retrieval.recipes import check_inputs
 from mixpeek.retrieval.schemas import Execute, ExecuteAdHoc, ExecuteOptions, Explain
@@ -31,7 +33,12 @@ EVENTS = {
     }
 }
 
+Prepare = Callable[[Database], Execution]
 Vectors = Annotated[bool, Query(description="Also return the vectors of documents.")]
+ReadFrom = Annotated[
+    Literal["primary"] | None,
+    Header(description="`primary`: see all that was written before, which replicas may not have yet."),
+]
 Urls = Annotated[bool, Query(description="Also return signed URLs of their blobs.")]
 
 
@@ -43,12 +50,12 @@ def execute_ad_hoc(
     body: ExecuteAdHoc,
     return_vectors: Vectors = False,
     return_presigned_urls: Urls = False,
+    x_read_from: ReadFrom = None,
 ) -> Any:
     """Run stages that are not kept, and return the documents, best first."""
-    vectors = return_vectors or bool(body.return_vectors)
     shape = _shape(request, platform, namespace_id, body, return_presigned_urls)
-    execution = platform.executor.prepare_ad_hoc(namespace_id, body, vectors=vectors, shape=shape)
-    return _answered(execution, body)
+    prepare = _preparation(platform, namespace_id, None, body, vectors=return_vectors, shape=shape)
+    return _answered(platform, prepare, body, x_read_from)
 
 
 @router.post("/{retriever_identifier}/execute", **answers(ExecutionAnswer, 500, also=EVENTS))
@@ -60,12 +67,12 @@ def execute_retriever(
     body: Execute,
     return_vectors: Vectors = False,
     return_presigned_urls: Urls = False,
+    x_read_from: ReadFrom = None,
 ) -> Any:
     """Run the retriever's stages and return the documents, best first; with `stream`, tell of each stage as it ends."""
-    vectors = return_vectors or bool(body.return_vectors)
     shape = _shape(request, platform, namespace_id, body, return_presigned_urls)
-    execution = platform.executor.prepare(namespace_id, retriever_identifier, body, vectors=vectors, shape=shape)
-    return _answered(execution, body)
+    prepare = _preparation(platform, namespace_id, retriever_identifier, body, vectors=return_vectors, shape=shape)
+    return _answered(platform, prepare, body, x_read_from)
 
 
 @router.post("/{retriever_identifier}/execute/explain", **answers(ExecutionPlan))
@@ -81,22 +88,72 @@ def explain_execution(
         return explain(retriever, inputs, reading, platform.documents, platform.timings)
 
 
-def _answered(execution: Execution, body: ExecuteOptions) -> Any:
-    if not body.stream:
-        # Written by hand: what each document holds is its author's, and not to be looked through again.
-        return Response(to_json(execution.run()), media_type="application/json")
-    events: Iterator[bytes] = (_written(number, event) for number, event in enumerate(execution.stream(), start=1))
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+def executed(platform: Platform, namespace_id: str, identifier: str | None, body: ExecuteOptions) -> bytes:
+    """Return the answer of an execution that is told at its end; without an identifier, of what comes with it."""
+    return _run(platform, _preparation(platform, namespace_id, identifier, body), body)
+
+
+def _preparation(
+    platform: Platform,
+    namespace_id: str,
+    identifier: str | None,
+    body: ExecuteOptions,
+    *,
+    vectors: bool = False,
+    shape: Shape | None = None,
+) -> Prepare:
+    vectors = vectors or bool(body.return_vectors)
+
+    def prepare(database: Database) -> Execution:
+        executor = platform.executor(database)
+        if isinstance(body, ExecuteAdHoc):
+            return executor.prepare_ad_hoc(namespace_id, body, vectors=vectors, shape=shape)
+        assert isinstance(body, Execute)
+        assert identifier is not None
+        return executor.prepare(namespace_id, identifier, body, vectors=vectors, shape=shape)
+
+    return prepare
+
+
+def _answered(platform: Platform, prepare: Prepare, body: ExecuteOptions, read_from: str | None) -> Response:
+    if body.stream:
+        # What was told of stages cannot be taken back, should a replica go away.
+        told = until_the_end(prepare(platform.database).stream())
+        events: Iterator[bytes] = (_written(number, event) for number, event in enumerate(told, start=1))
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+    return Response(_run(platform, prepare, body, read_from), media_type="application/json")
+
+
+def _run(platform: Platform, prepare: Prepare, body: ExecuteOptions, read_from: str | None = None) -> bytes:
+    def run(database: Database) -> dict[str, Any]:
+        return prepare(database).run()
+
+    # A scroll keeps what it has found.
+    writes = body.pagination is not None and body.pagination.method == "scroll"
+    answer = run(platform.database) if writes or read_from == "primary" else platform.readers.read(run)
+    # Written by hand: what each document holds is its author's, and not to be looked through again.
+    return _json(answer)
+
+
+def until_the_end(events: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield events, and one with the error if there is one that nobody foresaw: the answer has begun already."""
+    try:
+        yield from events
+    except Exception as error:  # the edge of a request
+        yield {"event_type": "execution_error", "status": "failed", "error": unforeseen(error).wire()}
 
 
 def _written(number: int, event: dict[str, Any]) -> bytes:
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (number, event["event_type"].encode(), to_json(event))
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (number, event["event_type"].encode(), _json(event))
 
 
-def _shape(
-    request: Request, platform: Platform, namespace_id: str, body: ExecuteOptions, signed: bool
-) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+def _json(answer: dict[str, Any]) -> bytes:
+    # JSON has no infinity, which a sum of stored numbers may be.
+    return to_json(answer, inf_nan_mode="null")
+
+
+def _shape(request: Request, platform: Platform, namespace_id: str, body: ExecuteOptions, signed: bool) -> Shape | None:
     if not (signed or body.return_presigned_urls):
         return None
     return lambda document: with_signed_urls(document, request, platform, namespace_id)

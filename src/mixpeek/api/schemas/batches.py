@@ -64,7 +64,7 @@ class BatchPage(Answer):
 class BatchPause(Answer):
     """Why a batch waits; it goes on by itself."""
 
-    cause: Literal["disk_full", "database_away", "object_store_away"]
+    cause: Literal["disk_full", "database_away", "object_store_away", "vector_store_away"]
     since: datetime
 
 

@@ -27,6 +27,7 @@ class HealthData(Answer):
     """What runs behind the server."""
 
     database: bool
+    objects: bool = Field(description="Whether the object store answers; without it, what lies in it is answered 503.")
     worker: bool = Field(description="Whether a worker is alive; without one, tasks wait.")
     sandbox: Literal["bubblewrap", "off", "unavailable"]
     sandbox_detail: str = Field(description="What isolates plugins, or why nothing does.")

@@ -41,6 +41,7 @@ def doctor(
         settings.look_at_settings,
         settings.look_at_data_dir,
         settings.look_at_postgres,
+        settings.look_at_cluster,
         settings.look_at_port,
         settings.look_at_packages,
         lambda: client.look_at_server(who),

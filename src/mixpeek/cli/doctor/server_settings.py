@@ -20,6 +20,8 @@ class Readable:
     database_url: str | None = None
     host: str = ""
     port: int = 0
+    execution: str = "local"
+    cluster_address: str | None = None
     set_count: int = 0
     faults: tuple[str, ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
@@ -46,6 +48,8 @@ def read() -> Readable:
         database_url=settings.database_url,
         host=settings.host,
         port=settings.port,
+        execution=settings.execution,
+        cluster_address=settings.cluster_address,
         set_count=sum(f"MIXPEEK_{name.upper()}" in os.environ for name in Settings.model_fields),
         warnings=(*unknown, *_contradictions(settings)),
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mixpeek.cli.doctor.diagnosis import Diagnosis
 from mixpeek.cli.doctor.server_settings import Readable, read
-from mixpeek.errors import EnvironmentUnavailable, PlatformError
+from mixpeek.errors import EnvironmentUnavailable, MixpeekError, PlatformError
 from mixpeek.execution.environments.sources import redact, sources_from_settings
 
 _GIB = 1024**3
@@ -106,6 +106,28 @@ def _database(settings: Readable) -> Diagnosis:
     if not has_vectors:
         return Diagnosis("PostgreSQL", "failed", f"{version} has no pgvector", "Install the extension `vector` there")
     return Diagnosis("PostgreSQL", "passed", f"{version} with pgvector")
+
+
+def look_at_cluster() -> Iterator[Diagnosis]:
+    """Say whether the cluster that would run plugins can be reached; nothing where they run on this machine."""
+    settings = read()
+    if settings.data_dir is None or settings.execution == "local":
+        return
+    if importlib.util.find_spec("ray") is None:
+        yield Diagnosis("Cluster", "failed", "Ray is not installed", "Run `pip install 'mixpeek[ray]'`")
+        return
+    if settings.cluster_address is None:
+        yield Diagnosis("Cluster", "passed", "`mixpeek serve` starts one on this machine")
+        return
+    from mixpeek.execution.ray.probe import probe  # with the extra `ray` only
+
+    try:
+        has = probe(settings.cluster_address)
+    except MixpeekError as error:
+        yield Diagnosis("Cluster", "failed", error.message, "See `ray status` there, and MIXPEEK_EXECUTION here")
+        return
+    counted = f"{has['machines']:g} machines, {has['cpus']:g} CPUs, {has['gpus']:g} GPUs"
+    yield Diagnosis("Cluster", "passed", f"{settings.cluster_address}: {counted}")
 
 
 def look_at_port() -> Iterator[Diagnosis]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from mixpeek.client.addresses import segment
 from mixpeek.client.aio.resource import Resource, walk, without_none
 from mixpeek.client.answers import error_told
+from mixpeek.client.files import data_uri_of
 from mixpeek.client.records import Page
 from mixpeek.client.response import Response, response_from, responses_from
 
@@ -144,7 +146,7 @@ class Retrievers(Resource):
 
     async def search(
         self,
-        query: str,
+        query: str | Path,
         collections: Sequence[str],
         *,
         limit: int = 10,
@@ -152,10 +154,17 @@ class Retrievers(Resource):
         filters: Mapping[str, Any] | None = None,
         return_vectors: bool = False,
     ) -> Response:
-        """Search collections for words: by meaning, by the words themselves, or both fused."""
+        """Search collections for words: by meaning, by the words themselves, or both fused; or for what a file is like.
+
+        Args: query: words, or the path of a picture, a sound, a clip or a document, which its vector is compared of.
+        """
         features = {"hybrid": ("*", "*/text"), "vector": ("*",), "text": ("*/text",)}[mode]
+        asked: Any = "{{INPUT.query}}"
+        if isinstance(query, Path):
+            # Words say nothing about a file.
+            features, asked, query = ("*",), {"input_mode": "content", "value": asked}, data_uri_of(query)
         fetched = max(limit, 100)
-        searches = [{"feature_uri": each, "query": "{{INPUT.query}}", "top_k": fetched} for each in features]
+        searches = [{"feature_uri": each, "query": asked, "top_k": fetched} for each in features]
         config: dict[str, Any] = {
             "stage_id": "feature_search",
             "parameters": {"searches": searches, "final_top_k": limit},

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Iterator
-
-from mixpeek.execution.egress.proxy import Proxy
+from typing import Protocol
 
 _WITHOUT = frozenset({"describe", "build"})
 _WITH = frozenset({"warmup", "predict", "run"})
 
 
+class Barrier(Protocol):
+    """What a gate moves: a host's proxy, here or on another machine."""
+
+    def open_gate(self) -> None:
+        """Let the host out."""
+
+    def close_gate(self) -> None:
+        """Let nothing out, and end what is under way."""
+
+    async def close(self) -> None:
+        """End it."""
+
+
 class Gate:
     """One host's proxy: closed until the host is first asked to do its work, and whenever it builds."""
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Barrier) -> None:
         self._proxy = proxy
         self._has_worked = False
         self._building = 0
         self._closing: asyncio.Task[None] | None = None
-
-    def serve(self, listener: socket.socket | None) -> None:
-        """Have the proxy answer on a host's listener, if it sent one."""
-        if listener is not None:
-            self._proxy.serve(listener)
 
     @contextlib.contextmanager
     def during(self, verb: str) -> Iterator[None]:

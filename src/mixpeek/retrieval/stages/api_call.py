@@ -19,7 +19,7 @@ from mixpeek.retrieval.context import Context
 from mixpeek.retrieval.narrowing import read_filter
 from mixpeek.retrieval.outside import OutsideFailed
 from mixpeek.retrieval.results import Flow, Result
-from mixpeek.retrieval.stages.kind import StageKind
+from mixpeek.retrieval.stages.kind import StageKind, WrittenField
 from mixpeek.retrieval.targets import Bound, Target
 from mixpeek.retrieval.templates import names_of, render
 from mixpeek.wire import WireModel
@@ -57,7 +57,7 @@ class Parameters(WireModel):
     auth: Auth | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     body: Any = None
-    output_field: str = Field("metadata.api_response", min_length=1)
+    output_field: WrittenField = "metadata.api_response"
     timeout: float = Field(10.0, gt=0, le=60, description="Seconds.")
     max_response_size: int = Field(10 * 1024 * 1024, ge=1, le=50 * 1024 * 1024, description="Bytes.")
     rate_limit: dict[str, Any] | None = Field(None, description="Not served.")
@@ -113,10 +113,12 @@ def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
         answers = [each.result() for each in under_way]
     failed: dict[int, OutsideFailed | InvalidRequest] = {}
     for result, answer in zip(chosen, answers, strict=True):
-        if isinstance(answer, OutsideFailed | InvalidRequest):
-            failed[id(result)] = answer
-        else:
+        try:
+            if isinstance(answer, OutsideFailed | InvalidRequest):
+                raise answer
             result.write(parameters.output_field, answer)
+        except (OutsideFailed, InvalidRequest) as error:
+            failed[id(result)] = error
     context.metadata |= {"calls": len(chosen), "failed": len(failed)}
     if not failed:
         return results
@@ -185,7 +187,7 @@ def _with_auth(auth: Auth, secret: str, url: str, headers: dict[str, str]) -> st
 def _check_host(url: str, allowed: Sequence[str]) -> None:
     try:
         parts = urlsplit(url)
-        host = (parts.hostname or "").rstrip(".")
+        host, _port = (parts.hostname or "").rstrip("."), parts.port  # of which one may not be a number
     except ValueError as error:
         raise InvalidRequest(f"{url!r} is no address: {error}") from error
     if parts.scheme not in ("http", "https") or not host or parts.username is not None:

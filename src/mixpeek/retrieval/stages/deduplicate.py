@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from mixpeek.retrieval.context import Context
+from mixpeek.retrieval.likeness import likeness_of
 from mixpeek.retrieval.results import Flow, Result, found, hashable
 from mixpeek.retrieval.stages.kind import StageKind
-from mixpeek.retrieval.targets import Bound, Target, find_searched
+from mixpeek.retrieval.targets import Bound, Target, find_spaces
 from mixpeek.wire import WireModel
 
 # As many vectors are compared with each other; a table of all pairs has the square of it.
@@ -40,9 +42,9 @@ class Parameters(WireModel):
 
 
 def check(parameters: Parameters, targets: Sequence[Target], bound: Bound) -> None:
-    """Refuse a feature that no collection has."""
+    """Refuse a feature that no collection has as a vector."""
     if parameters.feature_uri is not None:
-        find_searched(parameters.feature_uri, targets, bound)
+        find_spaces(parameters.feature_uri, targets, bound)
 
 
 def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
@@ -67,18 +69,14 @@ def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
 
 
 def _unlike(parameters: Parameters, context: Context, results: list[Result], order: list[int]) -> list[int]:
-    from mixpeek.retrieval.diversity import similarity_of_vectors  # loads numpy
-
     assert parameters.feature_uri is not None
     if len(results) > MOST_COMPARED:
         context.warn(
             f"{context.stage_name} compares {MOST_COMPARED:,} documents; those behind them were left as they are"
         )
     compared = order[:MOST_COMPARED]
-    space = find_searched(parameters.feature_uri, context.targets, context.bound).spaces[0]
-    context.load([results[place] for place in compared], vectors=True)
-    vectors = [(stored.vectors.get(space.feature["name"]) if (stored := results[p].stored) else None) for p in compared]
-    alike = similarity_of_vectors(vectors, space.feature["distance"])
+    spaces = find_spaces(parameters.feature_uri, context.targets, context.bound)
+    alike = likeness_of(context, [results[place] for place in compared], spaces, unknown=-math.inf)
     kept: list[int] = []
     for n in range(len(compared)):
         if not kept or alike[n, kept].max() < parameters.threshold:

@@ -13,8 +13,8 @@ from mixpeek.filters.surface import MISSING
 from mixpeek.retrieval.context import MOST_RESULTS, Context
 from mixpeek.retrieval.narrowing import read_filter
 from mixpeek.retrieval.queries import list_targets
-from mixpeek.retrieval.results import Flow, Result, found, hashable, put
-from mixpeek.retrieval.stages.kind import StageKind
+from mixpeek.retrieval.results import OWN, Flow, Result, found, hashable, put
+from mixpeek.retrieval.stages.kind import StageKind, WrittenField
 from mixpeek.retrieval.templates import render
 from mixpeek.wire import WireModel
 
@@ -26,7 +26,6 @@ _DEFAULTS = {
     "source_field": "source_object_id",
     "target_field": "document_id",
 }
-_SYSTEM = frozenset({"document_id", "collection_id", "document_blobs", "_internal", "score", "features", "scores"})
 
 
 class Parameters(WireModel):
@@ -39,7 +38,7 @@ class Parameters(WireModel):
     retriever_config: dict[str, Any] | None = Field(None, description="A retriever that is not kept, likewise.")
     retriever_inputs: dict[str, Any] | None = Field(None, description='Its inputs, as `{"query": "{{DOC.title}}"}`.')
     fields_to_merge: list[str] | None = Field(None, min_length=1, description="Default all fields.")
-    output_field: str | None = Field(None, description="Where they go; default the document's root.")
+    output_field: WrittenField | None = Field(None, description="Where they go; default the document's root.")
     strategy: Literal["enrich", "replace", "append"] = Field(
         "enrich", description="`enrich` adds fields; `replace` puts them in place of its own; `append` adds to a list."
     )
@@ -65,6 +64,11 @@ class Parameters(WireModel):
             raise ValueError("a join takes `target_collection_id`, `source_field` and `target_field`")
         if self.strategy == "append" and self.output_field is None:
             raise ValueError("`append` needs an `output_field` to append to")
+        own = sorted(OWN & {name.partition(".")[0] for name in self.fields_to_merge or ()})
+        if own and self.output_field is None:
+            raise ValueError(f"the document has a `{own[0]}` itself; name an `output_field` for that of the other one")
+        if self.output_field == "score":
+            raise ValueError("a `score` is a number, and what is found are fields; name another `output_field`")
         return self
 
 
@@ -104,8 +108,8 @@ def _joined(parameters: Parameters, context: Context, results: list[Result]) -> 
     by_value: dict[Any, dict[str, Any]] = {}
     for row in page.rows:
         held = Result(row.document_id, row.collection_id, 0.0, stored=row).read(parameters.target_field)
-        # A condition on a list holds where one of its items does.
-        for value in held if isinstance(held, list) else [held]:
+        # A condition on a list holds where one of its items does, or the whole list is the same.
+        for value in [held, *held] if isinstance(held, list) else [held]:
             by_value.setdefault(hashable(value), row.wire())
             by_value.setdefault(("text", str(value)), row.wire())
     return [
@@ -125,20 +129,19 @@ def _retrieved(parameters: Parameters, context: Context, results: list[Result]) 
     for result in results[:MOST_RUNS]:
         context.check_time()
         inputs = render(parameters.retriever_inputs or {}, context.inputs, doc=result.wire())
-        named = parameters.retriever_id or parameters.retriever_config
-        documents = context.nested(named, inputs, context.depth + 1)
-        matches.append(documents[0] if documents else None)
+        matches.append(context.nested(context, parameters.retriever_id or parameters.retriever_config, inputs))
     return matches + [None] * (len(results) - len(matches))
 
 
 def _merge(parameters: Parameters, result: Result, match: dict[str, Any]) -> None:
     if parameters.fields_to_merge is None:
-        taken = {name: value for name, value in match.items() if name not in _SYSTEM}
+        taken = {name: value for name, value in match.items() if name not in OWN}
     else:
         other = Result("", "", 0.0, fields=match)
         taken = {}
         for name in parameters.fields_to_merge:
-            value = other.read(name)
+            # What the answer says of the other one beside its fields is not among these.
+            value = _inside(match, name) if name.partition(".")[0] in OWN else other.read(name)
             if value is not MISSING:
                 put(taken, name, value)
     if parameters.strategy == "append":
@@ -152,6 +155,13 @@ def _merge(parameters: Parameters, result: Result, match: dict[str, Any]) -> Non
     else:
         for name, value in taken.items():
             result.write(name, value)
+
+
+def _inside(match: dict[str, Any], name: str) -> Any:
+    value: Any = match
+    for step in name.split("."):
+        value = value.get(step, MISSING) if isinstance(value, dict) else MISSING
+    return value
 
 
 KIND = StageKind(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -22,12 +23,17 @@ from mixpeek.retrieval.context import MOST_RESULTS, Context
 from mixpeek.retrieval.embedding import checked_vector, embed
 from mixpeek.retrieval.fusion import fuse
 from mixpeek.retrieval.grouping import OutputMode, flatten, group_results
-from mixpeek.retrieval.narrowing import of_collections, read_filter, within
+from mixpeek.retrieval.narrowing import narrow, of_collections, read_filter, within
 from mixpeek.retrieval.queries import list_targets
-from mixpeek.retrieval.results import Flow, Result, Scan, both, hashable
+from mixpeek.retrieval.results import Flow, Result, Scan, hashable
 from mixpeek.retrieval.stages.kind import StageKind
 from mixpeek.retrieval.targets import Bound, Searched, Space, Target, find_searched, targets_named
 from mixpeek.wire import WireModel
+
+# A search that finds up to so many times what is kept of it reads the documents at once.
+READ_AT_ONCE = 2
+# What scores are measured by that are no vector's.
+WORDS = "words"
 
 
 class DocumentRef(WireModel):
@@ -189,28 +195,38 @@ def check(parameters: Parameters, targets: Sequence[Target], bound: Bound) -> No
 
 
 def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
-    """Return the nearest documents over all searches, best first, out of those that come in."""
+    """Return the nearest documents over all searches, best first, out of those that come in.
+
+    What the stages before made of a document stays with it.
+    """
+    flow = narrow(context, flow, read_filter(parameters.pre_filters, context.inputs))
+    if isinstance(flow, Scan) and flow.is_cut:
+        flow = context.results_of(flow)
     if isinstance(flow, list) and not flow:
+        context.facets |= {facet.key: [] for facet in parameters.facets or ()}
         return []
     of_stage = targets_named(context.targets, parameters.collection_identifiers)
-    where = both(within(context, flow), read_filter(parameters.pre_filters, context.inputs))
-    ranked = [
-        (search, found)
-        for search in parameters.searches
-        if (found := _search(search, parameters, context, where, _confined(context.targets, of_stage, search)))
-        is not None
-    ]
+    ranked: list[tuple[Search, Searched, list[Result]]] = []
+    for search in parameters.searches:
+        searched = find_searched(search.feature_uri, _confined(context.targets, of_stage, search), context.bound)
+        found = _search(search, parameters, context, flow, searched)
+        if found is not None:
+            ranked.append((search, searched, found))
     if parameters.facets:
+        where = within(context, flow)
         for facet in parameters.facets:
             context.facets[facet.key] = _facet(facet, context, where, of_stage)
     if not ranked:
-        return _listed(parameters, context, where, of_stage)
-    results = ranked[0][1]
+        return _unsearched(parameters, context, flow, of_stage)
+    results = ranked[0][2]
     if len(ranked) > 1:
         assert parameters.fusion != "learned"
-        kinds = {search.feature_uri.endswith("/text") for search, _ in ranked}
-        weights = [search.weight for search, _ in ranked]
-        results = fuse([found for _, found in ranked], parameters.fusion, weights, comparable=kinds == {False})
+        weights = [search.weight for search, _, _ in ranked]
+        scales = {scale for _, searched, _ in ranked for scale in scales_of(searched)}
+        comparable = len(scales) == 1 and WORDS not in scales
+        results = fuse([found for _, _, found in ranked], parameters.fusion, weights, comparable=comparable)
+    if isinstance(flow, list):
+        _carry_over(flow, results)
     if parameters.group_by is not None:
         return _grouped(parameters.group_by, context, results)
     return results[: parameters.final_top_k]
@@ -221,24 +237,41 @@ def _confined(targets: Sequence[Target], of_stage: Sequence[Target], search: Sea
     return targets_named(targets, search.collection_identifiers) if search.collection_identifiers else of_stage
 
 
-def _listed(parameters: Parameters, context: Context, where: Filter, targets: Sequence[Target]) -> Flow:
-    """Return what the filters alone say, where no search was made."""
-    if where == EVERYTHING:
+def scales_of(searched: Searched) -> set[str]:
+    """Return what the scores of a search are measured by: one or several metrics, or words."""
+    return {WORDS} if searched.text else {space.feature["distance"] for space in searched.spaces}
+
+
+def _carry_over(before: Sequence[Result], results: Sequence[Result]) -> None:
+    """Give results what the stages before made of the same documents; only their scores are new."""
+    known = {each.document_id: each for each in before}
+    for result in results:
+        was = known[result.document_id]
+        result.fields, result.bare, result.group = was.fields, was.bare, was.group
+        result.scores = was.scores
+        result.features = {**was.features, **result.features}
+        result.stored = result.stored or was.stored
+
+
+def _unsearched(parameters: Parameters, context: Context, flow: Flow, targets: Sequence[Target]) -> Flow:
+    """Return what comes in as it is, where no search was made; of all documents there are only what a filter says."""
+    if flow == Scan():
         context.warn("Every search had an empty query and was skipped, and there is no filter: nothing was looked for")
         return []
     if parameters.collection_identifiers:
-        where = both(where, of_collections([target.collection_id for target in targets]))
-    return Scan(where, limit=parameters.final_top_k)
+        flow = narrow(context, flow, of_collections([target.collection_id for target in targets]))
+    if parameters.group_by is not None:
+        return _grouped(parameters.group_by, context, context.results_of(flow))
+    return replace(flow, limit=parameters.final_top_k) if isinstance(flow, Scan) else flow[: parameters.final_top_k]
 
 
 def _search(
-    search: Search, parameters: Parameters, context: Context, where: Filter, targets: Sequence[Target]
+    search: Search, parameters: Parameters, context: Context, flow: Flow, searched: Searched
 ) -> list[Result] | None:
     """Return what one search finds, best first; None for one that is skipped."""
     context.check_time()
     query = search.query
-    searched = find_searched(search.feature_uri, targets, context.bound)
-    where = both(where, read_filter(search.filters, context.inputs))
+    where = within(context, narrow(context, flow, read_filter(search.filters, context.inputs)))
     if query.is_empty:
         if search.on_empty == "error":
             raise InvalidRequest(
@@ -256,9 +289,20 @@ def _search(
         if search.min_score is None or hit.score >= search.min_score
     ]
     if len(searched.spaces) > 1:
+        if len(scales_of(searched)) > 1:
+            context.warn(
+                f"What {search.feature_uri} leads to is compared by {' and by '.join(sorted(scales_of(searched)))};"
+                " such scores do not mean the same, and the order is theirs"
+            )
         hits.sort(key=lambda pair: (-pair[1].score, pair[1].document_id))
     return [
-        Result(hit.document_id, hit.collection_id, hit.score, {space.feature["feature_uri"]: hit.score})
+        Result(
+            hit.document_id,
+            hit.collection_id,
+            hit.score,
+            {space.feature["feature_uri"]: hit.score},
+            stored=hit.document,
+        )
         for space, hit in hits[: search.top_k]
     ]
 
@@ -291,6 +335,13 @@ def _nearest(search: Search, parameters: Parameters, context: Context, where: Fi
             " its documents were"
         )
     vector = _vector(search, parameters, context, space)
+    if space.feature["distance"] == "cosine" and not any(vector):
+        context.warn(f"The query's vector for {search.feature_uri} is all zeros: by cosine, nothing is near it")
+        return []
+    # Where most of what is found will be read, it is read with the search.
+    is_read = len(parameters.searches) == 1 and (
+        parameters.group_by is not None or search.top_k <= READ_AT_ONCE * parameters.final_top_k
+    )
     return context.store.search(
         context.reading.connection,
         space.indexes,
@@ -299,6 +350,7 @@ def _nearest(search: Search, parameters: Parameters, context: Context, where: Fi
         space.feature["distance"],
         search.top_k,
         where=None if where == EVERYTHING else where,
+        documents=is_read,
     )
 
 

@@ -19,14 +19,14 @@ class Parameters(WireModel):
     other_names: ClassVar[dict[str, str]] = {"field": "group_by_field", "group_size": "max_per_group"}
 
     group_by_field: str = Field("source_object_id", min_length=1)
-    max_per_group: int = Field(10, ge=1, le=1000, description="The best of each group.")
+    max_per_group: int = Field(10, ge=1, le=1000, description="The first of each group, in the order they come in.")
     output_mode: OutputMode = Field(
-        "all", description="`first`: the best of each; `all`: with `group_key` and `groups`; `flatten`: without."
+        "all", description="`first`: the first of each; `all`: with `group_key` and `groups`; `flatten`: without."
     )
 
 
 def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
-    """Return the documents group after group, those of the best document first."""
+    """Return the documents group after group, those of the first document first."""
     groups = group_results(context.results_of(flow), parameters.group_by_field, most=parameters.max_per_group)
     context.metadata["total_groups"] = len(groups)
     if parameters.output_mode == "all":

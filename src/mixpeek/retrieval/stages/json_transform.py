@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,8 +64,8 @@ def transformed(template: str, result: Result, context: Context) -> dict[str, An
     roots = {"doc": result.wire(), "input": context.inputs, "context": context.about, "stage": context.statistics}
     text = render_text(template, roots)
     try:
-        made = json.loads(text, parse_constant=_refused)
-    except ValueError as error:
+        made = json.loads(text, parse_constant=_refused, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
         shown = text if len(text) <= 200 else f"{text[:200]}…"
         raise InvalidRequest(
             f"The template makes no JSON: {error}; it made {shown!r}",
@@ -75,6 +76,13 @@ def transformed(template: str, result: Result, context: Context) -> dict[str, An
 
 def _refused(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(written: str) -> float:
+    number = float(written)
+    if math.isinf(number):
+        raise ValueError(f"{written} is too large a number")
+    return number
 
 
 KIND = StageKind(

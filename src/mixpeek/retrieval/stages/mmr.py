@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from mixpeek.errors import InvalidRequest
 from mixpeek.retrieval.context import Context
+from mixpeek.retrieval.likeness import likeness_of
 from mixpeek.retrieval.results import Flow, Result, found, number_of
-from mixpeek.retrieval.stages.kind import StageKind
-from mixpeek.retrieval.targets import Bound, Target, find_searched
+from mixpeek.retrieval.stages.kind import StageKind, WrittenField
+from mixpeek.retrieval.targets import Bound, Space, Target, find_spaces
 from mixpeek.wire import WireModel
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ class Parameters(WireModel):
     diversity_feature_uri: str | None = Field(None, description="Default the feature that was searched first.")
     diversity_features: list[DiversityFeature] | None = Field(None, min_length=1, max_length=10)
     diversity_fields: list[str] | None = Field(None, min_length=1, max_length=20, description="Fields, not vectors.")
-    diversity_field_weights: dict[str, float] | None = None
+    diversity_field_weights: dict[str, Annotated[float, Field(ge=0)]] | None = None
     score_field: str = "score"
-    mmr_score_field: str = "scores.mmr"
+    mmr_score_field: WrittenField = "scores.mmr"
     similarity_metric: Literal["cosine", "dot", "euclidean"] = "cosine"
 
     @model_validator(mode="after")
@@ -58,9 +59,9 @@ class Parameters(WireModel):
 
 
 def check(parameters: Parameters, targets: Sequence[Target], bound: Bound) -> None:
-    """Refuse a feature that no collection has."""
+    """Refuse a feature that no collection has as a vector."""
     for feature in parameters.features:
-        _name_of(feature.feature_uri, targets, bound)
+        find_spaces(feature.feature_uri, targets, bound)
 
 
 def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
@@ -83,39 +84,43 @@ def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:
 def _similarity(parameters: Parameters, context: Context, results: list[Result]) -> Matrix:
     import numpy as np
 
-    from mixpeek.retrieval.diversity import similarity_of_fields, similarity_of_vectors
+    from mixpeek.retrieval.diversity import similarity_of_fields
 
     if parameters.diversity_fields:
         values = {name: [found(result.read(name)) for result in results] for name in parameters.diversity_fields}
         return similarity_of_fields(values, parameters.diversity_field_weights or {})
-    features = parameters.features or [DiversityFeature(feature_uri=_searched_first(context, results))]
-    context.load(results, vectors=True)
-    total = sum(feature.weight for feature in features) or 1.0
+    weighted = [
+        (find_spaces(feature.feature_uri, context.targets, context.bound), feature.weight)
+        for feature in parameters.features
+    ]
+    weighted = weighted or [(_searched_first(context, results), 1.0)]
+    total = sum(weight for _, weight in weighted) or 1.0
     whole = np.zeros((len(results), len(results)))
-    for feature in features:
-        name = _name_of(feature.feature_uri, context.targets, context.bound)
-        vectors = [(each.stored.vectors.get(name) if each.stored else None) for each in results]
-        whole += feature.weight / total * similarity_of_vectors(vectors, parameters.similarity_metric)
+    for spaces, weight in weighted:
+        # What cannot be compared is different enough.
+        alike = likeness_of(context, results, spaces, metric=parameters.similarity_metric, unknown=0.0)
+        whole += weight / total * alike
     return whole
 
 
-def _searched_first(context: Context, results: list[Result]) -> str:
-    known = {feature["feature_uri"] for target in context.targets for feature in target.features}
+def _searched_first(context: Context, results: list[Result]) -> list[Space]:
+    """Return the spaces of the vectors by which each collection's documents were found first."""
+    first: dict[str, str] = {}
+    vectors = {feature["feature_uri"] for target in context.targets for feature in target.features}
     for result in results:
         for uri in result.features:
-            if uri in known:
-                return uri
-    raise InvalidRequest(
-        f"{context.stage_name} does not know in what documents should differ: no vector was searched before it",
-        hint="Name `diversity_feature_uri` or `diversity_fields`",
-    )
-
-
-def _name_of(uri: str, targets: Sequence[Target], bound: Bound) -> str:
-    spaces = find_searched(uri, targets, bound).spaces
-    if not spaces:
-        raise InvalidRequest(f"{uri} are words, which have no vector to differ in", hint="Name a vector feature")
-    return str(spaces[0].feature["name"])
+            if uri in vectors:
+                first.setdefault(result.collection_id, uri)
+    if not first:
+        raise InvalidRequest(
+            f"{context.stage_name} does not know in what documents should differ: no vector was searched before it",
+            hint="Name `diversity_feature_uri` or `diversity_fields`",
+        )
+    return [
+        space
+        for uri in dict.fromkeys(first.values())
+        for space in find_spaces(uri, [each for each in context.targets if first.get(each.collection_id) == uri], None)
+    ]
 
 
 KIND = StageKind(

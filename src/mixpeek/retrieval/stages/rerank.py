@@ -12,7 +12,7 @@ from mixpeek.errors import InvalidRequest, NotFound, PluginReplyInvalid
 from mixpeek.filters.surface import MISSING
 from mixpeek.retrieval.context import MOST_RESULTS, Context
 from mixpeek.retrieval.results import Flow, number_of
-from mixpeek.retrieval.stages.kind import StageKind
+from mixpeek.retrieval.stages.kind import StageKind, WrittenField
 from mixpeek.retrieval.templates import render
 from mixpeek.wire import WireModel
 
@@ -28,7 +28,7 @@ class Parameters(WireModel):
     query: str | None = Field(None, description="Default `{{INPUT.query}}`.")
     document_field: str = Field("content", min_length=1)
     top_k: int | None = Field(None, ge=1, le=MOST_RESULTS, description="Default all.")
-    score_field: str = Field("scores.rerank", min_length=1)
+    score_field: WrittenField = "scores.rerank"
     batch_size: int = Field(32, ge=1, le=100)
     max_document_chars: int = Field(2000, ge=100, le=50_000)
     max_concurrent_batches: int = Field(3, ge=1, le=10)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mixpeek.retrieval.context import Context
 from mixpeek.retrieval.normalisation import Method, normalise
 from mixpeek.retrieval.results import Flow, found, number_of
-from mixpeek.retrieval.stages.kind import StageKind
+from mixpeek.retrieval.stages.kind import StageKind, WrittenField, check_written
 from mixpeek.wire import WireModel
 
 
@@ -16,9 +16,19 @@ class Parameters(WireModel):
 
     method: Method = "min_max"
     score_field: str = Field("score", min_length=1)
-    output_field: str | None = Field(None, description="Where to write it; default over `score_field`.")
+    output_field: WrittenField | None = Field(None, description="Where to write it; default over `score_field`.")
     min_value: float | None = Field(None, description="Of `min_max`; default the smallest there is.")
     max_value: float | None = Field(None, description="Of `min_max`; default the largest there is.")
+
+    @model_validator(mode="after")
+    def _fits_its_method(self) -> Parameters:
+        if self.output_field is None:
+            check_written(self.score_field)
+        if self.method != "min_max" and (self.min_value is not None or self.max_value is not None):
+            raise ValueError(f"`min_value` and `max_value` are of `min_max`; `{self.method}` has no such bounds")
+        if self.min_value is not None and self.max_value is not None and self.min_value >= self.max_value:
+            raise ValueError("`min_value` has to be less than `max_value`")
+        return self
 
 
 def run(parameters: Parameters, context: Context, flow: Flow) -> Flow:

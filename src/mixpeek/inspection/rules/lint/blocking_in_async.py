@@ -22,7 +22,7 @@ _BLOCKING = frozenset(
 def _check(module: Module) -> Iterator[Spot]:
     if b"async" not in module.source:
         return
-    for function in ast.walk(module.tree):
+    for function in module.nodes:
         if not isinstance(function, ast.AsyncFunctionDef):
             continue
         for part in function.body:

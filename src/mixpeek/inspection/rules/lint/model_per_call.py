@@ -20,7 +20,7 @@ def _check(module: Module) -> Iterator[Spot]:
     loads = {id(node): loader for node, loader in _loads(module)}
     if not loads:
         return
-    held = _held(module.tree)
+    held = _held(module)
     for node in module.tree.body:
         for method in methods(node) if isinstance(node, ast.ClassDef) else ():
             if method.name not in _CALLED_OFTEN or method.decorator_list:
@@ -34,16 +34,16 @@ def _check(module: Module) -> Iterator[Spot]:
 
 
 def _loads(module: Module) -> Iterator[tuple[ast.Call, str]]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         loader = loads_model(module, node) if isinstance(node, ast.Call) else None
         if isinstance(node, ast.Call) and loader:
             yield node, loader
 
 
-def _held(tree: ast.Module) -> set[int]:
+def _held(module: Module) -> set[int]:
     """Return the ids of what runs under a condition, or in a function that a decorator may keep the result of."""
     found: set[int] = set()
-    for node in ast.walk(tree):
+    for node in module.nodes:
         is_kept = isinstance(node, Function) and node.decorator_list
         if is_kept or isinstance(node, ast.If | ast.IfExp | ast.BoolOp | ast.ExceptHandler | ast.Match):
             found |= {id(one) for one in ast.walk(node)}

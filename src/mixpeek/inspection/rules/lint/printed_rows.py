@@ -52,7 +52,7 @@ def _shows(  # noqa: PLR0911 - a case a line
 
 def _fix(module: Module, node: ast.AST) -> list[Edit]:
     """Take the statement away, with its line; leave `pass` where nothing else is in its block."""
-    for parent in ast.walk(module.tree):
+    for parent in module.nodes:
         for body in (getattr(parent, name, None) for name in ("body", "orelse", "finalbody")):
             statement = (
                 next(

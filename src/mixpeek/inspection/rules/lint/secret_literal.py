@@ -25,7 +25,7 @@ _NOT_REAL = re.compile(r"your|example|placeholder|dummy|changeme|xxx|test|fake|[
 def _check(module: Module) -> Iterator[Spot]:
     if module.path.startswith("tests/") or not _MAY_HOLD.search(module.source):
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         for name, value in _named(node):
             if not (isinstance(value, ast.Constant) and isinstance(value.value, str)):
                 continue

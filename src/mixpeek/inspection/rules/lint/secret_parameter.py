@@ -29,7 +29,7 @@ def _check(module: Module) -> Iterator[Spot]:
         and isinstance(node.value, ast.Name)
         and any(isinstance(target, ast.Name) and target.id == "parameter_schema" for target in node.targets)
     }
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ClassDef):
             is_model = any(last_name(base) == "BaseModel" for base in node.bases)
             if node.name in schemas or (is_model and node.name.endswith(("Params", "Parameters"))):
