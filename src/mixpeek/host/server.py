@@ -58,31 +58,34 @@ class Server:
             if not unsent:
                 unsent_since = time.monotonic()
             inbox.begin()
-            for reply in self._carry_out():
-                unsent.append(reply)
+            left, replies = self._carry_out()
+            for reply in replies:
+                left -= 1
+                is_last = not (left or waiting) or self._is_told_to_end
+                # Both before the reply can leave, by the inbox's thread too: who reads it may ask for health at once.
                 self._answered += 1
-                is_last = not waiting or self._is_told_to_end
+                if is_last:
+                    inbox.end()
+                unsent.append(reply)
                 if is_last or time.monotonic() - unsent_since > _FLUSH_AFTER_S:
-                    if is_last:
-                        inbox.end()  # before the reply is out: who reads it may ask at once
                     self._flush()
             inbox.end()
 
-    def _carry_out(self) -> Iterable[bytes]:
-        """Take the next call, or the next inference requests that go together, and return the reply to each."""
+    def _carry_out(self) -> tuple[int, Iterable[bytes]]:
+        """Take the next call, or the next inference requests that go together; return how many, and the reply to each."""
         plugin, waiting = self._plugin, self._inbox.waiting
         first = waiting[0]
         if not isinstance(first, Asked):
             waiting.popleft()
             self._flush()  # no other call is as short as an inference request may be
-            return (self._answer(*first),)
+            return 1, (self._answer(*first),)
         if plugin.batch_size == 1:
             waiting.popleft()
-            return (self._told(first, 1, ask_one(plugin, first, encode_result)),)
+            return 1, (self._told(first, 1, ask_one(plugin, first, encode_result)),)
         if plugin.batch_size > len(waiting):
             self._inbox.top_up()
         group = take_together(waiting, plugin.batch_size, same_keys=plugin.batches_by_keys())
-        return (self._told(*each) for each in answer_group(plugin, group, encode_result))
+        return len(group), (self._told(*each) for each in answer_group(plugin, group, encode_result))
 
     def _told(self, asked: Asked, size: int, result: bytes | BaseException) -> bytes:
         if isinstance(result, bytes):

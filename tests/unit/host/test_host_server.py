@@ -26,7 +26,21 @@ from mixpeek.host.loader import PluginPackage
 from mixpeek.host.server import Server
 
 connection = socket.socket(fileno=int(sys.argv[1]))
-Server(connection, PluginPackage(Path(sys.argv[2]), "plugin"), records.install()).serve()
+server = Server(connection, PluginPackage(Path(sys.argv[2]), "plugin"), records.install())
+"""
+SERVE = "server.serve()"
+# Lets each reply go as soon as it is there, as the second reader may, and leaves that one the time to answer for health.
+SERVE_EAGERLY = """
+import time
+
+class Eager(list):
+    def append(self, reply):
+        super().append(reply)
+        server._flush()
+        time.sleep(0.3)
+
+server._unsent = Eager()
+server.serve()
 """
 PLUGIN = """
 import time
@@ -44,12 +58,12 @@ class RealtimeHandler:
 class Host:
     """A host in a process of its own, and our end of its socket."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, serve: str = SERVE) -> None:
         (folder / "realtime.py").write_text(PLUGIN)
         self.socket, theirs = socket.socketpair()
         self.socket.settimeout(10)
         with theirs:
-            command = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), str(folder)]
+            command = [sys.executable, "-c", PROGRAM + serve, str(theirs.fileno()), str(folder)]
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
         self._reader = FrameReader()
         self._read: list[tuple[dict[str, Any], bytes]] = []
@@ -60,6 +74,11 @@ class Host:
             assert data, "the host has ended"
             self._read = self._reader.feed(data)
         return self._read.pop(0)
+
+    def end(self) -> None:
+        self.socket.close()
+        self.process.kill()
+        self.process.wait(10)
 
     def ask(self, *seconds: float) -> None:
         """Send requests in one piece; the plugin sleeps so long for each."""
@@ -73,9 +92,7 @@ class Host:
 def host(tmp_path: Path) -> Iterator[Host]:
     made = Host(tmp_path)
     yield made
-    made.socket.close()
-    made.process.kill()
-    made.process.wait(10)
+    made.end()
 
 
 def test_a_finished_reply_does_not_wait_for_a_long_call_behind_it(host: Host) -> None:
@@ -102,6 +119,31 @@ def test_a_finished_reply_leaves_before_a_call_of_another_kind_begins(host: Host
 
     assert [header["id"] for header, _ in FrameReader().feed(first)] == [1]
     assert host.read()[0] == {"id": 2, "ok": True, "result": {"result": 0.04}}
+
+
+def test_who_has_a_reply_is_told_of_a_host_that_has_given_it(tmp_path: Path) -> None:
+    host = Host(tmp_path, SERVE_EAGERLY)
+    try:
+        host.ask(0.1)
+        host.read()
+        host.socket.sendall(encode({"id": 2, "verb": "health"}))
+        health = host.read()[0]["result"]
+    finally:
+        host.end()
+
+    assert health == {"busy": False, "waiting": 0, "answered": 1}
+
+
+def test_health_is_answered_while_requests_of_a_failed_call_are_asked_again(host: Host) -> None:
+    host.socket.sendall(encode({"id": 0, "verb": "warmup", "batch_size": 8}))
+    assert host.read()[0]["result"] == {"batch_size": 8}
+    host.ask(-1, 0.6)
+    assert not host.read()[0]["ok"]
+
+    host.socket.sendall(encode({"id": 2, "verb": "health"}))
+
+    assert host.read()[0]["result"] == {"busy": True, "waiting": 0, "answered": 2}
+    assert host.read()[1] == b"0.6"
 
 
 class TakenSocket:
