@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -214,7 +215,7 @@ class BatchWorkflow:
             index=Index(collection.collection_id, generation),
             manifest=manifest,
             parameters=extractor["parameters"],
-            spec=host_spec(self._registry, version, origin),
+            spec=replace(host_spec(self._registry, version, origin), idle=True),
             yields=batch.mirror_of is None and (batch.fills is not None or state == "building"),
         )
 

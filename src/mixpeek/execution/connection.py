@@ -33,6 +33,7 @@ from mixpeek.host.frames import (
     encode,
     frame,
 )
+from mixpeek.host.patience import MOST_KEPT_WAITING
 
 Answer = Reply
 
@@ -45,9 +46,6 @@ MAX_UNREAD_BYTES = 256 * 1024**2
 MAX_WAITING_CALLS = 4096
 # What the reply to a call may bring beside its header, in bytes: a table, or a result as JSON; nothing otherwise.
 _BODIES = {"run": MAX_BODY_BYTES, "infer": MAX_REPLY_BYTES}
-# A call's limit grows by the time its host was kept from a processor, to ten times itself at most: plugin code has
-# threads of its own to wait for.
-MOST_KEPT_WAITING = 9
 
 # What to do about a call that ran out of time.
 _REPAIRS = {

@@ -81,9 +81,7 @@ class LocalHost(HostCalls):
             raise
 
     async def _have_watched(self, spec: HostSpec) -> None:
-        watch = asyncio.to_thread(
-            _watchdog.watch, self, self.pid, memory_bytes=spec.memory_bytes, background=spec.background
-        )
+        watch = asyncio.to_thread(_watchdog.watch, self, self.pid, spec)
         watching = asyncio.ensure_future(watch)
         try:
             await asyncio.shield(watching)

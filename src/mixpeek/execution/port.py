@@ -106,7 +106,8 @@ class HostSpec:
     `name` is the package name the plugin's modules see; `uid` is used only where the server runs as root;
     `scratch_bytes` caps the private /tmp, which counts as memory; `network` and `gpu` are given only to those who
     declare that they need them (`execution.needs`); `label` says in logs whose host it is; one that works in the
-    `background` leaves the processor to everybody else first; with an `origin`, what it prints is kept, and it may
+    `background` leaves the processor to everybody else first, one that is `idle` has it only while nobody else wants
+    it, where the kernel can be told so; with an `origin`, what it prints is kept, and it may
     ask for assets and secrets of that namespace; `cpus` and `gpus` are what a cluster reserves for it, where declared.
     """
 
@@ -122,6 +123,7 @@ class HostSpec:
     models: tuple[ModelMount, ...] = ()
     label: str = ""
     background: bool = True
+    idle: bool = False
     origin: LogOrigin | None = None
     cpus: float | None = None
     gpus: float | None = None

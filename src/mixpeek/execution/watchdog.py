@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from mixpeek.errors import PluginCpuExceeded, PluginError, PluginOutOfMemory, PluginTooManyThreads
+from mixpeek.execution.idle_group import join_idle_group
+from mixpeek.execution.port import HostSpec
 from mixpeek.host.tighten import BACKGROUND_NICENESS
 
 log = logging.getLogger(__name__)
@@ -131,12 +133,12 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
 
-    def watch(self, host: Watched, outer_pid: int, *, memory_bytes: int, background: bool = True) -> None:
+    def watch(self, host: Watched, outer_pid: int, spec: HostSpec) -> None:
         """Watch the innermost process under `outer_pid`, which must have started."""
         pid = innermost(outer_pid)
-        stand_back(pid, background=background)
+        stand_back(pid, spec)
         with self._lock:
-            self._watches[id(host)] = _Watch(host, pid, Judge(memory_bytes))
+            self._watches[id(host)] = _Watch(host, pid, Judge(spec.memory_bytes))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
                 self._thread.start()
@@ -221,13 +223,20 @@ def _tmpfs_bytes(path: str) -> int:
     return (stats.f_blocks - stats.f_bfree) * stats.f_frsize + (stats.f_files - stats.f_ffree) * _INODE_BYTES
 
 
-def stand_back(pid: int, *, background: bool) -> None:
+def stand_back(pid: int, spec: HostSpec) -> None:
     """Have the kernel end this process before ours when memory is short; in the background, run it after ours too.
+
+    One that is to be idle runs when nobody else does, where the kernel can be told.
 
     A host's /proc is read-only, so it cannot undo this. Niceness it takes on by itself; but where the kernel groups
     sessions, as it does outside of containers and services, a session of its own is weighed by the group's niceness
     alone: without this a batch's hosts each held a core as firmly as all of the server together.
     """
-    for name, value in (("oom_score_adj", "800"), ("autogroup", str(BACKGROUND_NICENESS)))[: 2 if background else 1]:
+    wanted = {"oom_score_adj": 800}
+    if spec.background:
+        wanted["autogroup"] = BACKGROUND_NICENESS
+    for name, value in wanted.items():
         with contextlib.suppress(OSError):  # no such grouping in this kernel, or no right to set it
-            Path(f"/proc/{pid}/{name}").write_text(value)
+            Path(f"/proc/{pid}/{name}").write_text(str(value))
+    if spec.idle:
+        join_idle_group(pid)

@@ -72,7 +72,7 @@ class Server:
             inbox.end()
 
     def _carry_out(self) -> tuple[int, Iterable[bytes]]:
-        """Take the next call, or the next inference requests that go together; return how many, and the reply to each."""
+        """Take the next call, or the next inference requests that go together; return their number and the replies."""
         plugin, waiting = self._plugin, self._inbox.waiting
         first = waiting[0]
         if not isinstance(first, Asked):

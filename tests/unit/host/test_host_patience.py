@@ -25,6 +25,7 @@ def test_a_call_that_has_a_processor_is_interrupted_when_its_time_is_over(monkey
 
 
 def test_a_call_kept_from_a_processor_is_given_that_time_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "MOST_KEPT_WAITING", 9)
     waits = iter([0.0])
     monkeypatch.setattr(patience, "kept_waiting_s", lambda _: next(waits, 1000.0))
 

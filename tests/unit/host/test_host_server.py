@@ -29,7 +29,7 @@ connection = socket.socket(fileno=int(sys.argv[1]))
 server = Server(connection, PluginPackage(Path(sys.argv[2]), "plugin"), records.install())
 """
 SERVE = "server.serve()"
-# Lets each reply go as soon as it is there, as the second reader may, and leaves that one the time to answer for health.
+# Lets each reply go as soon as it is there, as the second reader may, and leaves that one time to answer for health.
 SERVE_EAGERLY = """
 import time
 

@@ -148,10 +148,10 @@ class Keeper(asyncio.Protocol):
         match fields.get("what"):
             case "kill":
                 self._process.kill()
-            case "watch":
+            case "watch" if self._spec is not None:
                 # It has answered and runs no plugin code yet: its processes are all there, and will stay the same.
                 self._watched = innermost(self._process.pid)
-                stand_back(self._watched, background=self._spec is None or self._spec.background)
+                stand_back(self._watched, self._spec)
             case "gate" if self._proxy is not None:
                 is_open = flag(fields, "is_open")
                 if is_open:

@@ -1,0 +1,49 @@
+"""Where a group for processors may be made, by what the kernel says of mounts and memberships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mixpeek.execution import idle_group
+from mixpeek.execution.idle_group import parents
+
+FIRST = "cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,nosuid,cpu,cpuacct 0 0\n"
+SECOND = "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid,nodev 0 0\n"
+OTHERS = "proc /proc proc rw 0 0\ncgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n"
+
+
+def test_in_the_first_version_it_is_made_below_our_own() -> None:
+    memberships = "9:cpuset:/elsewhere\n4:cpu,cpuacct:/docker/1f\n"
+
+    assert list(parents(OTHERS + FIRST, memberships)) == [Path("/sys/fs/cgroup/cpu,cpuacct/docker/1f")]
+
+
+def test_in_the_second_version_it_is_made_below_the_first_group_of_all() -> None:
+    assert list(parents(OTHERS + SECOND, "0::/\n")) == [Path("/sys/fs/cgroup")]
+
+
+def test_in_the_second_version_it_is_made_beside_our_own_only_where_that_is_delegated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memberships = "0::/system.slice/mixpeek.service/server\n"
+    unit = Path("/sys/fs/cgroup/system.slice/mixpeek.service")
+
+    assert not list(parents(SECOND, memberships))
+
+    monkeypatch.setattr(idle_group, "_is_delegated", lambda group: group == unit)
+    assert list(parents(SECOND, memberships)) == [unit]
+
+
+def test_where_both_versions_are_the_one_that_has_processors_is_taken_first() -> None:
+    both = FIRST + "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n"
+
+    assert list(parents(both, "1:cpu:/\n0::/\n")) == [
+        Path("/sys/fs/cgroup/cpu,cpuacct"),
+        Path("/sys/fs/cgroup/unified"),
+    ]
+
+
+def test_a_machine_without_groups_has_nowhere() -> None:
+    assert not list(parents(OTHERS, ""))
