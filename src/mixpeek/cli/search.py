@@ -80,6 +80,7 @@ def show_execution(output: Output, found: Mapping[str, Any], *, query: str = "",
     searched = list(dict.fromkeys(uri for document in documents for uri in document["features"])) if explain else []
     titles = [f"[{number}]" for number in range(1, len(searched) + 1)]
     files = [_file_of(document) for document in documents]
+    snippets = [snippet(document, query) for document in documents]
     output.table(
         ["SCORE", *titles, "ID", *(["FILE"] if any(files) else []), "TEXT"],
         [
@@ -88,9 +89,9 @@ def show_execution(output: Output, found: Mapping[str, Any], *, query: str = "",
                 *(_score(document["features"].get(uri)) for uri in searched),
                 document["document_id"],
                 *([file] if any(files) else []),
-                snippet(document, query),
+                piece,
             ]
-            for document, file in zip(documents, files, strict=True)
+            for document, file, piece in zip(documents, files, snippets, strict=True)
         ],
         empty="Nothing was found",
     )
@@ -103,6 +104,11 @@ def show_execution(output: Output, found: Mapping[str, Any], *, query: str = "",
         for title, uri in zip(titles, searched, strict=True):
             output.show(f"{title} {uri}")
         _show_stages(output, found["stage_statistics"])
+    if documents and not any(files) and not any(snippets):
+        output.say(
+            "These documents keep no text; `mixpeek collection create … --keep FIELD` has them keep a field of"
+            " their object"
+        )
     for warning in found["warnings"]:
         output.say(f"warning: {warning}", "yellow")
 
