@@ -8,9 +8,9 @@ import dataclasses
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 from mixpeek.errors import PluginCrashed, PluginError, PluginFlooded
 from mixpeek.execution import sandbox
@@ -69,17 +69,19 @@ class HostProcess(asyncio.SubprocessProtocol):
         passed = [fd for fd in dataclasses.astuple(fds) if fd is not None]
         # The environment of bwrap itself stays readable in /proc inside the sandbox, so it is empty too.
         variables = sandbox.environment(spec, fd=fds.calls) if lifeline is None else {"PATH": os.defpath}
+        starting = asyncio.get_running_loop().subprocess_exec(
+            lambda: self,
+            *line,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            pass_fds=[*passed, *(lifeline.descriptors if lifeline else ())],
+            env=variables,
+            start_new_session=True,
+        )
         try:
-            self._transport, _ = await asyncio.get_running_loop().subprocess_exec(
-                lambda: self,
-                *line,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                pass_fds=[*passed, *(lifeline.descriptors if lifeline else ())],
-                env=variables,
-                start_new_session=True,
-            )
+            # Given up in the middle of it, asyncio would kill the outermost process alone, then wait for the others.
+            await _to_its_end(starting)
             if lifeline is not None:
                 lifeline.tie(self.pid, sandbox.grants(spec))
         except BaseException:
@@ -112,6 +114,9 @@ class HostProcess(asyncio.SubprocessProtocol):
             await self.ended.wait()
             await self.read_to_the_end()
             self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.SubprocessTransport", transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002
         now = time.monotonic()
@@ -157,3 +162,17 @@ def crash_from(exit_status: int | None, tail: str) -> PluginCrashed:
     last = tail.rstrip().rpartition("\n")[2][:300]
     told = f"; it last printed: {last}" if last else ""
     return PluginCrashed(f"The plugin's host {ending(exit_status)}{told}", exit_status=exit_status, stderr=tail[-4000:])
+
+
+async def _to_its_end(work: Coroutine[Any, Any, object]) -> None:
+    """Carry out what takes a moment and must not be left half done; a cancellation counts once it has ended."""
+    task, cancelled = asyncio.ensure_future(work), None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        task.exception()  # seen: whoever gave it up does not want to know
+        raise cancelled
+    task.result()

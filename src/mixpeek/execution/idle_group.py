@@ -35,7 +35,11 @@ def join_idle_group(pid: int) -> bool:
 @functools.cache
 def make_idle_group() -> Path | None:
     """Return the group, made if need be; None where none may be made, or the kernel (before 5.15) knows no such."""
-    for parent in parents(Path("/proc/self/mounts").read_text(), Path("/proc/self/cgroup").read_text()):
+    try:
+        told = Path("/proc/self/mounts").read_text(), Path("/proc/self/cgroup").read_text()
+    except OSError:  # no Linux, or one without groups
+        told = "", ""
+    for parent in parents(*told):
         group = parent / NAME
         try:
             group.mkdir(exist_ok=True)

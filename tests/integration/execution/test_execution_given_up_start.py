@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -14,7 +16,7 @@ import psutil
 import pytest
 
 from factories.waiting import until
-from mixpeek.execution import local_host
+from mixpeek.execution import local_host, sandbox
 from mixpeek.execution.local import LocalExecution
 from mixpeek.execution.port import HostSpec
 
@@ -88,3 +90,35 @@ def test_a_start_given_up_while_its_sockets_are_taken_over_leaves_none(
 
     assert pairs
     assert [each for each in pairs if each.fileno() != -1] == []
+
+
+def test_a_start_given_up_while_its_process_begins_ends_all_of_that(
+    write_plugin: WritePlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, before = HostSpec(write_plugin(), "sample"), own_children()
+    # Its child holds what it prints open, as a sandbox's do that is still being made.
+    monkeypatch.setattr(sandbox, "command", lambda *_, **__: ["sh", "-c", "sleep 600 & echo; wait"])
+
+    async def give_up() -> None:
+        loop = asyncio.get_running_loop()
+        connect = loop.connect_read_pipe
+        starting = asyncio.create_task(LocalExecution().start(spec))
+
+        async def connect_and_give_up(make: Any, pipe: Any) -> Any:
+            assert pipe.read(1) == b"\n"  # there is a child
+            starting.cancel()
+            await asyncio.sleep(0)
+            starting.cancel()
+            await asyncio.sleep(0)
+            return await connect(make, pipe)
+
+        monkeypatch.setattr(loop, "connect_read_pipe", connect_and_give_up)
+        ended, _ = await asyncio.wait({starting}, timeout=20)
+        for left in own_children() - before if not ended else ():
+            os.kill(left, signal.SIGKILL)
+        assert ended, "it waited for what it had begun"
+        assert starting.cancelled()
+
+    asyncio.run(give_up())
+
+    until(lambda: own_children() <= before, what="every process of the host has ended", within_s=10)
