@@ -1,9 +1,10 @@
-"""Constant load over kept-alive connections: each sends the same POST again as soon as it is answered.
+"""Constant load over kept-alive connections: each sends the next POST as soon as the last one is answered.
 
 A small client of its own, the same for every contender, in a process of its own: on a machine of two cores a general
 one would be what is measured. `null` serves fixed bytes to it, which tells its ceiling.
 
-Usage: `python load.py PORT PATH CONCURRENCY SECONDS HEADER... < body`, or `python load.py null PORT`.
+Usage: `python load.py PORT PATH CONCURRENCY SECONDS HEADER... < bodies`, or `python load.py null PORT`. Bodies, each
+on a line, are sent in turns.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import json
 import sys
 import time
 from array import array
+from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
 
 import uvloop
@@ -22,9 +25,9 @@ class Asker(asyncio.Protocol):
     """One connection that always has one request under way."""
 
     def __init__(
-        self, request: bytes, ends_at: float, times: array[float], failed: list[str], batches: dict[int, int]
+        self, requests: Iterator[bytes], ends_at: float, times: array[float], failed: list[str], batches: dict[int, int]
     ) -> None:
-        self.request, self.ends_at, self.times, self.failed = request, ends_at, times, failed
+        self.requests, self.ends_at, self.times, self.failed = requests, ends_at, times, failed
         self.batches = batches
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.buffer = b""
@@ -37,7 +40,7 @@ class Asker(asyncio.Protocol):
 
     def send(self) -> None:
         self.sent_at = time.perf_counter()
-        self.transport.write(self.request)
+        self.transport.write(next(self.requests))
 
     def data_received(self, data: bytes) -> None:
         if self.buffer:
@@ -75,16 +78,17 @@ def content_length(data: bytes, head: int) -> int:
     return int(lowered[at + 15 : end if end >= 0 else head])
 
 
-async def ask(port: int, request: bytes, concurrency: int, seconds: float) -> dict[str, Any]:
+async def ask(port: int, requests: list[bytes], concurrency: int, seconds: float) -> dict[str, Any]:
     """Return requests, seconds and times of the load; times in milliseconds."""
     loop = asyncio.get_running_loop()
     times: array[float] = array("d")
     failed: list[str] = []
     batches: dict[int, int] = {}
+    turns = cycle(requests)
     began = time.perf_counter()
 
     def make() -> Asker:
-        return Asker(request, began + seconds, times, failed, batches)
+        return Asker(turns, began + seconds, times, failed, batches)
 
     askers = [(await loop.create_connection(make, "127.0.0.1", port))[1] for _ in range(concurrency)]
     await asyncio.gather(*(asker.ended for asker in askers))
@@ -124,10 +128,10 @@ def main() -> None:
         uvloop.run(serve_null(int(sys.argv[2])))
         return
     port, path, concurrency, seconds, *headers = sys.argv[1:]
-    body = sys.stdin.buffer.read()
+    bodies = sys.stdin.buffer.read().split(b"\n")
     lines = [f"POST {path} HTTP/1.1", "host: 127.0.0.1", "content-type: application/json", *headers]
-    head = "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode()
-    print(json.dumps(uvloop.run(ask(int(port), head + body, int(concurrency), float(seconds)))))
+    requests = ["\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body for body in bodies]
+    print(json.dumps(uvloop.run(ask(int(port), requests, int(concurrency), float(seconds)))))
 
 
 if __name__ == "__main__":

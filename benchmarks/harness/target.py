@@ -26,7 +26,7 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """Where a server takes the request, and the process whose tree it is."""
+    """Where a server takes requests, and the process whose tree it is; each line of `body` is sent in turns."""
 
     port: int
     path: str
@@ -72,7 +72,7 @@ class Target:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         headers = dict(line.split(": ", 1) for line in ("content-type: application/json", *self.headers))
         try:
-            connection.request("POST", self.path, self.body, headers)
+            connection.request("POST", self.path, self.body.partition(b"\n")[0], headers)
             answer = connection.getresponse()
             answer.read()
         except (OSError, http.client.HTTPException):
