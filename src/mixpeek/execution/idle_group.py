@@ -7,6 +7,7 @@ Neither is so for an idle group. Making one takes a right that root has, and a s
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -19,17 +20,15 @@ log = logging.getLogger(__name__)
 NAME = "mixpeek-idle"
 
 
-def join_idle_group(pid: int) -> bool:
-    """Move a process, and all it starts from now on, into the idle group; return whether there is one."""
+def join_idle_group(pid: int) -> None:
+    """Move a process, and all it starts from now on, into the idle group, where there is one."""
     group = make_idle_group()
     if group is None:
-        return False
+        return
     try:
         (group / "cgroup.procs").write_text(str(pid))
     except OSError as error:  # it has ended, or the group was taken away
         log.info("process %d runs at its niceness only: %s", pid, error)
-        return False
-    return True
 
 
 @functools.cache
@@ -46,10 +45,15 @@ def make_idle_group() -> Path | None:
             (group / "cpu.idle").write_text("1")
         except OSError as error:
             log.debug("%s cannot be made: %s", group, error)
+            with contextlib.suppress(OSError):  # it was not made, or somebody is in it
+                group.rmdir()
             continue
         log.info("hosts of batches run where a processor is idle (%s)", group)
         return group
-    log.info("hosts of batches run at the least niceness; no control group for processors may be made here")
+    log.info(
+        "hosts of batches run at the least niceness: no control group for processors may be made here. For requests"
+        " to be as quick beside a batch, run the server as root or with Delegate=cpu and DelegateSubgroup=server"
+    )
     return None
 
 

@@ -47,3 +47,26 @@ def test_where_both_versions_are_the_one_that_has_processors_is_taken_first() ->
 
 def test_a_machine_without_groups_has_nowhere() -> None:
     assert not list(parents(OTHERS, ""))
+
+
+def test_a_group_that_cannot_be_idle_is_not_left_behind_and_it_is_said_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = tmp_path / idle_group.NAME
+    made.mkdir()
+    # A kernel without it: what would be the group's own file cannot be written.
+    monkeypatch.setattr(idle_group, "parents", lambda *_: [tmp_path])
+    write = Path.write_text
+
+    def refuse(path: Path, *arguments: str) -> int:
+        if path.name == "cpu.idle":
+            raise PermissionError(path)
+        return write(path, *arguments)
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+
+    with caplog.at_level("INFO"):
+        assert idle_group.make_idle_group.__wrapped__() is None
+
+    assert not made.exists()
+    assert "Delegate=cpu" in caplog.text
