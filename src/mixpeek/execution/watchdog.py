@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mixpeek.errors import PluginCpuExceeded, PluginError, PluginOutOfMemory, PluginTooManyThreads
-from mixpeek.execution.idle_group import join_idle_group
+from mixpeek.execution.idle_groups import IdleHost, make_groups
 from mixpeek.execution.port import HostSpec
 from mixpeek.host.tighten import BACKGROUND_NICENESS
 
@@ -121,6 +121,7 @@ class _Watch:
     host: Watched
     pid: int
     judge: Judge
+    idle: IdleHost | None
     seen_at: float = field(default_factory=time.monotonic)
 
 
@@ -136,9 +137,9 @@ class Watchdog:
     def watch(self, host: Watched, outer_pid: int, spec: HostSpec) -> None:
         """Watch the innermost process under `outer_pid`, which must have started."""
         pid = innermost(outer_pid)
-        stand_back(pid, spec)
+        idle = stand_back(pid, spec)
         with self._lock:
-            self._watches[id(host)] = _Watch(host, pid, Judge(spec.memory_bytes))
+            self._watches[id(host)] = _Watch(host, pid, Judge(spec.memory_bytes), idle)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
                 self._thread.start()
@@ -168,6 +169,8 @@ class Watchdog:
         if usage is None:
             self.forget(watch.host)  # it has ended, which whoever started it is told by the kernel
             return
+        if watch.idle is not None:
+            watch.idle.look(usage.cpu_s)
         now = time.monotonic()
         elapsed_s, watch.seen_at = now - watch.seen_at, now
         reason = watch.judge.verdict(usage, watch.host.running_call, elapsed_s, begun=watch.host.calls_begun)
@@ -223,10 +226,10 @@ def _tmpfs_bytes(path: str) -> int:
     return (stats.f_blocks - stats.f_bfree) * stats.f_frsize + (stats.f_files - stats.f_ffree) * _INODE_BYTES
 
 
-def stand_back(pid: int, spec: HostSpec) -> None:
+def stand_back(pid: int, spec: HostSpec) -> IdleHost | None:
     """Have the kernel end this process before ours when memory is short; in the background, run it after ours too.
 
-    One that is to be idle runs when nobody else does, where the kernel can be told.
+    One that is to be idle runs when nobody else does, where the kernel can be told: it is returned, to be looked after.
 
     A host's /proc is read-only, so it cannot undo this. Niceness it takes on by itself; but where the kernel groups
     sessions, as it does outside of containers and services, a session of its own is weighed by the group's niceness
@@ -238,5 +241,5 @@ def stand_back(pid: int, spec: HostSpec) -> None:
     for name, value in wanted.items():
         with contextlib.suppress(OSError):  # no such grouping in this kernel, or no right to set it
             Path(f"/proc/{pid}/{name}").write_text(str(value))
-    if spec.idle:
-        join_idle_group(pid)
+    groups = make_groups() if spec.idle else None
+    return None if groups is None else IdleHost(pid, groups)

@@ -20,6 +20,7 @@ from mixpeek.errors import PlatformError, PluginError
 from mixpeek.execution.egress.policy import EgressPolicy
 from mixpeek.execution.egress.proxy import Proxy
 from mixpeek.execution.host_process import Descriptors, HostProcess
+from mixpeek.execution.idle_groups import IdleHost
 from mixpeek.execution.local_host import TAIL_BYTES
 from mixpeek.execution.port import HostSpec
 from mixpeek.execution.remote.doors import Address, Arrived, Doors
@@ -71,6 +72,7 @@ class Keeper(asyncio.Protocol):
         self._reader = reader()
         self._spec: HostSpec | None = None
         self._watched = 0
+        self._idle: IdleHost | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -151,7 +153,7 @@ class Keeper(asyncio.Protocol):
             case "watch" if self._spec is not None:
                 # It has answered and runs no plugin code yet: its processes are all there, and will stay the same.
                 self._watched = innermost(self._process.pid)
-                stand_back(self._watched, self._spec)
+                self._idle = stand_back(self._watched, self._spec)
             case "gate" if self._proxy is not None:
                 is_open = flag(fields, "is_open")
                 if is_open:
@@ -187,6 +189,8 @@ class Keeper(asyncio.Protocol):
             if usage is None:
                 self._say(said("alive"))
             else:
+                if self._idle is not None:
+                    self._idle.look(usage.cpu_s)
                 kept_s = kept_waiting_s(self._watched)
                 self._say(said("usage", **dataclasses.asdict(usage), kept_waiting_s=kept_s))
             await asyncio.sleep(TICK_S)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mixpeek.execution import idle_group
-from mixpeek.execution.idle_group import parents
+from mixpeek.execution import idle_groups
+from mixpeek.execution.idle_groups import SHARE, TURN_S, Dues, Groups, IdleHost, parents
 
 FIRST = "cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,nosuid,cpu,cpuacct 0 0\n"
 SECOND = "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid,nodev 0 0\n"
@@ -32,7 +32,7 @@ def test_in_the_second_version_it_is_made_beside_our_own_only_where_that_is_dele
 
     assert not list(parents(SECOND, memberships))
 
-    monkeypatch.setattr(idle_group, "_is_delegated", lambda group: group == unit)
+    monkeypatch.setattr(idle_groups, "_is_delegated", lambda group: group == unit)
     assert list(parents(SECOND, memberships)) == [unit]
 
 
@@ -52,10 +52,10 @@ def test_a_machine_without_groups_has_nowhere() -> None:
 def test_a_group_that_cannot_be_idle_is_not_left_behind_and_it_is_said_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = tmp_path / idle_group.NAME
+    made = tmp_path / idle_groups.IDLE
     made.mkdir()
     # A kernel without it: what would be the group's own file cannot be written.
-    monkeypatch.setattr(idle_group, "parents", lambda *_: [tmp_path])
+    monkeypatch.setattr(idle_groups, "parents", lambda *_: [tmp_path])
     write = Path.write_text
 
     def refuse(path: Path, *arguments: str) -> int:
@@ -66,7 +66,39 @@ def test_a_group_that_cannot_be_idle_is_not_left_behind_and_it_is_said_what_to_d
     monkeypatch.setattr(Path, "write_text", refuse)
 
     with caplog.at_level("INFO"):
-        assert idle_group.make_idle_group.__wrapped__() is None
+        assert idle_groups.make_groups.__wrapped__() is None
 
     assert not made.exists()
     assert "Delegate=cpu" in caplog.text
+
+
+def test_a_host_that_was_kept_waiting_is_due_a_turn_until_it_has_had_it() -> None:
+    dues = Dues()
+    looks_until_due = next(look for look in range(1, 100) if dues.note(0.0, 0.25))
+
+    assert looks_until_due == pytest.approx(TURN_S / SHARE / 0.25, abs=1)
+    assert dues.note(TURN_S / 2, 0.1)
+    assert not dues.note(TURN_S, 0.0)
+
+
+def test_a_host_that_runs_its_share_is_due_nothing_and_what_it_missed_for_hours_is_not_made_up_for() -> None:
+    busy, starved = Dues(), Dues()
+
+    assert not any(busy.note(0.02, 0.23) for _ in range(1000))
+    assert starved.note(0.0, 3600.0)
+    assert not starved.note(2 * TURN_S, 0.0)
+
+
+def test_a_host_moves_between_the_groups_as_its_turn_comes_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups, waited = Groups(tmp_path / "idle", tmp_path / "owed"), iter([0.0, 10.0, 10.0, 10.0])
+    moves: list[str] = []
+    monkeypatch.setattr(Path, "write_text", lambda path, text: moves.append(f"{text} to {path.parent.name}"))
+    monkeypatch.setattr(idle_groups, "kept_waiting_s", lambda _: next(waited))
+
+    host = IdleHost(7, groups)
+    for cpu_s in (0.0, 0.0, 0.1, 0.4):
+        host.look(cpu_s)
+
+    assert moves == ["7 to idle", "7 to owed", "7 to idle"]
