@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -98,9 +98,9 @@ class RequestEnvelope:
 
 def new_request_id(scope: Scope) -> str:
     """Return the id of a request: its caller's, or one of ours."""
-    return _given_id(scope) or f"req_{secrets.token_hex(8)}"
+    return _given_id(scope) or f"req_{os.urandom(8).hex()}"
 
 
 def _given_id(scope: Any) -> str | None:
-    value = dict(scope["headers"]).get(b"x-request-id", b"").decode("ascii", "ignore")
+    value = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("ascii", "ignore")
     return value if 0 < len(value) <= 100 and value.isprintable() else None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from mixpeek import on_loop
 from mixpeek.catalog.intake import Intake
 from mixpeek.catalog.uploads import Uploads
 from mixpeek.config import Settings
@@ -25,6 +27,7 @@ from mixpeek.retrieval.context import Outside, Tools
 from mixpeek.retrieval.embedding import VectorCache
 from mixpeek.retrieval.execution import Executor
 from mixpeek.retrieval.explaining import Timings
+from mixpeek.retrieval.known_retrievers import KnownRetrievers
 from mixpeek.secrets.service import Vault
 from mixpeek.serving.replica import Answer
 from mixpeek.serving.replicas import Replicas
@@ -61,6 +64,7 @@ class Platform:
     outside: Outside
     task_waiters: Waiters = field(default_factory=Waiters)
     query_vectors: VectorCache = field(default_factory=VectorCache)
+    known_retrievers: KnownRetrievers = field(default_factory=KnownRetrievers)
     timings: Timings = field(default_factory=Timings)
 
     def executor(self, database: Database) -> Executor:
@@ -72,6 +76,7 @@ class Platform:
             reveal=self.vault.reveal,
             outside=self.outside,
             vectors=self.query_vectors,
+            retrievers=self.known_retrievers,
         )
         return Executor(database, self.documents, tools, self.timings)
 
@@ -84,11 +89,11 @@ class Platform:
         return Uploads(self.database, self.intake, self.documents)
 
     def predict(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Any:
-        """Return a plugin's result to a worker thread; hosts are spoken to on the server's loop."""
+        """Return a plugin's result to who executes a retriever; hosts are spoken to on the server's loop."""
         return self.ask(version, inputs, parameters).decoded()
 
     def infer(self, namespace_id: str, name: str, inputs: dict[str, Any], parameters: dict[str, Any]) -> Any:
-        """Return the result of whichever version a plugin's name, id or feature address leads to, to a worker thread.
+        """Return the result of whichever version a plugin's name, id or feature address leads to.
 
         Raises: NotFound: no such plugin. NotDeployed: nothing of it is live.
         """
@@ -99,9 +104,14 @@ class Platform:
             target = route.pick() if route else await self.replicas.locate(namespace_id, wanted)
             return await self.replicas.ask_set(target, inputs, parameters, source="retriever")
 
-        return asyncio.run_coroutine_threadsafe(located(), self.loop).result().decoded()
+        return self._awaited(located()).decoded()
 
     def ask(self, version: PluginVersion, inputs: dict[str, Any], parameters: dict[str, Any]) -> Answer:
-        """Ask a plugin from a worker thread, and return its answer with the version that gave it."""
-        call = self.replicas.ask(version, inputs, parameters, source="retriever")
+        """Ask a plugin, and return its answer with the version that gave it."""
+        return self._awaited(self.replicas.ask(version, inputs, parameters, source="retriever"))
+
+    def _awaited(self, call: Coroutine[Any, Any, Answer]) -> Answer:
+        """Wait for an answer in a worker thread, or as code on the loop does."""
+        if on_loop.is_here():
+            return on_loop.wait_for(call)
         return asyncio.run_coroutine_threadsafe(call, self.loop).result()

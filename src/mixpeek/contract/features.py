@@ -5,6 +5,7 @@ Which plugin answers to an address is decided elsewhere; the version is kept as 
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ class FeatureUri:
     feature: str | None = None
 
     @classmethod
+    @functools.lru_cache(maxsize=4096)  # every search asks for the same ones
     def parse(cls, text: str) -> FeatureUri:
         """Return the parts of an address; raise ValueError if it has another form."""
         match = _FORM.match(text.strip())

@@ -5,7 +5,7 @@ Statements live beside the slice that owns the tables; this module only opens an
 
 from __future__ import annotations
 
-import secrets
+import os
 import select
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,6 +18,8 @@ from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import ConnectionPool
 from pydantic_core import from_json
 
+from mixpeek import on_loop
+from mixpeek.db.connection import LoopConnection
 from mixpeek.db.origin import origin
 from mixpeek.errors import ServiceUnavailable
 
@@ -66,6 +68,15 @@ class _LatestFirst(ConnectionPool[Connection]):
         self._pool.rotate(1)
         return super()._get_ready_connection(timeout)
 
+    def get_ready(self) -> Connection:
+        """Return a connection that nobody holds; raise WouldBlock where there is none."""
+        with self._lock:
+            connection = self._get_ready_connection(None)
+        if connection is None:
+            raise on_loop.WouldBlock
+        connection._pool = self
+        return connection
+
 
 class Database:
     """A pool of connections; `transaction()` is the only way to use one."""
@@ -83,6 +94,7 @@ class Database:
             open=False,
             timeout=wait_s,
             configure=_ready_for_searches,
+            connection_class=LoopConnection,
         )
 
     def open(self, timeout_s: float = 30.0) -> None:
@@ -130,7 +142,7 @@ class Database:
         only a connection on which something came unasked is checked by a question.
         """
         for _ in range(self._most):
-            connection = self._pool.getconn()
+            connection = self._pool.get_ready() if on_loop.is_here() else self._pool.getconn()
             if not _has_come(connection):
                 return connection
             try:
@@ -142,6 +154,8 @@ class Database:
                 raise
             else:
                 return connection
+        if on_loop.is_here():
+            raise on_loop.WouldBlock
         return self._pool.getconn()
 
     @contextmanager
@@ -150,13 +164,28 @@ class Database:
 
         For who reads only, and often: beginning and ending a transaction takes as long as a short statement.
         """
+        connection = self.take_for_reading()
+        try:
+            yield connection
+        finally:
+            self.give_back(connection)
+
+    def take_for_reading(self) -> Connection:
+        """Return what `reading` yields; whoever takes it gives it back."""
         connection = self._living()
         try:
             connection.autocommit = True
-            yield connection
-        finally:
+        except BaseException:
+            self._pool.putconn(connection)
+            raise
+        return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """Return a connection that was taken for reading."""
+        try:
             if not connection.closed:
                 connection.autocommit = False
+        finally:
             self._pool.putconn(connection)
 
     @contextmanager
@@ -228,4 +257,4 @@ def insert_new(connection: Connection, table: LiteralString, row: Mapping[str, A
 
 def new_id(prefix: str, length: int = 16) -> str:
     """Return a fresh identifier such as `bkt_9f3c…`: the prefix and `length` random hex digits."""
-    return f"{prefix}_{secrets.token_hex((length + 1) // 2)[:length]}"
+    return f"{prefix}_{os.urandom((length + 1) // 2).hex()[:length]}"

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from mixpeek.errors import ServiceUnavailable
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -115,6 +117,20 @@ class Sources:
     document_ids: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Premise:
+    """What a search takes for granted, as a condition in SQL: where it holds no more, the search finds nothing."""
+
+    text: str
+    params: dict[str, Any]
+
+
+class IndexDropped(ServiceUnavailable):
+    """An index went away while it was searched."""
+
+    hint = "Send the request again"
+
+
 class DocumentStore(Protocol):
     """Writes join the caller's transaction, so that documents and the ledger of their batch agree."""
 
@@ -154,6 +170,7 @@ class DocumentStore(Protocol):
         *,
         where: Filter | None = None,
         documents: bool = False,
+        premise: Premise | None = None,
     ) -> list[Hit]:
         """Return the `k` nearest documents over all `indexes` that pass `where`, best first, ties by document id.
 
@@ -163,6 +180,9 @@ class DocumentStore(Protocol):
         Args:
             where: over the fields of `documents.listing.SURFACE`.
             documents: also return the documents, where that takes no further question.
+            premise: what is checked with it, in the same snapshot.
+
+        Raises: IndexDropped.
         """
 
     def search_text(

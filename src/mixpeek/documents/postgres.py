@@ -23,7 +23,7 @@ from mixpeek.documents import (
     text_index,
 )
 from mixpeek.documents.editing import with_fields
-from mixpeek.documents.port import Document, Groups, Hit, Index, Metric, NewDocument, Sources, Stats
+from mixpeek.documents.port import Document, Groups, Hit, Index, Metric, NewDocument, Premise, Sources, Stats
 from mixpeek.documents.postings import MOST_IN_BLOCK
 from mixpeek.documents.schemas import Aggregate
 from mixpeek.documents.segments import Limits
@@ -119,12 +119,15 @@ class PostgresDocuments:
         *,
         where: Filter | None = None,
         documents: bool = False,
+        premise: Premise | None = None,
     ) -> list[Hit]:
         """Ask the store of vectors; `vector` has the feature's dimension."""
         if metric == "cosine" and not any(vector):
             return []
         embedding = Embedding(feature, len(vector), metric)
-        return self._vectors.search(connection, indexes, embedding, vector, k, where=where, documents=documents)
+        return self._vectors.search(
+            connection, indexes, embedding, vector, k, where=where, documents=documents, premise=premise
+        )
 
     def search_text(
         self, connection: Connection, indexes: Sequence[Index], query: str, k: int, *, where: Filter | None = None

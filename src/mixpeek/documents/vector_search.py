@@ -17,12 +17,11 @@ from psycopg.rows import dict_row
 from mixpeek.db.pool import CANDIDATES, Connection, dict_rows, dict_rows_planned_anew
 from mixpeek.db.time_limit import time_limit
 from mixpeek.documents.known_layouts import KnownLayouts
-from mixpeek.documents.port import Document, Hit, Index, Metric
+from mixpeek.documents.port import Document, Hit, Index, IndexDropped, Metric, Premise
 from mixpeek.documents.query_vector import QueryVector
 from mixpeek.documents.segment_queries import Layout
 from mixpeek.documents.vector_columns import Embedding
 from mixpeek.documents.vector_statement import SearchStatement
-from mixpeek.errors import ServiceUnavailable
 from mixpeek.filters.model import Filter
 
 # HNSW keeps no more candidates than this.
@@ -43,25 +42,23 @@ def search(
     *,
     where: Filter | None = None,
     documents: bool = False,
+    premise: Premise | None = None,
 ) -> list[Hit]:
-    """See `DocumentStore.search`.
-
-    Raises: ServiceUnavailable: an index was dropped since its layout was looked up.
-    """
+    """See `DocumentStore.search`."""
     if not indexes:
         return []
     with time_limit(connection) if where is not None else nullcontext():
         layouts = known.recall(indexes) or known.look_up(connection, indexes)
         try:
             # Nothing comes of a layout that has changed since.
-            while not (rows := _rows(connection, layouts, embedding, vector, k, where, documents)):
+            while not (rows := _rows(connection, layouts, embedding, vector, k, where, documents, premise)):
                 now = known.look_up(connection, indexes)
                 if layouts == now:
                     break
                 layouts = now
         except psycopg.errors.UndefinedTable as error:
             known.forget()
-            raise ServiceUnavailable("An index was dropped meanwhile", hint="Send the request again") from error
+            raise IndexDropped("An index was dropped meanwhile") from error
     # Of a vector of zeros there is no cosine; such come last, and no index holds them.
     return [_hit(row, embedding.metric) for row in rows if not math.isnan(row["distance"])]
 
@@ -79,9 +76,10 @@ def _rows(
     k: int,
     where: Filter | None,
     documents: bool,
+    premise: Premise | None,
 ) -> list[dict[str, Any]]:
     large = any(layout.number is not None for layout in layouts)
-    statement = SearchStatement(layouts, embedding, k, where)
+    statement = SearchStatement(layouts, embedding, k, where, premise)
     params = {**statement.params, "vector": QueryVector(vector)}
     if where is None:
         text = statement.text(documents=documents)

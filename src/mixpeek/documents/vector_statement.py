@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mixpeek.documents.port import Premise
 from mixpeek.documents.segment_queries import Layout
 from mixpeek.documents.surface import SURFACE
 from mixpeek.documents.value_marks import compile_marks
@@ -23,7 +24,14 @@ SAMPLE = 400
 class SearchStatement:
     """One search; `params` are those of all its statements, but for `vector`."""
 
-    def __init__(self, layouts: Sequence[Layout], embedding: Embedding, k: int, where: Filter | None) -> None:
+    def __init__(
+        self,
+        layouts: Sequence[Layout],
+        embedding: Embedding,
+        k: int,
+        where: Filter | None,
+        premise: Premise | None = None,
+    ) -> None:
         self._embedding = embedding
         self._limit = int(k)
         self._shared = [layout.index for layout in layouts if layout.is_shared]
@@ -32,6 +40,8 @@ class SearchStatement:
             "feature": embedding.name,
             "large": len(self._large),
         }
+        self._premise = "" if premise is None else f" AND {premise.text}"
+        self.params |= {} if premise is None else premise.params
         self._is_single = len(layouts) == 1
         if self._is_single:
             self.params |= {"collection": layouts[0].index.collection_id, "generation": layouts[0].index.generation}
@@ -86,7 +96,7 @@ class SearchStatement:
                 "(%(all_generations)s::int[])[array_position(%(all_collections)s::text[], found.collection_id)]"
             )
         # Those that became large since they were looked up have left the shared table, perhaps.
-        unchanged = f"(SELECT count(*) FROM large_indexes l WHERE {one_of_them}) = %(large)s"
+        unchanged = f"(SELECT count(*) FROM large_indexes l WHERE {one_of_them}) = %(large)s{self._premise}"
         found = (
             f"SELECT document_id, collection_id, distance FROM ({' UNION ALL '.join(f'({part})' for part in parts)})"
             f" found WHERE {unchanged} ORDER BY distance, document_id LIMIT {self._limit}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mixpeek.documents import vector_rows, vector_search
 from mixpeek.documents.known_layouts import KnownLayouts
-from mixpeek.documents.port import Hit, Index, NewDocument
+from mixpeek.documents.port import Hit, Index, NewDocument, Premise
 from mixpeek.documents.segments import Segment
 from mixpeek.documents.vector_columns import Embedding
 
@@ -40,6 +40,7 @@ class VectorStore(Protocol):
         *,
         where: Filter | None = None,
         documents: bool = False,
+        premise: Premise | None = None,
     ) -> list[Hit]:
         """See `DocumentStore.search`."""
 
@@ -71,8 +72,17 @@ class PostgresVectors:
         *,
         where: Filter | None = None,
         documents: bool = False,
+        premise: Premise | None = None,
     ) -> list[Hit]:
         """Scan fresh vectors exactly, and ask the indexes of the others; `vector` has the feature's dimension."""
         return vector_search.search(
-            connection, self._layouts, indexes, embedding, vector, k, where=where, documents=documents
+            connection,
+            self._layouts,
+            indexes,
+            embedding,
+            vector,
+            k,
+            where=where,
+            documents=documents,
+            premise=premise,
         )

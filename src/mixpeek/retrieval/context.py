@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from psycopg.pq import TransactionStatus
 
 from mixpeek.db.pool import Connection, Database
-from mixpeek.documents.port import Document, DocumentStore, Index
+from mixpeek.documents.port import Document, DocumentStore, Index, Premise
 from mixpeek.errors import RequestError
 from mixpeek.filters.query import Query
 from mixpeek.registry.models import PluginVersion
 from mixpeek.retrieval.embedding import VectorCache
+from mixpeek.retrieval.known_retrievers import KnownRetrievers
 from mixpeek.retrieval.results import Flow, Result, Scan
 from mixpeek.retrieval.sorting import merge_sorted
 from mixpeek.retrieval.targets import Bound, Target
@@ -71,6 +72,7 @@ class Tools:
     reveal: Callable[[Connection, str, str], str]
     outside: Outside
     vectors: VectorCache
+    retrievers: KnownRetrievers
 
 
 class Reading:
@@ -81,7 +83,7 @@ class Reading:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._open = ExitStack()
+        self._transaction: AbstractContextManager[Any] | None = None
         self._connection: Connection | None = None
         # When the database is to give up, by `time.perf_counter`.
         self.deadline: float | None = None
@@ -89,7 +91,7 @@ class Reading:
     @property
     def connection(self) -> Connection:
         if self._connection is None:
-            self._connection = self._open.enter_context(self._database.reading())
+            self._connection = self._database.take_for_reading()
             self.limit()
         return self._connection
 
@@ -97,21 +99,30 @@ class Reading:
         """Have statements end at the deadline, if there is one."""
         if self.deadline is not None and self._connection is not None:
             if self._connection.info.transaction_status == TransactionStatus.IDLE:
-                self._open.enter_context(self._connection.transaction())
+                self._transaction = self._connection.transaction()
+                self._transaction.__enter__()
             left_ms = max(1, int((self.deadline - time.perf_counter()) * 1000))
             self._connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(left_ms)])
 
     def release(self) -> None:
         """Give the connection back; the next use takes another."""
-        self._connection = None
-        self._open.close()
+        self._end(None, None, None)
 
     def __enter__(self) -> Reading:
         return self
 
     def __exit__(self, *raised: Any) -> None:
-        self._connection = None
-        self._open.__exit__(*raised)
+        self._end(*raised)
+
+    def _end(self, *raised: Any) -> None:
+        connection, transaction, self._connection, self._transaction = self._connection, self._transaction, None, None
+        if connection is None:
+            return
+        try:
+            if transaction is not None:
+                transaction.__exit__(*raised)
+        finally:
+            self._database.give_back(connection)
 
 
 @dataclass
@@ -130,6 +141,9 @@ class Context:
     nested: Callable[[Context, Any, dict[str, Any]], dict[str, Any] | None]
     deadline: float | None = None
     depth: int = 0
+    # What was remembered of the retriever and not looked up; confirmed by a search that found something.
+    premise: Premise | None = None
+    is_confirmed: bool = False
     warnings: list[str] = field(default_factory=list)
     statistics: dict[str, Any] = field(default_factory=dict)
     facets: dict[str, list[dict[str, Any]]] = field(default_factory=dict)

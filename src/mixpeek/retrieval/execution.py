@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from mixpeek.db.pool import Database, new_id
 from mixpeek.db.time_limit import FilterTimedOut
-from mixpeek.documents.port import DocumentStore
+from mixpeek.documents.port import DocumentStore, Premise
 from mixpeek.errors import InvalidRequest, MixpeekError, NotFound
 from mixpeek.retrieval import queries
 from mixpeek.retrieval.context import Context, OverBudget, Reading, Tools
@@ -21,6 +21,7 @@ from mixpeek.retrieval.explaining import Timings
 from mixpeek.retrieval.models import Retriever
 from mixpeek.retrieval.narrowing import narrow, read_filter
 from mixpeek.retrieval.pagination import Fingerprint, Shown, page_of, results_from_rows, rows_from_results
+from mixpeek.retrieval.queries import WithTargets
 from mixpeek.retrieval.recipes import check_inputs, check_recipe, read_parameters
 from mixpeek.retrieval.results import Flow, Result, Scan
 from mixpeek.retrieval.schemas import Execute, ExecuteAdHoc, ExecuteOptions, Pagination
@@ -73,6 +74,33 @@ class Executor:
         self._tools = tools
         self._timings = timings
 
+    def execute(
+        self,
+        namespace_id: str,
+        identifier: str,
+        body: Execute,
+        *,
+        vectors: bool = False,
+        shape: Shape | None = None,
+    ) -> dict[str, Any]:
+        """Return the documented answer of a kept retriever, by what is remembered of it where that is still so."""
+        known = self._tools.retrievers.recall(namespace_id, identifier)
+        if known is not None:
+            reading = Reading(self._database)
+            execution: Execution | None = None
+            try:
+                with _closed_on_error(reading):
+                    execution = self._kept(namespace_id, known, reading, body, vectors, shape, None, known.premise)
+                answer = execution.run()
+            except MixpeekError:
+                if execution is not None and execution.context.is_confirmed:
+                    raise
+            else:
+                if execution.context.is_confirmed:
+                    return answer
+            self._tools.retrievers.forget(namespace_id, identifier)
+        return self.prepare(namespace_id, identifier, body, vectors=vectors, shape=shape).run()
+
     def prepare(
         self,
         namespace_id: str,
@@ -92,16 +120,27 @@ class Executor:
             found = queries.find_with_targets(reading.connection, namespace_id, identifier)
             if found is None:
                 raise NotFound("retriever", identifier)
-            retriever, targets = found
-            recipe = recipe_of(retriever)
-            warnings = body.ignored()
-            gone = set(recipe.collection_ids) - {target.collection_id for target in targets}
-            if gone and not targets:
-                raise NotFound(
-                    "collection", min(gone), hint="The retriever's collections are gone; clone it with others"
-                )
-            warnings += [f"Collection {each} is gone; it was not searched" for each in sorted(gone)]
-            return self._execution(namespace_id, recipe, reading, targets, body, warnings, vectors, shape, parent)
+            self._tools.retrievers.note(namespace_id, identifier, found)
+            return self._kept(namespace_id, found, reading, body, vectors, shape, parent)
+
+    def _kept(
+        self,
+        namespace_id: str,
+        found: WithTargets,
+        reading: Reading,
+        body: Execute,
+        vectors: bool,
+        shape: Shape | None,
+        parent: Context | None,
+        premise: Premise | None = None,
+    ) -> Execution:
+        recipe, targets = recipe_of(found.retriever), found.targets
+        warnings = body.ignored()
+        gone = set(recipe.collection_ids) - {target.collection_id for target in targets}
+        if gone and not targets:
+            raise NotFound("collection", min(gone), hint="The retriever's collections are gone; clone it with others")
+        warnings += [f"Collection {each} is gone; it was not searched" for each in sorted(gone)]
+        return self._execution(namespace_id, recipe, reading, targets, body, warnings, vectors, shape, parent, premise)
 
     def prepare_ad_hoc(
         self,
@@ -135,6 +174,7 @@ class Executor:
         vectors: bool,
         shape: Shape | None,
         parent: Context | None,
+        premise: Premise | None = None,
     ) -> Execution:
         began = time.perf_counter()
         execution_id = new_id("exec")
@@ -154,6 +194,7 @@ class Executor:
             nested=self._nested,
             deadline=reading.deadline,
             depth=parent.depth + 1 if parent else 0,
+            premise=premise,
             warnings=warnings,
         )
         return Execution(recipe, context, options, self._timings, began, vectors, shape or (lambda document: document))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from mixpeek.db.listing import Found, Listing, list_rows
 from mixpeek.db.pool import Connection, all_rows, dict_rows, first_row, insert_new
+from mixpeek.documents.port import Premise
 from mixpeek.filters.query import Query
 from mixpeek.filters.surface import Column, Surface
 from mixpeek.retrieval.models import Retriever
@@ -59,14 +61,24 @@ def find_retriever(
     )
 
 
-def find_with_targets(
-    connection: Connection, namespace_id: str, identifier: str
-) -> tuple[Retriever, list[Target]] | None:
-    """Return a retriever and the live generations of its collections, in their order, in one round trip."""
+@dataclass(frozen=True)
+class WithTargets:
+    """A retriever, the live generations of its collections in their order, and what holds while these rows do."""
+
+    retriever: Retriever
+    targets: list[Target]
+    premise: Premise
+
+
+def find_with_targets(connection: Connection, namespace_id: str, identifier: str) -> WithTargets | None:
+    """Return a retriever and what it searches, in one round trip."""
     found = dict_rows(
         connection,
         "SELECT r.*, (SELECT coalesce(json_agg(t), '[]') FROM ("
-        f"{TARGET} WHERE c.namespace_id = r.namespace_id AND c.collection_id = ANY(r.collection_ids)) t) AS targets"
+        f"{TARGET} WHERE c.namespace_id = r.namespace_id AND c.collection_id = ANY(r.collection_ids)) t) AS targets,"
+        " (SELECT k.xmin::text FROM retrievers k WHERE k.retriever_id = r.retriever_id) AS row,"
+        " (SELECT coalesce(json_object_agg(c.collection_id, c.xmin::text), '{}') FROM collections c"
+        " WHERE c.collection_id = ANY(r.collection_ids)) AS collection_rows"
         f" FROM ({RETRIEVER} WHERE namespace_id = %(namespace)s AND %(named)s IN (retriever_id, retriever_name)"
         " ORDER BY (retriever_id = %(named)s) DESC LIMIT 1) r",
         {"namespace": namespace_id, "named": identifier},
@@ -74,9 +86,26 @@ def find_with_targets(
     if not found:
         return None
     [row] = found
+    own, rows = row.pop("row"), row.pop("collection_rows")
     targets = {target["collection_id"]: Target(**target) for target in row.pop("targets")}
     retriever = Retriever(**row)
-    return retriever, [targets[each] for each in dict.fromkeys(retriever.collection_ids) if each in targets]
+    return WithTargets(
+        retriever,
+        [targets[each] for each in dict.fromkeys(retriever.collection_ids) if each in targets],
+        _unchanged(retriever.retriever_id, own, rows),
+    )
+
+
+def _unchanged(retriever_id: str, row: str, collection_rows: dict[str, str]) -> Premise:
+    """Return that a retriever and collections are still in the rows that were read: each change makes another."""
+    parts = ["(SELECT xmin FROM retrievers WHERE retriever_id = %(known)s) = %(known_row)s::xid"]
+    params = {"known": retriever_id, "known_row": row}
+    for place, (collection_id, collection_row) in enumerate(collection_rows.items()):
+        parts.append(
+            f"(SELECT xmin FROM collections WHERE collection_id = %(known_{place})s) = %(known_row_{place})s::xid"
+        )
+        params |= {f"known_{place}": collection_id, f"known_row_{place}": collection_row}
+    return Premise(" AND ".join(parts), params)
 
 
 def list_retrievers(connection: Connection, namespace_id: str, query: Query) -> Found[Retriever]:

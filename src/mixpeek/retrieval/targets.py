@@ -164,6 +164,9 @@ def _had(target: Target, wanted: FeatureUri) -> bool:
 
 
 def _spaces(chosen: Sequence[tuple[Target, dict[str, Any], bool]]) -> list[Space]:
+    if len(chosen) == 1:
+        [(target, feature, is_other)] = chosen
+        return [Space(feature, [target], is_other)]
     spaces: dict[tuple[str, str, str], Space] = {}
     for target, feature, is_other in chosen:
         key = (target.code_hash, feature["feature_uri"], json.dumps(target.parameters, sort_keys=True))

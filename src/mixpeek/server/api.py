@@ -38,6 +38,7 @@ from mixpeek.secrets.keys import key_source  # noqa: E402
 from mixpeek.secrets.service import Vault  # noqa: E402
 from mixpeek.server.datadir import DataDir  # noqa: E402
 from mixpeek.server.direct import direct_protocol  # noqa: E402
+from mixpeek.server.huge_pages import move_to_huge_pages  # noqa: E402
 from mixpeek.server.notices import listen_for_changes  # noqa: E402
 from mixpeek.server.process import (  # noqa: E402
     begin,
@@ -80,6 +81,7 @@ def main() -> None:
         gc.enable()
         # What a request leaves behind is freed when it ends; looking for cycles every 700 objects costs it more.
         gc.set_threshold(20_000, 20, 20)
+        move_to_huge_pages()
         try:
             yield
         finally:

@@ -6,17 +6,16 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
-from numpy.typing import NDArray
-from psycopg.types.json import Jsonb
 
+from factories.executions import URI, new_collection, tools, vector_of
 from factories.filters import FILTERS
 from factories.stored_values import stored_documents
-from mixpeek.db.pool import Connection, Database
+from mixpeek.db.pool import Database
 from mixpeek.documents import segment_queries
 from mixpeek.documents.port import Index, NewDocument
 from mixpeek.documents.postgres import PostgresDocuments
@@ -28,18 +27,13 @@ from mixpeek.filters.evaluate import matches
 from mixpeek.filters.model import Filter, FilterInvalid
 from mixpeek.filters.parse import parse_filter
 from mixpeek.filters.query import Query
-from mixpeek.retrieval.context import Tools
-from mixpeek.retrieval.embedding import VectorCache
 from mixpeek.retrieval.execution import Executor
 from mixpeek.retrieval.explaining import Timings
 from mixpeek.retrieval.schemas import ExecuteAdHoc
 from mixpeek.tenancy.service import bootstrap, create_namespace
 
-URI = "mixpeek://words@1.0.0/vec"
-DIMENSION = 4
 QUERY = [1.0, -0.5, 0.25, 2.0]
 LIMITS = Limits(shared_rows=60, segment_rows=50, most_segments=8, together=3)
-Vector = NDArray[np.float32]
 
 
 @dataclass
@@ -81,31 +75,6 @@ class Library:
         )
         answer = self.executor.prepare_ad_hoc(self.namespace_id, body).run()
         return [document["document_id"] for document in answer["documents"]]
-
-
-def vector_of(key: str) -> Vector:
-    seed = int.from_bytes(key.encode(), "big") % 2**32
-    return np.random.default_rng(seed).normal(size=DIMENSION).astype(np.float32)
-
-
-def not_asked(*_: Any, **__: Any) -> NoReturn:
-    raise AssertionError("no plugin and nobody outside has a part in this")
-
-
-def new_collection(connection: Connection, namespace_id: str) -> tuple[str, Index]:
-    collection_id = f"col_{secrets.token_hex(6)}"
-    connection.execute(
-        "INSERT INTO collections (collection_id, namespace_id, collection_name, source, feature_extractor,"
-        " output_schema) VALUES (%s, %s, %s, '{}', %s, '{}')",
-        [collection_id, namespace_id, collection_id, Jsonb({"feature_extractor_name": "words"})],
-    )
-    feature = {"name": "vec", "dimensions": DIMENSION, "distance": "dot", "feature_uri": URI}
-    connection.execute(
-        "INSERT INTO collection_generations (collection_id, generation, plugin_namespace, plugin_id, code_hash,"
-        " features) VALUES (%s, 1, %s, 'words_1_0_0', '', %s)",
-        [collection_id, namespace_id, Jsonb([feature])],
-    )
-    return collection_id, Index(collection_id, 1)
 
 
 class Filling:
@@ -187,12 +156,11 @@ def library(database: Database) -> Iterator[Library]:
     with database.transaction() as connection:
         states = {segment.state for segment in segment_queries.list_segments(connection, large_index)}
         assert states == {"merged", "indexed", "sealed", "open"}
-    tools = Tools(not_asked, not_asked, not_asked, not_asked, not_asked, VectorCache())
     yield Library(
         database,
         namespace_id,
         store,
-        Executor(database, store, tools, Timings()),
+        Executor(database, store, tools(), Timings()),
         few.stored(small),
         many.stored(large),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from mixpeek import on_loop
 from mixpeek.api.direct import Answer, Direct
 from mixpeek.api.rate_limit import Limit
 from mixpeek.errors import NotFound
@@ -38,6 +40,16 @@ def failing(error: Exception) -> Answer:
     return fail
 
 
+def place(*_: Any) -> bytes:
+    return json.dumps({"on_loop": on_loop.is_here(), "thread": threading.current_thread().name}).encode()
+
+
+def place_in_thread(*_: Any) -> bytes:
+    if on_loop.is_here():
+        raise on_loop.WouldBlock
+    return place()
+
+
 async def framework(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer what was handed on with what its body holds."""
     handed_on = await Request(scope, receive).body()
@@ -53,13 +65,16 @@ def asked(
     permissions: tuple[str, ...] = ("read",),
     method: str = "POST",
     times: int = 1,
+    is_short: bool = False,
     **headers: str,
 ) -> httpx.Response:
     """Return the last answer to some requests of a key and a namespace that are remembered."""
     caller = Principal("org_1", "key_1", "some key", permissions)
     keyring = SimpleNamespace(recall=lambda given: caller if given == HEADERS["authorization"] else None)
     addresses = SimpleNamespace(recall=lambda _, name: "ns_1" if name == "texts" else None)
-    state = State({"platform": SimpleNamespace(keyring=keyring, addresses=addresses)})
+    known = SimpleNamespace(recall=lambda *_: is_short or None)
+    platform = SimpleNamespace(keyring=keyring, addresses=addresses, known_retrievers=known)
+    state = State({"platform": platform})
     app = Direct(framework, state, answer, 1000, limit)
     given = {**HEADERS, **{name.replace("_", "-"): value for name, value in headers.items()}}
 
@@ -176,3 +191,22 @@ def test_only_an_executions_path_is_answered_and_names_its_retriever(path: str, 
 
 def test_behind_a_proxy_too_an_execution_is_answered_at_once() -> None:
     assert asked(x_forwarded_for="10.0.0.1", x_forwarded_proto="https").status_code == 200
+
+
+def test_a_short_execution_runs_on_the_loop_and_any_other_in_a_thread() -> None:
+    short, other = asked(answer=place, is_short=True), asked(answer=place)
+
+    assert short.json() == {"on_loop": True, "thread": threading.main_thread().name}
+    assert (other.json()["on_loop"], other.json()["thread"].split("_")[0]) == (False, "direct")
+
+
+def test_what_would_have_to_wait_on_the_loop_is_begun_again_in_a_thread() -> None:
+    answer = asked(answer=place_in_thread, is_short=True)
+
+    assert (answer.json()["on_loop"], answer.json()["thread"].split("_")[0]) == (False, "direct")
+
+
+def test_an_error_on_the_loop_has_the_envelope_of_every_other() -> None:
+    answer = asked(answer=failing(NotFound("retriever", "ret_1")), is_short=True)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "request.not_found")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request
@@ -33,7 +34,6 @@ EVENTS = {
     }
 }
 
-Prepare = Callable[[Database], Execution]
 Vectors = Annotated[bool, Query(description="Also return the vectors of documents.")]
 ReadFrom = Annotated[
     Literal["primary"] | None,
@@ -54,8 +54,7 @@ def execute_ad_hoc(
 ) -> Any:
     """Run stages that are not kept, and return the documents, best first."""
     shape = _shape(request, platform, namespace_id, body, return_presigned_urls)
-    prepare = _preparation(platform, namespace_id, None, body, vectors=return_vectors, shape=shape)
-    return _answered(platform, prepare, body, x_read_from)
+    return _Asked(platform, namespace_id, None, body, return_vectors, shape).answered(x_read_from)
 
 
 @router.post("/{retriever_identifier}/execute", **answers(ExecutionAnswer, 500, also=EVENTS))
@@ -71,8 +70,7 @@ def execute_retriever(
 ) -> Any:
     """Run the retriever's stages and return the documents, best first; with `stream`, tell of each stage as it ends."""
     shape = _shape(request, platform, namespace_id, body, return_presigned_urls)
-    prepare = _preparation(platform, namespace_id, retriever_identifier, body, vectors=return_vectors, shape=shape)
-    return _answered(platform, prepare, body, x_read_from)
+    return _Asked(platform, namespace_id, retriever_identifier, body, return_vectors, shape).answered(x_read_from)
 
 
 @router.post("/{retriever_identifier}/execute/explain", **answers(ExecutionPlan))
@@ -90,50 +88,58 @@ def explain_execution(
 
 def executed(platform: Platform, namespace_id: str, identifier: str | None, body: ExecuteOptions) -> bytes:
     """Return the answer of an execution that is told at its end; without an identifier, of what comes with it."""
-    return _run(platform, _preparation(platform, namespace_id, identifier, body), body)
+    return _Asked(platform, namespace_id, identifier, body).written()
 
 
-def _preparation(
-    platform: Platform,
-    namespace_id: str,
-    identifier: str | None,
-    body: ExecuteOptions,
-    *,
-    vectors: bool = False,
-    shape: Shape | None = None,
-) -> Prepare:
-    vectors = vectors or bool(body.return_vectors)
+@dataclass(frozen=True)
+class _Asked:
+    """One execution that was asked for; without an identifier, of the recipe in its body."""
 
-    def prepare(database: Database) -> Execution:
-        executor = platform.executor(database)
-        if isinstance(body, ExecuteAdHoc):
-            return executor.prepare_ad_hoc(namespace_id, body, vectors=vectors, shape=shape)
-        assert isinstance(body, Execute)
-        assert identifier is not None
-        return executor.prepare(namespace_id, identifier, body, vectors=vectors, shape=shape)
+    platform: Platform
+    namespace_id: str
+    identifier: str | None
+    body: ExecuteOptions
+    return_vectors: bool = False
+    shape: Shape | None = None
 
-    return prepare
+    def answered(self, read_from: str | None) -> Response:
+        if self.body.stream:
+            # What was told of stages cannot be taken back, should a replica go away.
+            told = until_the_end(self._prepared().stream())
+            events: Iterator[bytes] = (_written(number, event) for number, event in enumerate(told, start=1))
+            headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+        return Response(self.written(read_from), media_type="application/json")
 
+    def written(self, read_from: str | None = None) -> bytes:
+        # A scroll keeps what it has found.
+        writes = self.body.pagination is not None and self.body.pagination.method == "scroll"
+        is_primary = writes or read_from == "primary"
+        answer = self._run(self.platform.database) if is_primary else self.platform.readers.read(self._run)
+        # Written by hand: what each document holds is its author's, and not to be looked through again.
+        return _json(answer)
 
-def _answered(platform: Platform, prepare: Prepare, body: ExecuteOptions, read_from: str | None) -> Response:
-    if body.stream:
-        # What was told of stages cannot be taken back, should a replica go away.
-        told = until_the_end(prepare(platform.database).stream())
-        events: Iterator[bytes] = (_written(number, event) for number, event in enumerate(told, start=1))
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
-    return Response(_run(platform, prepare, body, read_from), media_type="application/json")
+    def _run(self, database: Database) -> dict[str, Any]:
+        if self.identifier is None:
+            return self._prepared(database).run()
+        executor = self.platform.executor(database)
+        return executor.execute(self.namespace_id, self.identifier, self._kept, **self._options)
 
+    def _prepared(self, database: Database | None = None) -> Execution:
+        executor = self.platform.executor(database or self.platform.database)
+        if self.identifier is None:
+            assert isinstance(self.body, ExecuteAdHoc)
+            return executor.prepare_ad_hoc(self.namespace_id, self.body, **self._options)
+        return executor.prepare(self.namespace_id, self.identifier, self._kept, **self._options)
 
-def _run(platform: Platform, prepare: Prepare, body: ExecuteOptions, read_from: str | None = None) -> bytes:
-    def run(database: Database) -> dict[str, Any]:
-        return prepare(database).run()
+    @property
+    def _kept(self) -> Execute:
+        assert isinstance(self.body, Execute)
+        return self.body
 
-    # A scroll keeps what it has found.
-    writes = body.pagination is not None and body.pagination.method == "scroll"
-    answer = run(platform.database) if writes or read_from == "primary" else platform.readers.read(run)
-    # Written by hand: what each document holds is its author's, and not to be looked through again.
-    return _json(answer)
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"vectors": self.return_vectors or bool(self.body.return_vectors), "shape": self.shape}
 
 
 def until_the_end(events: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from mixpeek.db.pool import Connection, Database, all_rows, dict_rows, dict_rows_planned_anew, scalar
 from mixpeek.db.time_limit import time_limit
-from mixpeek.documents.port import Hit, Index, Metric, NewDocument
+from mixpeek.documents.port import Hit, Index, Metric, NewDocument, Premise
 from mixpeek.documents.qdrant.cluster import Cluster
 from mixpeek.documents.qdrant.errors import FilterTooWide, MetricNotStored, SearchTooDeep
 from mixpeek.documents.qdrant.points import METRICS, Point, Space, Vector, place_of
@@ -123,12 +123,13 @@ class QdrantVectors:
         *,
         where: Filter | None = None,
         documents: bool = False,  # noqa: ARG002 - they lie elsewhere, and are read when they are needed
+        premise: Premise | None = None,
     ) -> list[Hit]:
         """Go through the nearest until `k` of them count and pass; a rare filter is evaluated first.
 
         Raises: MetricNotStored, SearchTooDeep, FilterTooWide, FilterTimedOut.
         """
-        if not indexes:
+        if not indexes or (premise and not scalar(connection, f"SELECT {premise.text}", premise.params)):
             return []
         search = _Search(self._cluster, connection, indexes, embedding, np.asarray(vector, np.float32), k, where)
         with time_limit(connection) if where is not None else nullcontext():

@@ -342,7 +342,7 @@ def _nearest(search: Search, parameters: Parameters, context: Context, where: Fi
     is_read = len(parameters.searches) == 1 and (
         parameters.group_by is not None or search.top_k <= READ_AT_ONCE * parameters.final_top_k
     )
-    return context.store.search(
+    hits = context.store.search(
         context.reading.connection,
         space.indexes,
         space.feature["name"],
@@ -351,7 +351,10 @@ def _nearest(search: Search, parameters: Parameters, context: Context, where: Fi
         search.top_k,
         where=None if where == EVERYTHING else where,
         documents=is_read,
+        premise=context.premise,
     )
+    context.is_confirmed = context.is_confirmed or bool(hits)
+    return hits
 
 
 def _vector(search: Search, parameters: Parameters, context: Context, space: Space) -> list[float]:
