@@ -17,7 +17,7 @@ MOST_DIMENSIONS = 2000
 MOST_HALF_DIMENSIONS = 4000
 # Of HNSW; how much it finds is held to a limit by `benchmarks/search.py`. A graph of many vectors has to be denser, so
 # that a search does not end in another cluster; one of few is wanted soon, while more are being written.
-_LINKS, _CARE, _CARE_WITH_MANY, _MANY = 16, 64, 128, 100_000
+_LINKS, _CARE, _CARE_WITH_MANY, _MANY = 16, 64, 128, 50_000
 
 
 @dataclass(frozen=True)
