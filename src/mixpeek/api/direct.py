@@ -35,8 +35,6 @@ from mixpeek.tenancy.service import key_in
 _PATH = re.compile(r"/v1/retrievers/(?:([^/]+)/)?execute")
 # As many as the framework has for its own; its way of handing over to them took a tenth of a request.
 _THREADS = ThreadPoolExecutor(40, thread_name_prefix="direct")
-# As many as keep the database's processors busy; each holds one of the connections meanwhile.
-ON_LOOP_AT_ONCE = 8
 # Headers of which only the framework makes anything; a body without a length has no bound that is known beforehand.
 _LEFT_TO_FRAMEWORK = frozenset({b"x-read-from", b"transfer-encoding"})
 
@@ -53,7 +51,6 @@ class Direct:
         self._answer = answer
         self._max_body_bytes = max_body_bytes
         self._limit = limit
-        self._turns = asyncio.Semaphore(ON_LOOP_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and not tracing.is_on():
@@ -83,27 +80,11 @@ class Direct:
             with hiding():
                 ask = partial(self._answer, platform, namespace_id, identifier, body)
                 is_short = identifier is not None and platform.known_retrievers.recall(namespace_id, identifier)
-                response = answer_to(refusal) if refusal else await self._asked(ask, on_the_loop=bool(is_short))
+                response = answer_to(refusal) if refusal else await _asked(ask, on_the_loop=bool(is_short))
         finally:
             request_id.reset(token)
         response.raw_headers += [*limited, (b"x-request-id", identity.encode())]
         await response(scope, receive, send)
-
-    async def _asked(self, ask: Callable[[], bytes], *, on_the_loop: bool) -> Response:
-        try:
-            content = await (self._on_loop(ask) if on_the_loop else _in_thread(ask))
-        except Exception as error:  # the edge of a request
-            return answer_to(error)
-        return Response(content, media_type="application/json")
-
-    async def _on_loop(self, ask: Callable[[], bytes]) -> bytes:
-        """Execute what is short and only reads here, or from its beginning in a thread where it would have to wait."""
-        async with self._turns:
-            try:
-                return await on_loop.run(ask)
-            except on_loop.WouldBlock:
-                pass
-        return await _in_thread(ask)
 
     def _remembered(self, platform: Platform, headers: dict[bytes, bytes]) -> tuple[str, str] | None:
         """Return the namespace and the key of a request that asks for nothing besides an answer; else None."""
@@ -119,6 +100,22 @@ class Direct:
             return None
         namespace_id = platform.addresses.recall(caller, namespace)
         return None if namespace_id is None else (namespace_id, key)
+
+
+async def _asked(ask: Callable[[], bytes], *, on_the_loop: bool) -> Response:
+    try:
+        content = await (_on_loop(ask) if on_the_loop else _in_thread(ask))
+    except Exception as error:  # the edge of a request
+        return answer_to(error)
+    return Response(content, media_type="application/json")
+
+
+async def _on_loop(ask: Callable[[], bytes]) -> bytes:
+    """Execute what is short and only reads here, or from its beginning in a thread where it would have to block."""
+    try:
+        return await on_loop.run(ask)
+    except on_loop.WouldBlock:
+        return await _in_thread(ask)
 
 
 async def _in_thread(ask: Callable[[], bytes]) -> bytes:

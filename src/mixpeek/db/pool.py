@@ -5,9 +5,12 @@ Statements live beside the slice that owns the tables; this module only opens an
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import select
 import time
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
@@ -33,6 +36,8 @@ set_json_loads(from_json)
 CANDIDATES = 200
 # How long a connection that nobody needs is kept.
 MAX_IDLE_S = 30.0
+# How long code on a loop waits for a connection, before it is left to a thread.
+_ON_LOOP_S = 0.2
 # Of PostgreSQL's error classes: 57P a server that ends, crashed or comes up; 08 a broken connection; 25006 a standby
 # that was promoted the other way; 53300 no connection left.
 _AWAY = ("57P", "08", "25006", "53300")
@@ -64,18 +69,56 @@ class _LatestFirst(ConnectionPool[Connection]):
     them a search took 0.4 ms more.
     """
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self._on_loop: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
+        super().__init__(*arguments, **named)
+
     def _get_ready_connection(self, timeout: float | None) -> Connection | None:
         self._pool.rotate(1)
         return super()._get_ready_connection(timeout)
 
-    def get_ready(self) -> Connection:
-        """Return a connection that nobody holds; raise WouldBlock where there is none."""
+    def get_on_loop(self) -> Connection:
+        """Return a connection to code on the event loop, which waits for one without holding up the loop.
+
+        Raises: WouldBlock: none was free for long; threads wait in a queue, in which each has its turn.
+        """
+        ends_at = time.monotonic() + _ON_LOOP_S
+        while (connection := self._get_if_ready()) is None:
+            if time.monotonic() > ends_at:
+                raise on_loop.WouldBlock
+            on_loop.wait_for(self._returned())
+        connection._pool = self  # as `getconn` does
+        return connection
+
+    def putconn(self, conn: Connection) -> None:
+        """Take a connection back, and wake who waits for one on a loop."""
+        super().putconn(conn)
+        with contextlib.suppress(IndexError):
+            while True:
+                loop, waiting = self._on_loop.popleft()
+                if not waiting.done():
+                    loop.call_soon_threadsafe(_wake, waiting)
+                    return
+
+    def _get_if_ready(self) -> Connection | None:
         with self._lock:
             connection = self._get_ready_connection(None)
-        if connection is None:
-            raise on_loop.WouldBlock
-        connection._pool = self
+            if connection is None:
+                self._maybe_grow_pool()
         return connection
+
+    async def _returned(self) -> None:
+        """Return when a connection has been returned, or soon: it may have been just before this was called."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[None] = loop.create_future()
+        self._on_loop.append((loop, waiting))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(waiting, _ON_LOOP_S / 10)
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 class Database:
@@ -142,7 +185,7 @@ class Database:
         only a connection on which something came unasked is checked by a question.
         """
         for _ in range(self._most):
-            connection = self._pool.get_ready() if on_loop.is_here() else self._pool.getconn()
+            connection = self._pool.get_on_loop() if on_loop.is_here() else self._pool.getconn()
             if not _has_come(connection):
                 return connection
             try:

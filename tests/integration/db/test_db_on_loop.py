@@ -77,6 +77,26 @@ def test_where_no_connection_is_free_it_would_block(few: Database) -> None:
     asyncio.run(scenario())
 
 
+def test_more_than_there_are_connections_wait_for_one_in_turn(few: Database) -> None:
+    async def scenario() -> list[Any]:
+        return await asyncio.gather(*(on_loop.run(asked(few, f"SELECT {number}")) for number in range(50)))
+
+    assert asyncio.run(scenario()) == list(range(50))
+
+
+def test_a_connection_that_a_thread_returns_is_taken_by_who_waits_on_the_loop(few: Database) -> None:
+    async def scenario() -> Any:
+        with few.reading():
+            held = few.take_for_reading()
+            waits = asyncio.create_task(on_loop.run(asked(few, "SELECT 1")))
+            await asyncio.sleep(0)
+            assert not waits.done()
+            await asyncio.to_thread(few.give_back, held)
+            return await waits
+
+    assert asyncio.run(scenario()) == 1
+
+
 def test_a_cancelled_statement_leaves_no_connection_in_the_middle_of_an_answer(few: Database) -> None:
     async def scenario() -> list[Any]:
         running = asyncio.create_task(on_loop.run(asked(few, "SELECT pg_sleep(60)")))
