@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from mixpeek.errors import ServiceUnavailable
-
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -125,12 +123,6 @@ class Premise:
     params: dict[str, Any]
 
 
-class IndexDropped(ServiceUnavailable):
-    """An index went away while it was searched."""
-
-    hint = "Send the request again"
-
-
 class DocumentStore(Protocol):
     """Writes join the caller's transaction, so that documents and the ledger of their batch agree."""
 
@@ -182,7 +174,7 @@ class DocumentStore(Protocol):
             documents: also return the documents, where that takes no further question.
             premise: what is checked with it, in the same snapshot.
 
-        Raises: IndexDropped.
+        Raises: ServiceUnavailable: an index was dropped meanwhile.
         """
 
     def search_text(

@@ -17,11 +17,12 @@ from psycopg.rows import dict_row
 from mixpeek.db.pool import CANDIDATES, Connection, dict_rows, dict_rows_planned_anew
 from mixpeek.db.time_limit import time_limit
 from mixpeek.documents.known_layouts import KnownLayouts
-from mixpeek.documents.port import Document, Hit, Index, IndexDropped, Metric, Premise
+from mixpeek.documents.port import Document, Hit, Index, Metric, Premise
 from mixpeek.documents.query_vector import QueryVector
 from mixpeek.documents.segment_queries import Layout
 from mixpeek.documents.vector_columns import Embedding
 from mixpeek.documents.vector_statement import SearchStatement
+from mixpeek.errors import ServiceUnavailable
 from mixpeek.filters.model import Filter
 
 # HNSW keeps no more candidates than this.
@@ -58,7 +59,7 @@ def search(
                 layouts = now
         except psycopg.errors.UndefinedTable as error:
             known.forget()
-            raise IndexDropped("An index was dropped meanwhile") from error
+            raise ServiceUnavailable("An index was dropped meanwhile", hint="Send the request again") from error
     # Of a vector of zeros there is no cosine; such come last, and no index holds them.
     return [_hit(row, embedding.metric) for row in rows if not math.isnan(row["distance"])]
 
