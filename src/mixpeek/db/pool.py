@@ -66,7 +66,7 @@ class _LatestFirst(ConnectionPool[Connection]):
     """Hands out the connection that was returned last, so that those beyond what is needed lie idle, and are closed.
 
     Taken in turns, which is the pool's own way, each question comes to a process whose memory is cold: with four of
-    them a search took 0.4 ms more.
+    them a search took 0.4 ms more. Code on an event loop waits for one there, in a line of its own.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:

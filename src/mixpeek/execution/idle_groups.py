@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mixpeek.host.patience import kept_waiting_s
-
 log = logging.getLogger(__name__)
 
 # One of each for all servers of a machine: they hold nothing but processes, and go with the group that they are in.
@@ -66,9 +64,8 @@ class IdleHost:
     def __post_init__(self) -> None:
         self._move(self.groups.idle)
 
-    def look(self, cpu_s: float) -> None:
-        """Move it if its turn has come or is over; it has used so many processor seconds in all."""
-        kept_s = kept_waiting_s(self.pid)
+    def look(self, cpu_s: float, kept_s: float) -> None:
+        """Move it if its turn has come or is over; it has run, and waited to run, for so many seconds in all."""
         ran_s, self._cpu_s = cpu_s - self._cpu_s, cpu_s
         waited_s, self._kept_s = kept_s - self._kept_s, kept_s
         was_due = self._dues.is_due

@@ -18,6 +18,7 @@ from typing import Protocol
 from mixpeek.errors import PluginCpuExceeded, PluginError, PluginOutOfMemory, PluginTooManyThreads
 from mixpeek.execution.idle_groups import IdleHost, make_groups
 from mixpeek.execution.port import HostSpec
+from mixpeek.host.patience import kept_waiting_s
 from mixpeek.host.tighten import BACKGROUND_NICENESS
 
 log = logging.getLogger(__name__)
@@ -170,7 +171,7 @@ class Watchdog:
             self.forget(watch.host)  # it has ended, which whoever started it is told by the kernel
             return
         if watch.idle is not None:
-            watch.idle.look(usage.cpu_s)
+            watch.idle.look(usage.cpu_s, kept_waiting_s(watch.pid))
         now = time.monotonic()
         elapsed_s, watch.seen_at = now - watch.seen_at, now
         reason = watch.judge.verdict(usage, watch.host.running_call, elapsed_s, begun=watch.host.calls_begun)

@@ -20,9 +20,9 @@ LEAST_SUSPECT_S = 0.5
 LEAST_CALLS = 3
 # Plugin code may catch everything: it is told again until it has ended.
 _AGAIN_S = 0.2
-# A call's time grows by what its host was kept from a processor meanwhile, to fifty times itself at most: an idle group
-# is owed three parts in a thousand of a busy processor. Plugin code that makes threads of its own to wait for is met by
-# what a call may use of processors.
+# A call's time grows by what its host was kept from a processor meanwhile, to fifty times itself at most: on a busy
+# machine an idle host gets a twentieth of one, which it may share with others. Plugin code that makes threads of its
+# own to wait for is met by what a call may use of processors.
 MOST_KEPT_WAITING = 49
 
 

@@ -99,8 +99,9 @@ class Reading:
         """Have statements end at the deadline, if there is one."""
         if self.deadline is not None and self._connection is not None:
             if self._connection.info.transaction_status == TransactionStatus.IDLE:
-                self._transaction = self._connection.transaction()
-                self._transaction.__enter__()
+                transaction = self._connection.transaction()
+                transaction.__enter__()
+                self._transaction = transaction
             left_ms = max(1, int((self.deadline - time.perf_counter()) * 1000))
             self._connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(left_ms)])
 

@@ -85,21 +85,38 @@ class Executor:
     ) -> dict[str, Any]:
         """Return the documented answer of a kept retriever, by what is remembered of it where that is still so."""
         known = self._tools.retrievers.recall(namespace_id, identifier)
-        if known is not None:
-            reading = Reading(self._database)
-            execution: Execution | None = None
-            try:
-                with _closed_on_error(reading):
-                    execution = self._kept(namespace_id, known, reading, body, vectors, shape, None, known.premise)
-                answer = execution.run()
-            except MixpeekError:
-                if execution is not None and execution.context.is_confirmed:
-                    raise
-            else:
-                if execution.context.is_confirmed:
-                    return answer
+        outcome = None if known is None else self._by_memory(namespace_id, known, body, vectors, shape)
+        if outcome is not None and outcome.is_confirmed:
+            return outcome.result()
+        reading = Reading(self._database)
+        with _closed_on_error(reading):
+            found = self._look_up(reading, namespace_id, identifier)
+            if known is not None and outcome is not None and found.premise == known.premise:
+                reading.release()
+                return outcome.result()
+            execution = self._kept(namespace_id, found, reading, body, vectors, shape, None)
+        return execution.run()
+
+    def _by_memory(
+        self, namespace_id: str, known: WithTargets, body: Execute, vectors: bool, shape: Shape | None
+    ) -> _Outcome:
+        """Return what comes of a retriever as it is remembered."""
+        reading, execution = Reading(self._database), None
+        try:
+            with _closed_on_error(reading):
+                execution = self._kept(namespace_id, known, reading, body, vectors, shape, None, known.premise)
+            return _Outcome(execution.run(), is_confirmed=execution.context.is_confirmed)
+        except MixpeekError as error:
+            return _Outcome(error, is_confirmed=execution is not None and execution.context.is_confirmed)
+
+    def _look_up(self, reading: Reading, namespace_id: str, identifier: str) -> WithTargets:
+        """Return a retriever as it is now, and remember it; raise NotFound."""
+        found = queries.find_with_targets(reading.connection, namespace_id, identifier)
+        if found is None:
             self._tools.retrievers.forget(namespace_id, identifier)
-        return self.prepare(namespace_id, identifier, body, vectors=vectors, shape=shape).run()
+            raise NotFound("retriever", identifier)
+        self._tools.retrievers.note(namespace_id, identifier, found)
+        return found
 
     def prepare(
         self,
@@ -117,10 +134,7 @@ class Executor:
         """
         reading = Reading(self._database)
         with _closed_on_error(reading):
-            found = queries.find_with_targets(reading.connection, namespace_id, identifier)
-            if found is None:
-                raise NotFound("retriever", identifier)
-            self._tools.retrievers.note(namespace_id, identifier, found)
+            found = self._look_up(reading, namespace_id, identifier)
             return self._kept(namespace_id, found, reading, body, vectors, shape, parent)
 
     def _kept(
@@ -217,6 +231,19 @@ class Executor:
         for warning in answer["warnings"]:
             parent.warn(f"{parent.stage_name}: {warning}")
         return answer["documents"][0] if answer["documents"] else None
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What came of a retriever that was remembered, and whether a search has confirmed that it is still so."""
+
+    told: dict[str, Any] | MixpeekError
+    is_confirmed: bool
+
+    def result(self) -> dict[str, Any]:
+        if isinstance(self.told, MixpeekError):
+            raise self.told
+        return self.told
 
 
 @dataclass

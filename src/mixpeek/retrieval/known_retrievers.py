@@ -28,9 +28,9 @@ class KnownRetrievers:
 
     def note(self, namespace_id: str, identifier: str, known: WithTargets) -> None:
         """Remember a retriever if it is one short search of vectors in one collection, which will confirm it."""
-        if len(known.targets) != 1 or known.retriever.collection_ids != [known.targets[0].collection_id]:
-            return
-        if not is_short(known.retriever.stages):
+        searched = [target.collection_id for target in known.targets]
+        if len(searched) != 1 or searched != known.retriever.collection_ids or not is_short(known.retriever.stages):
+            self.forget(namespace_id, identifier)
             return
         if len(self._known) >= MOST:
             self._known.clear()

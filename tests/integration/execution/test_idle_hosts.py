@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -44,17 +45,27 @@ BUSY_PIPELINE = """
 """
 
 
+@pytest.fixture
+def start_idle(start: StartHost) -> StartHost:
+    """Start a host of a batch, whose group is seen from here; it takes a right that root has."""
+    if make_groups() is None:
+        pytest.skip("no control group for processors may be made here")
+
+    def start_host(*arguments: Any) -> BlockingHost:
+        host = start(*arguments, idle=True, background=True)
+        if not host.pid:
+            pytest.skip("what is on another machine is not seen from here")
+        return host
+
+    return start_host
+
+
 def _groups(host: BlockingHost) -> str:
     return Path(f"/proc/{innermost(host.pid)}/cgroup").read_text()
 
 
-def test_an_idle_host_is_in_the_idle_group_and_others_are_not(start: StartHost) -> None:
-    if make_groups() is None:
-        pytest.skip("no control group for processors may be made here")
-
-    idle, other = start(idle=True), start()
-    if not idle.pid:
-        pytest.skip("what is on another machine is not seen from here")
+def test_an_idle_host_is_in_the_idle_group_and_others_are_not(start_idle: StartHost, start: StartHost) -> None:
+    idle, other = start_idle(), start()
 
     assert f"/{IDLE}\n" in _groups(idle)
     assert IDLE not in _groups(other)
@@ -62,13 +73,9 @@ def test_an_idle_host_is_in_the_idle_group_and_others_are_not(start: StartHost) 
 
 
 def test_where_others_keep_all_processors_busy_an_idle_host_gets_its_turns(
-    start: StartHost, write_plugin: WritePlugin
+    start_idle: StartHost, write_plugin: WritePlugin
 ) -> None:
-    if make_groups() is None:
-        pytest.skip("no control group for processors may be made here")
-    host = start(write_plugin(pipeline=BUSY_PIPELINE), idle=True, background=True)
-    if not host.pid:
-        pytest.skip("what is on another machine is not seen from here")
+    host = start_idle(write_plugin(pipeline=BUSY_PIPELINE))
     host.build()
     answers: list[pa.Table] = []
     call = threading.Thread(target=lambda: answers.append(host.run(TABLE, timeout_s=5.0)))

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from factories.executions import URI, new_collection, tools, vector_of
 from mixpeek.db.pool import Connection, Database
+from mixpeek.db.time_limit import FilterTimedOut
 from mixpeek.documents.port import Index, NewDocument
 from mixpeek.documents.postgres import PostgresDocuments
 from mixpeek.documents.segment_building import SegmentBuilder
@@ -114,9 +115,7 @@ def test_a_collection_that_was_switched_is_searched_in_its_new_generation_at_onc
     searches.write("new", 10, generation=2)
 
     with searches.database.transaction() as connection:
-        connection.execute(
-            "UPDATE collections SET live_generation = 2 WHERE collection_id = %s", [searches.index.collection_id]
-        )
+        switch(connection, searches.index.collection_id)
 
     assert all(each.startswith("new") for each in searches.found())
     assert searches.looked_up == ["near"] * 2
@@ -129,9 +128,7 @@ def test_a_generation_whose_tables_are_gone_fails_no_search(searches: Searches) 
         next_generation(connection, searches.index.collection_id)
     searches.write("new", 10, generation=2)
     with searches.database.transaction() as connection:
-        connection.execute(
-            "UPDATE collections SET live_generation = 2 WHERE collection_id = %s", [searches.index.collection_id]
-        )
+        switch(connection, searches.index.collection_id)
         connection.execute(
             "DELETE FROM large_indexes WHERE collection_id = %s AND generation = 1", [searches.index.collection_id]
         )
@@ -182,10 +179,41 @@ def test_a_wrong_request_is_judged_by_what_is_so_now(searches: Searches) -> None
     assert isinstance(told.value, NotFound)
 
 
-def test_where_nothing_is_found_it_is_looked_up_to_be_sure(searches: Searches) -> None:
+def test_where_nothing_is_found_it_is_looked_up_to_be_sure_and_not_searched_again(
+    searches: Searches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+    search = PostgresDocuments.search
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        searched.append("")
+        return search(*arguments, **named)
+
+    monkeypatch.setattr(PostgresDocuments, "search", counted)
+
     assert searches.found() == []
     assert searches.found() == []
-    assert searches.looked_up == ["near"] * 2
+    assert (len(searched), searches.looked_up) == (2, ["near"] * 2)
+
+
+def test_an_execution_that_fails_is_not_begun_again(searches: Searches, monkeypatch: pytest.MonkeyPatch) -> None:
+    searches.write("one", 10)
+    searches.found()
+    failed: list[str] = []
+
+    def fail(*_: Any, **__: Any) -> Any:
+        failed.append("")
+        raise FilterTimedOut("it took the database too long")
+
+    monkeypatch.setattr(PostgresDocuments, "search", fail)
+    with pytest.raises(FilterTimedOut):
+        searches.found()
+
+    assert (len(failed), searches.looked_up) == (1, ["near"] * 2)
+
+
+def switch(connection: Connection, collection_id: str) -> None:
+    connection.execute("UPDATE collections SET live_generation = 2 WHERE collection_id = %s", [collection_id])
 
 
 def next_generation(connection: Connection, collection_id: str) -> None:

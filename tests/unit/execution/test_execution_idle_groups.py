@@ -92,13 +92,12 @@ def test_a_host_that_runs_its_share_is_due_nothing_and_what_it_missed_for_hours_
 def test_a_host_moves_between_the_groups_as_its_turn_comes_and_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    groups, waited = Groups(tmp_path / "idle", tmp_path / "owed"), iter([0.0, 10.0, 10.0, 10.0])
+    groups = Groups(tmp_path / "idle", tmp_path / "owed")
     moves: list[str] = []
     monkeypatch.setattr(Path, "write_text", lambda path, text: moves.append(f"{text} to {path.parent.name}"))
-    monkeypatch.setattr(idle_groups, "kept_waiting_s", lambda _: next(waited))
 
     host = IdleHost(7, groups)
-    for cpu_s in (0.0, 0.0, 0.1, 0.4):
-        host.look(cpu_s)
+    for cpu_s, kept_s in ((0.0, 0.0), (0.0, 10.0), (0.1, 10.0), (0.4, 10.0)):
+        host.look(cpu_s, kept_s)
 
     assert moves == ["7 to idle", "7 to owed", "7 to idle"]

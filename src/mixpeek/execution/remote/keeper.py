@@ -189,9 +189,9 @@ class Keeper(asyncio.Protocol):
             if usage is None:
                 self._say(said("alive"))
             else:
-                if self._idle is not None:
-                    self._idle.look(usage.cpu_s)
                 kept_s = kept_waiting_s(self._watched)
+                if self._idle is not None:
+                    self._idle.look(usage.cpu_s, kept_s)
                 self._say(said("usage", **dataclasses.asdict(usage), kept_waiting_s=kept_s))
             await asyncio.sleep(TICK_S)
 
